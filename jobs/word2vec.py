@@ -1,0 +1,8 @@
+"""spark-submit jobs/word2vec.py --config word2vec.toml --set input.path=… --set output.path=…"""
+
+import sys
+
+from w2vspark.cli import run_job
+
+if __name__ == "__main__":
+    sys.exit(run_job())

@@ -1,0 +1,17 @@
+"""One Spark session for all tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from w2vspark.base.config import SparkConfig
+from w2vspark.stages.session import build_session
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    config = SparkConfig(master="local[2]", options={"spark.sql.shuffle.partitions": "2"})
+    session = build_session(config, "w2vspark tests")
+    yield session
+    session.stop()

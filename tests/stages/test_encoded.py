@@ -1,0 +1,233 @@
+"""Encoded pieces against a pure-Python oracle, whatever the files, partitions and order of the input."""
+
+import hashlib
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from w2vspark.base.config import EncodedConfig, InputConfig, TokensConfig
+from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
+from w2vspark.base.storage import read_table
+from w2vspark.base.tokenizer import decode, tokenizer
+from w2vspark.stages import encoded as module
+from w2vspark.stages.corpus import read_corpus
+from w2vspark.stages.encoded import WRITE_OPTIONS, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
+from w2vspark.stages.table_io import write_table
+
+CORPUS = "doc_id string, text binary, malformed boolean"
+WORDS = {f"w{n}": n for n in range(40)}  # words from w40 on are outside the vocabulary
+Row = tuple[int, str, int, tuple[int, ...]]
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path) -> str:
+    return write_vocabulary(tmp_path / "vocabulary", WORDS)
+
+
+def write_vocabulary(folder: Path, words: dict[str, int], name: str = "part-0.parquet") -> str:
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    ids = pa.array(words.values(), pa.int32())
+    pq.write_table(pa.table({"id": ids, "word": list(words), "count": [9] * len(words)}), folder / name)
+    return str(folder)
+
+
+def oracle(
+    documents: list[tuple[str | None, bytes]], tokens: TokensConfig, piece_tokens: int, buckets: int
+) -> Counter[Row]:
+    """A token at a time."""
+    rows: Counter[Row] = Counter()
+    for doc_id, text in documents:
+        name = doc_id if doc_id is not None else hashlib.blake2b(text, digest_size=16).hexdigest()
+        pieces: list[list[int]] = []
+        counted = piece_tokens
+        for sentence in tokenizer(tokens)(decode(text)[0]):
+            first = True
+            for word in sentence:
+                if word not in WORDS:
+                    continue
+                if counted == piece_tokens:
+                    pieces.append([])
+                    counted = 0
+                elif first:
+                    pieces[-1].append(-1)
+                pieces[-1].append(WORDS[word])
+                counted, first = counted + 1, False
+        for number, ids in enumerate(pieces):
+            digest = hashlib.blake2b(f"{number} {name}".encode(), digest_size=8).digest()
+            rows[int.from_bytes(digest, "big") % buckets, name, number, tuple(ids)] += 1
+    return rows
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    return [(row["bucket"], row["doc_id"], row["piece"], tuple(row["ids"])) for row in table.to_pylist()]
+
+
+def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object) -> list[Row]:
+    tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
+    buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
+    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets)  # type: ignore[arg-type]
+    write_table(table, str(folder / "encoded"), ENCODED, **WRITE_OPTIONS)
+    return rows_of(read_table(str(folder / "encoded")))
+
+
+def random_documents(seed: int, count: int) -> list[tuple[str | None, bytes]]:
+    generator = random.Random(seed)
+    documents: list[tuple[str | None, bytes]] = []
+    for number in range(count):
+        words = [
+            f"w{generator.randrange(60)}" + generator.choices(["", ".", "\n"], [8, 1, 1])[0]
+            for _ in range(generator.choice([0, 1, 5, 30, 100]))
+        ]
+        documents.append((f"d{number}" if generator.random() < 0.5 else None, " ".join(words).encode()))
+    return documents
+
+
+@pytest.mark.parametrize("sentences", ["document", "line", "punctuation"])
+@pytest.mark.parametrize("piece_tokens", [1, 3, 10, 1000])
+def test_pieces_are_those_of_the_oracle(vocabulary: str, sentences: str, piece_tokens: int) -> None:
+    documents = random_documents(piece_tokens, 300)
+    tokens = TokensConfig(sentences=sentences)  # type: ignore[arg-type]
+    names, texts = zip(*documents, strict=True)
+    batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
+    batches = iter([batch.slice(0, 7), batch.slice(7, 0), batch.slice(7)])
+    found = pa.Table.from_batches(encode_batches(batches, vocabulary, tokens, piece_tokens, 97, (0,)))
+    assert Counter(rows_of(found)) == oracle(documents, tokens, piece_tokens, 97)
+    assert -1 in found["ids"].combine_chunks().values.to_pylist() or sentences == "document" or piece_tokens == 1
+
+
+def test_the_flush_after_many_tokens_changes_nothing(vocabulary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = random_documents(5, 200)
+    names, texts = zip(*documents, strict=True)
+    batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
+    monkeypatch.setattr(module, "TOKENS_PER_BATCH", 64)
+    parts = list(encode_batches(iter([batch]), vocabulary, TokensConfig(), 10, 97, (0,)))
+    assert len(parts) > 20
+    assert Counter(rows_of(pa.Table.from_batches(parts))) == oracle(documents, TokensConfig(), 10, 97)
+
+
+@pytest.mark.parametrize("files", [1, 16])
+def test_rows_do_not_depend_on_files_order_or_partitions(
+    spark: SparkSession, tmp_path: Path, vocabulary: str, files: int
+) -> None:
+    documents = [(None, text.replace(b"\n", b" ")) for _, text in random_documents(8, 400)]
+    documents += documents[:3]  # documents that occur twice stay two
+    expected = oracle(documents, TokensConfig(), 10, 512)
+    random.Random(files).shuffle(documents)
+    (tmp_path / "corpus").mkdir()
+    for file in range(files):
+        (tmp_path / "corpus" / f"{file}.txt").write_bytes(b"".join(text + b"\n" for _, text in documents[file::files]))
+    corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "corpus"),)))
+    for frame in (corpus, corpus.repartition(5)):
+        assert Counter(written(frame, vocabulary, tmp_path, piece_tokens=10)) == expected
+
+
+def test_files_hold_ranges_of_buckets_in_order(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
+    corpus = spark.createDataFrame([(*row, False) for row in random_documents(1, 600)], CORPUS)
+    written(corpus, vocabulary, tmp_path, buckets=1024, piece_tokens=10)
+    files = sorted((tmp_path / "encoded").glob("*.parquet"))
+    assert len(files) == 4
+    for number, file in enumerate(files):
+        rows = rows_of(pq.read_table(file))
+        assert rows == sorted(rows)
+        assert {row[0] * 4 // 1024 for row in rows} == {number}
+
+
+def test_a_worker_reads_its_buckets_alone_and_in_order(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
+    documents = random_documents(2, 300)
+    corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS)
+    written(corpus, vocabulary, tmp_path, piece_tokens=10)
+    expected = sorted(oracle(documents, TokensConfig(), 10, 512).elements())
+    for first, last in [(0, 512), (100, 101), (37, 300), (300, 300), (510, 512)]:
+        table = read_buckets(str(tmp_path / "encoded"), first, last)
+        assert table.schema == ENCODED
+        assert rows_of(table) == [row for row in expected if first <= row[0] < last]
+        assert all(column.num_chunks <= 1 for column in table.columns)
+
+
+def test_rows_with_equal_keys_are_ordered_by_content(tmp_path: Path) -> None:
+    rows = [
+        (1, "a", 0, [3]),
+        (0, "b", 0, [5, 1]),
+        (0, "b", 0, [2]),
+        (0, "b", 0, [5]),
+        (0, "a", 7, [9]),
+        (1, "a", 0, [1]),
+    ]
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), ENCODED, strict=True)]
+    table = pa.Table.from_arrays(columns, schema=ENCODED)
+    for order in ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]):
+        pq.write_table(table.take(order), tmp_path / "t.parquet")
+        found = rows_of(read_buckets(str(tmp_path / "t.parquet"), 0, 2))
+        assert found == sorted((bucket, name, piece, tuple(ids)) for bucket, name, piece, ids in rows)
+
+
+def test_empty_null_and_unknown_documents_yield_nothing(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
+    texts = [b"", None, b"  --", b"unknown words", b"caf\xe9 w1"]
+    corpus = spark.createDataFrame([(f"d{n}", text, text is None) for n, text in enumerate(texts)], CORPUS)
+    assert [(row[1], row[3]) for row in written(corpus, vocabulary, tmp_path)] == [("d4", (1,))]
+    assert written(corpus.limit(0), vocabulary, tmp_path) == []
+    assert read_buckets(str(tmp_path / "encoded"), 0, 512).num_rows == 0
+
+
+def test_a_vocabulary_written_again_at_the_same_place_is_read_again(
+    spark: SparkSession, tmp_path: Path, vocabulary: str
+) -> None:
+    corpus = spark.createDataFrame([("d", b"w1 w2", False)] * 4, CORPUS).repartition(2)
+    assert {row[3] for row in written(corpus, vocabulary, tmp_path)} == {(1, 2)}
+    write_vocabulary(tmp_path / "vocabulary", {"w2": 0}, "part-1.parquet")
+    assert {row[3] for row in written(corpus, vocabulary, tmp_path)} == {(0,)}
+
+
+def test_bucket_counts_are_pieces_and_tokens_without_separators(
+    spark: SparkSession, tmp_path: Path, vocabulary: str
+) -> None:
+    documents = random_documents(4, 200)
+    corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS)
+    rows = written(corpus, vocabulary, tmp_path, buckets=16, piece_tokens=10, sentences="line")
+    assert any(-1 in row[3] for row in rows)
+    write_table(bucket_counts(spark.read.parquet(str(tmp_path / "encoded"))), str(tmp_path / "counts"), BUCKET_COUNTS)
+    found = {row["bucket"]: (row["pieces"], row["tokens"]) for row in read_table(str(tmp_path / "counts")).to_pylist()}
+    expected = {
+        bucket: (
+            sum(row[0] == bucket for row in rows),
+            sum(id_ >= 0 for row in rows if row[0] == bucket for id_ in row[3]),
+        )
+        for bucket in {row[0] for row in rows}
+    }
+    assert found == expected
+
+
+def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
+    (tmp_path / "long.txt").write_text("w1 w2 w3 w4 w5 w99 " * 2_700_000 + "w7\n")
+    corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "long.txt"),)))
+    table = encoded(corpus, vocabulary, TokensConfig(), EncodedConfig(), 4096)
+    write_table(table, str(tmp_path / "encoded"), ENCODED, **WRITE_OPTIONS)
+    found = read_table(str(tmp_path / "encoded")).sort_by("piece")
+    assert found["piece"].to_pylist() == list(range(13_501))
+    values = found["ids"].combine_chunks().values.to_numpy()
+    assert np.array_equal(values, np.append(np.tile([1, 2, 3, 4, 5], 2_700_000), 7))
+    assert len(set(found["bucket"].to_pylist())) > 3500, "one document spreads over the buckets"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "buckets"),
+    [
+        (0, 64),
+        (300_000, 64),
+        (16_665_788, 4096),
+        (23_000_000, 4096),
+        (24_000_000, 8192),
+        (10**9, 32768),
+        (10**12, 32768),
+    ],
+)
+def test_buckets_follow_the_tokens_as_powers_of_two(tokens: int, buckets: int) -> None:
+    assert auto_buckets(tokens) == buckets

@@ -1,0 +1,135 @@
+"""The session: Java, settings, slots."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.stages.session import VALIDATE_SCHEMA, require_java, runtime_settings, task_slots
+
+LOCAL_RUN = """
+from w2vspark.base.config import SparkConfig
+from w2vspark.stages.session import build_session, task_slots
+options = {"spark.sql.shuffle.partitions": "7"}
+session = build_session(SparkConfig(master="local[3,2]", driver_memory="600m", options=options), "x")
+settings = ["spark.driver.memory", "spark.sql.session.timeZone", "spark.sql.shuffle.partitions", "spark.ui.enabled"]
+print(task_slots(session), *map(session.conf.get, settings))
+session.range(2).mapInArrow(lambda batches: batches, "id long").collect()
+"""
+
+
+def fake_java(folder: Path, version: str, status: int = 0) -> Path:
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho '{version}' >&2\nexit {status}\n")
+    java.chmod(0o755)
+    return java
+
+
+def without_spark_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK", "SPARK"))}
+
+
+def test_a_missing_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentFailure, match=r"needs Java and there is none on the PATH; install OpenJDK 17"):
+        require_java()
+
+
+@pytest.mark.parametrize(
+    ("version", "number"), [('java version "1.8.0_392"', 8), ('openjdk version "11.0.22" 2024-01-16', 11)]
+)
+def test_an_old_java_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, number: int
+) -> None:
+    java = fake_java(tmp_path, version)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(java.parent))
+    with pytest.raises(
+        EnvironmentFailure, match=rf"needs Java 17 or newer and {java} is Java {number}; install OpenJDK"
+    ):
+        require_java()
+
+
+def test_java_home_comes_before_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(fake_java(tmp_path / "old", 'openjdk version "11.0.22"').parent))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "new"))
+    with pytest.raises(EnvironmentFailure, match=r"JAVA_HOME=.*cannot be run"):
+        require_java()
+    fake_java(tmp_path / "new", 'openjdk version "21" 2023-09-19')
+    require_java()
+
+
+def test_a_java_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_java(tmp_path, "Unable to locate a Java Runtime.", status=1)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(EnvironmentFailure, match="cannot be run"):
+        require_java()
+
+
+def test_a_local_run_has_the_configured_settings_and_a_quiet_terminal(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LOCAL_RUN], capture_output=True, text=True, cwd=tmp_path, env=without_spark_variables()
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["3", "600m", "UTC", "7", "false"]
+    # The JVM's own line about a module that Spark asks for cannot be turned off.
+    assert [line for line in run.stderr.splitlines() if "incubator modules" not in line] == []
+
+
+def test_under_spark_submit_the_master_and_options_of_the_cluster_stand(tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(LOCAL_RUN)
+    submit = Path(sys.modules["pyspark"].__file__ or "").parent / "bin" / "spark-submit"
+    environment = without_spark_variables() | {"PYSPARK_PYTHON": sys.executable}
+    run = subprocess.run(
+        [
+            submit,
+            "--master",
+            "local[1]",
+            "--conf",
+            "spark.driver.memory=700m",
+            "--conf",
+            "spark.ui.enabled=false",
+            script,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    slots, memory, _, partitions, _ = run.stdout.splitlines()[-1].split()  # the JVM's own warnings come before
+    assert (slots, memory, partitions) == ("1", "700m", "200")
+
+
+def test_slots_are_those_of_a_local_master_and_unknown_on_a_cluster(spark: SparkSession) -> None:
+    assert task_slots(spark) == 2
+
+    class Stub:
+        def __init__(self, master: str) -> None:
+            self.conf = {"spark.master": master}
+            self.range = spark.range
+
+    for master, slots in [("local", 1), ("local[5]", 5), ("local[4, 2]", 4), ("local[*]", 2), ("local[*,3]", 2)]:
+        assert task_slots(Stub(master)) == slots, master  # type: ignore[arg-type]
+    for master in ["yarn", "spark://host:7077", "k8s://https://host", "local-cluster[2,1,1024]"]:
+        assert task_slots(Stub(master)) is None, master  # type: ignore[arg-type]
+
+
+def test_runtime_settings_last_for_the_block_alone(spark: SparkSession) -> None:
+    key, unset = "spark.sql.shuffle.partitions", "spark.sql.sources.partitionColumnTypeInference.enabled"
+    with pytest.raises(ValueError, match="inside"), runtime_settings(spark, **{key: "5", unset: "false"}):
+        assert (spark.conf.get(key), spark.conf.get(unset)) == ("5", "false")
+        raise ValueError("inside")
+    assert (spark.conf.get(key), spark.conf.get(unset, None)) == ("2", None)
+
+
+def test_settings_that_this_spark_does_not_know_are_left_out(spark: SparkSession) -> None:
+    with runtime_settings(spark, **{"spark.sql.no.such.setting": "1", VALIDATE_SCHEMA: "true"}):
+        assert spark.conf.get("spark.sql.no.such.setting", None) is None

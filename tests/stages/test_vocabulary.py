@@ -1,0 +1,51 @@
+"""The vocabulary against sorted()."""
+
+import random
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from w2vspark.base.config import VocabularyConfig
+from w2vspark.base.schemas import VOCABULARY
+from w2vspark.stages.table_io import write_table
+from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
+
+COUNTS = "kind string, word string, count long"
+
+
+def built(spark: SparkSession, counts: dict[str, int], **settings: object) -> list[tuple[int, str, int]]:
+    rows = [("word", word, count) for word, count in counts.items()] + [("report", "tokens", 10**12)]
+    random.Random(1).shuffle(rows)
+    table = vocabulary(spark.createDataFrame(rows, COUNTS).repartition(3), VocabularyConfig(**settings))  # type: ignore[arg-type]
+    return sorted((row["id"], row["word"], row["count"]) for row in table.collect())
+
+
+def test_words_are_numbered_by_falling_count_and_ties_by_code_point(spark: SparkSession) -> None:
+    words = ["b", "a", "B", "é", "z", "\uffff", "\U00010000", "aa", "清"]
+    counts = {word: 7 for word in words} | {"rare": 4, "often": 9, "huge": 2**40}
+    expected = [("huge", 2**40), ("often", 9), *[(word, 7) for word in sorted(words)]]
+    assert built(spark, counts) == [(at, word, count) for at, (word, count) in enumerate(expected)]
+
+
+def test_max_size_keeps_the_most_frequent_and_cuts_ties_in_order(spark: SparkSession) -> None:
+    counts = {"d": 5, "c": 5, "b": 5, "a": 9}
+    assert built(spark, counts, max_size=3) == [(0, "a", 9), (1, "b", 5), (2, "c", 5)]
+    assert built(spark, counts, max_size=10) == [(0, "a", 9), (1, "b", 5), (2, "c", 5), (3, "d", 5)]
+
+
+def test_stop_words_go_before_the_numbering(spark: SparkSession) -> None:
+    counts = {"the": 100, "The": 50, "of": 40, "it's": 30}
+    assert built(spark, counts, stop_words=("the", "it's")) == [(0, "The", 50), (1, "of", 40)]
+
+
+def test_min_count_is_included_and_no_frequent_word_gives_no_rows(spark: SparkSession) -> None:
+    assert built(spark, {"a": 3, "b": 2}, min_count=3) == [(0, "a", 3)]
+    assert built(spark, {"a": 3, "b": 2}, min_count=4) == []
+
+
+def test_the_summary_counts_words_and_tokens(spark: SparkSession, tmp_path: Path) -> None:
+    for counts in ({"a": 2**40, "b": 5, "c": 5}, {"a": 1}):
+        rows = spark.createDataFrame([("word", word, count) for word, count in counts.items()], COUNTS)
+        write_table(vocabulary(rows, VocabularyConfig()), str(tmp_path / "v"), VOCABULARY)
+        kept = [count for count in counts.values() if count >= 5]
+        assert vocabulary_summary(str(tmp_path / "v")) == (len(kept), sum(kept))

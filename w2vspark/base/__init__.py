@@ -1,0 +1,1 @@
+"""Ground floor: configuration, table schemas, storage, publishing, lock, log, errors. Needs no pyspark."""

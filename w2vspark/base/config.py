@@ -1,0 +1,214 @@
+"""The configuration: one frozen dataclass per stage, read from TOML, checked as a whole."""
+
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_origin, get_type_hints
+
+from w2vspark.base import storage
+from w2vspark.base.config_checks import find_problems
+from w2vspark.base.config_values import converted, did_you_mean, flattened, parsed_override, toml_value
+from w2vspark.base.errors import ConfigError
+
+Auto = Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputConfig:
+    """Where the corpus is and how to read it."""
+
+    path: tuple[str, ...] = ()  # files, folders or globs
+    format: str = "text"  # text (a document a line), wholetext (a document a file), json, parquet, or any Spark source
+    table: str = ""  # a catalog table, instead of path
+    text_column: str = ""  # "" = "value" for text and wholetext, "text" otherwise
+    id_column: str = ""  # "" = documents are named by a hash of their content
+    options: dict[str, str] = field(default_factory=dict)  # handed to Spark's reader as they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputConfig:
+    """Where the tables go."""
+
+    path: str = ""
+    keep_versions: int = 3  # published versions kept, the current one included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensConfig:
+    """How text becomes words."""
+
+    tokenizer: Literal["pattern", "whitespace", "jieba"] = "pattern"
+    normalize: Literal["NFKC", "NFC", "none"] = "NFKC"
+    lowercase: bool = True
+    pattern: str = ""  # "" = the built-in Unicode pattern: letters, marks and digits, apostrophes inside a word
+    min_length: int = 1  # characters
+    max_length: int = 100  # characters; longer tokens are dropped
+    numbers: Literal["keep", "drop", "zero"] = "keep"  # zero: every digit becomes 0
+    sentences: Literal["document", "line", "punctuation"] = "document"  # what a window never crosses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocabularyConfig:
+    """Which words get a vector."""
+
+    min_count: int = 5
+    max_size: int = 0  # 0 = no limit
+    stop_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedConfig:
+    """How documents are cut and spread."""
+
+    piece_tokens: int = 1000  # a window never crosses a piece
+    buckets: int | Auto = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How vectors are learned."""
+
+    method: Literal["skipgram-ns"] = "skipgram-ns"
+    dimensions: int = 100
+    window: int = 5
+    negatives: int = 5
+    noise_exponent: float = 0.75
+    subsample: float = 1e-4  # 0 = keep every word
+    epochs: int = 5
+    learning_rate: float | Auto = "auto"
+    learning_rate_floor: float = 1e-4  # the rate falls linearly to this share of learning_rate
+    shards: int | Auto = "auto"
+    lanes: int | Auto = "auto"
+    rounds_per_epoch: float | Auto = "auto"  # 0.2 = a round of five epochs
+    lane_merge_tokens: int | Auto = "auto"  # tokens that each lane trains between two merges in memory
+    combine: Literal["adasum", "mean"] = "adasum"
+    seed: int = 1
+    cpu_target: str = "avx2"  # avx2 = the pinned level; host = this machine's, gives up identity; or an LLVM name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkConfig:
+    """The session of a local run; under spark-submit the cluster's settings stand."""
+
+    master: str = "local[*]"
+    driver_memory: str = "2g"
+    options: dict[str, str] = field(default_factory=dict)  # further spark.* settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole run."""
+
+    input: InputConfig = field(default_factory=InputConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    tokens: TokensConfig = field(default_factory=TokensConfig)
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    encoded: EncodedConfig = field(default_factory=EncodedConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    spark: SparkConfig = field(default_factory=SparkConfig)
+
+
+def load_config(path: str | None, overrides: Sequence[str]) -> Config:
+    """The configuration of a TOML file (or of the defaults) with ``table.key=value`` texts on top.
+
+    A value is read as TOML, and taken as it stands where that fails or where the key wants text. Raises ConfigError,
+    which lists all problems, one a line.
+    """
+    tree: dict[str, Any] = _read_toml(path) if path is not None else {}
+    problems = [problem for text in overrides if (problem := _override(tree, text))]
+    return _build(tree, problems)
+
+
+def from_dict(tree: dict[str, Any]) -> Config:
+    """The configuration that to_dict made; what is missing has its default. Raises ConfigError as load_config does."""
+    return _build(tree, [])
+
+
+def to_dict(config: Config) -> dict[str, dict[str, Any]]:
+    """Every key with its value, as JSON and TOML hold them (lists for tuples)."""
+    tree = dataclasses.asdict(config)
+    return {
+        table: {key: list(value) if isinstance(value, tuple) else value for key, value in keys.items()}
+        for table, keys in tree.items()
+    }
+
+
+def to_toml(config: Config) -> str:
+    """Every key with its value, as a file that load_config reads back to the same configuration."""
+    tables = (
+        f"[{table}]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in keys.items())
+        for table, keys in to_dict(config).items()
+    )
+    return "\n".join(tables)
+
+
+def text_column(source: InputConfig) -> str:
+    """The column with the documents' text: the one named, or the format's own."""
+    return source.text_column or ("value" if source.format in ("text", "wholetext") and not source.table else "text")
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(storage.read_text(path))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such configuration file; check its path") from error
+    except ValueError as error:  # TOML that does not parse, or bytes that are not UTF-8
+        raise ConfigError(f"{path}: is not valid TOML ({error}); mend that line") from error
+
+
+def _override(tree: dict[str, Any], text: str) -> str:
+    # Puts one --set into the tree; returns what is wrong with it, or "". Unknown keys are found later, with the file's.
+    key, equals, raw = text.partition("=")
+    table, dot, name = key.strip().partition(".")
+    if not (equals and dot and table and name):
+        return f"--set {text}: must have the form table.key=value, as in training.dimensions=300"
+    name, _, option = name.partition(".")
+    keys = tree.setdefault(table, {})
+    if not isinstance(keys, dict):
+        return ""
+    wanted = get_type_hints(_tables()[table]).get(name) if table in _tables() else None
+    if option and get_origin(wanted) is dict:
+        keys[name] = {**flattened(keys.get(name) or {}), option: parsed_override(raw, str)}
+    else:
+        keys[f"{name}.{option}" if option else name] = parsed_override(raw, wanted)
+    return ""
+
+
+def _build(tree: dict[str, Any], problems: list[str]) -> Config:
+    tables: dict[str, Any] = {}
+    bad: set[str] = set()  # keys whose default stands in for a value that cannot be: no second complaint about them
+    for table, keys in tree.items():
+        if table not in _tables():
+            problems.append(f"[{table}]: unknown table{did_you_mean(table, list(_tables()))}")
+        elif not isinstance(keys, dict):
+            problems.append(f"{table} = {toml_value(keys)}: must be a table, written [{table}] with its keys below")
+        else:
+            values = {}
+            for key, value in keys.items():
+                hint = get_type_hints(_tables()[table]).get(key)
+                problem = _unknown_key(table, key) if hint is None else ""
+                if hint is not None:
+                    values[key], problem = converted(hint, value)
+                if problem:
+                    problems.append(problem if hint is None else f"{table}.{key} = {toml_value(value)}: {problem}")
+                    bad.add(f"{table}.{key}")
+                    values.pop(key, None)
+            tables[table] = _tables()[table](**values)
+    config = Config(**tables)
+    problems += [f"{key} = {toml_value(value)}: {text}" for key, value, text in find_problems(config) if key not in bad]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def _tables() -> dict[str, Any]:
+    return get_type_hints(Config)
+
+
+def _unknown_key(table: str, key: str) -> str:
+    homes = [name for name, cls in _tables().items() if key in get_type_hints(cls)]
+    if homes:
+        return f"{table}.{key}: unknown key; did you mean {homes[0]}.{key}?"
+    known = list(get_type_hints(_tables()[table]))
+    return f"{table}.{key}: unknown key{did_you_mean(key, known, f'{table}.')}"

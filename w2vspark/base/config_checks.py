@@ -1,0 +1,144 @@
+"""What the configuration's types cannot say: ranges, and which keys go together."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from w2vspark.base import globs, storage
+
+if TYPE_CHECKING:
+    from w2vspark.base.config import Config
+
+Problem = tuple[str, Any, str]  # the key, its value, what is wrong with it and the fix
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def at_least(low: int) -> Rule:
+    """The value has a lower bound only."""
+    return lambda value: bool(value >= low), f"must be at least {low}"
+
+
+def between(low: float, high: float) -> Rule:
+    """The value has two bounds, both allowed."""
+    return lambda value: bool(low <= value <= high), f"must be between {low} and {high}"
+
+
+RULES: dict[str, Rule] = {
+    "input.format": (bool, 'must be named: "text", "json", "parquet" or another Spark source'),
+    "output.keep_versions": at_least(1),
+    "tokens.min_length": at_least(1),
+    "tokens.max_length": at_least(1),
+    "vocabulary.min_count": at_least(1),
+    "vocabulary.max_size": at_least(0),
+    "encoded.piece_tokens": between(10, 10_000),
+    "encoded.buckets": between(1, 1_000_000),
+    "training.dimensions": between(1, 4096),
+    "training.window": at_least(1),
+    "training.negatives": between(1, 64),
+    "training.noise_exponent": between(-2, 2),
+    "training.subsample": (lambda share: 0 <= share < 1, "must be at least 0 (keep every word) and less than 1"),
+    "training.epochs": at_least(1),
+    "training.learning_rate": (lambda rate: rate > 0, "must be greater than 0"),
+    "training.learning_rate_floor": between(0, 1),
+    "training.shards": at_least(1),
+    "training.lanes": at_least(1),
+    "training.rounds_per_epoch": at_least(1),
+    "training.lane_merge_tokens": at_least(1),
+    "training.seed": between(0, 2**63 - 1),
+    "training.cpu_target": (lambda name: bool(name.strip()), "must be named"),
+    "spark.driver_memory": (
+        lambda size: re.fullmatch(r"[1-9]\d*[kmgt]b?", size.lower()) is not None,
+        "must be a size with its unit, as in 512m or 4g",
+    ),
+}
+
+
+def find_problems(config: "Config") -> Iterator[Problem]:
+    """All that is wrong with a configuration whose types are right."""
+    for key, (holds, text) in RULES.items():
+        table, name = key.split(".")
+        value = getattr(getattr(config, table), name)
+        if value != "auto" and not holds(value):
+            default = getattr(type(getattr(config, table))(), name)
+            yield key, value, f"{text}; {default} is usual"
+    yield from _input_problems(config)
+    yield from _output_problems(config)
+    yield from _word_problems(config)
+    yield from _training_problems(config)
+    for key in config.spark.options:
+        if not key.startswith("spark."):
+            yield "spark.options", {key: config.spark.options[key]}, f"must begin with spark., as in spark.{key}"
+
+
+def _input_problems(config: "Config") -> Iterator[Problem]:
+    source = config.input
+    lines = source.format in ("text", "wholetext") and not source.table
+    if not source.path and not source.table:
+        yield "input.path", source.path, "must name the corpus (a file, folder or glob), unless input.table does"
+    if source.path and source.table:
+        yield "input.table", source.table, "cannot stand beside input.path; remove one of the two"
+    if source.table and source.format != "text":
+        yield "input.format", source.format, "has no meaning for input.table; remove it"
+    if any(not path.strip() for path in source.path):
+        yield "input.path", source.path, "holds an empty path; remove it"
+    if lines and source.text_column not in ("", "value"):
+        yield (
+            "input.text_column",
+            source.text_column,
+            f'must be "" for the format {source.format}, which has one column',
+        )
+    if lines and source.id_column:
+        text = f'must be "" for the format {source.format}, which has no such column; json and parquet may have one'
+        yield "input.id_column", source.id_column, text
+    if source.id_column and source.id_column == source.text_column:
+        yield "input.id_column", source.id_column, "is input.text_column too; name the column with the documents' ids"
+
+
+def _output_problems(config: "Config") -> Iterator[Problem]:
+    path = config.output.path
+    if not path.strip():
+        yield "output.path", path, "must name the folder for the tables, as in --set output.path=/lake/vectors"
+    elif globs.is_pattern(path):
+        yield (
+            "output.path",
+            path,
+            "cannot hold any of * ? [ ] { } \\, which Spark takes for a pattern; rename the folder",
+        )
+    else:
+        inside = storage.absolute_uri(path).rstrip("/") + "/"
+        for source in config.input.path:
+            if not globs.is_pattern(source) and inside.startswith(storage.absolute_uri(source).rstrip("/") + "/"):
+                text = f"lies in input.path {source}, so that the next run would read its own tables; move one of them"
+                yield "output.path", path, text
+
+
+def _word_problems(config: "Config") -> Iterator[Problem]:
+    tokens, stop_words = config.tokens, config.vocabulary.stop_words
+    if 0 < tokens.max_length < tokens.min_length:
+        text = f"must not be less than tokens.min_length ({tokens.min_length}), or no word is left"
+        yield "tokens.max_length", tokens.max_length, text
+    if tokens.pattern and tokens.tokenizer != "pattern":
+        text = (
+            f'has no meaning for tokens.tokenizer = "{tokens.tokenizer}"; remove it, or set the tokenizer to "pattern"'
+        )
+        yield "tokens.pattern", tokens.pattern, text
+    try:
+        re.compile(tokens.pattern)
+    except re.error as error:
+        yield "tokens.pattern", tokens.pattern, f"is not a regular expression ({error})"
+    capitals = [word for word in stop_words if word != word.lower()]
+    if tokens.lowercase and capitals:
+        text = f"{', '.join(capitals)} can never be met while tokens.lowercase is true; write them in lower case"
+        yield "vocabulary.stop_words", stop_words, text
+
+
+def _training_problems(config: "Config") -> Iterator[Problem]:
+    training, encoded = config.training, config.encoded
+    if 0 < encoded.piece_tokens <= training.window:
+        text = f"must be less than encoded.piece_tokens ({encoded.piece_tokens}), which no window crosses"
+        yield "training.window", training.window, text
+    shards = 1 if training.shards == "auto" else training.shards
+    slices = shards * (1 if training.rounds_per_epoch == "auto" else training.rounds_per_epoch)
+    if encoded.buckets != "auto" and 0 < encoded.buckets < slices:
+        text = f"must be at least shards x rounds_per_epoch ({slices}), or some of them train on nothing"
+        yield "encoded.buckets", encoded.buckets, text

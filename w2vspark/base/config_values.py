@@ -1,0 +1,76 @@
+"""Values of the configuration: from TOML or the command line to a field's type, and back to TOML."""
+
+import difflib
+import json
+import math
+import tomllib
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it, on one line."""
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml_value(key)} = {toml_value(inner)}" for key, inner in value.items()) + "}"
+    return str(value)
+
+
+def parsed_override(raw: str, wanted: Any) -> Any:
+    """A --set text as a value for a field of the type ``wanted``: read as TOML where that gives what it holds."""
+    try:
+        parsed = tomllib.loads(f"value = {raw}")
+    except tomllib.TOMLDecodeError:
+        return raw
+    value = parsed["value"]
+    as_text = wanted is str or get_origin(wanted) is Literal or get_origin(wanted) is tuple
+    unfit = as_text and not isinstance(value, str) and not (get_origin(wanted) is tuple and isinstance(value, list))
+    return raw if unfit or len(parsed) > 1 else value  # a folder named 2024 is text, not a number
+
+
+def converted(hint: Any, value: Any) -> tuple[Any, str]:
+    """The value in a field's type, and what is wrong with it ("" = nothing)."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):  # a number or "auto"
+        if value == "auto":
+            return value, ""
+        value, problem = converted(arguments[0], value)
+        return value, problem and problem + ' or "auto"'
+    if origin is Literal:
+        fits = isinstance(value, str) and value in arguments
+        return (
+            value,
+            "" if fits else f"must be one of {', '.join(arguments)}{did_you_mean(str(value), list(arguments))}",
+        )
+    if origin is tuple:
+        texts = [value] if isinstance(value, str) else value
+        fits = isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
+        return tuple(texts) if fits else (), "" if fits else "must be a text or a list of texts"
+    if origin is dict:
+        fits = isinstance(value, dict)
+        return flattened(value) if fits else {}, "" if fits else 'must be a table, as in { "key" = "value" }'
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value), "" if math.isfinite(value) else "must be a finite number"
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    return value, "" if fits else f"must be {names[hint]}"
+
+
+def flattened(options: dict[str, Any]) -> dict[str, str]:
+    """Spark's options: spark.sql.x = 5 without quotes is nested tables for TOML; Spark wants one key, and text."""
+    flat: dict[str, str] = {}
+    for key, value in options.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{inner}": text for inner, text in flattened(value).items()}
+        else:
+            flat[key] = value if isinstance(value, str) else toml_value(value)
+    return flat
+
+
+def did_you_mean(word: str, known: list[str], before: str = "") -> str:
+    """The end of a message about an unknown word: the closest that is known, or all of them."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {before}{close[0]}?" if close else f"; known are {', '.join(known)}"

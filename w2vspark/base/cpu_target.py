@@ -1,0 +1,48 @@
+"""The instruction set that kernels are compiled for: pinned, since it must not change the result.
+
+numba reads its target from the environment when it is first imported, so `pin` runs before any kernel is
+imported: on the driver, and in every Python worker.
+"""
+
+import os
+import platform
+import sys
+
+from w2vspark.base.errors import EnvironmentFailure
+
+# "avx2" is the level of haswell: AVX2 + FMA. Elsewhere than on x86-64 LLVM's generic target stands in.
+PINNED = {"x86_64": "haswell", "AMD64": "haswell"}
+HOST = "host"
+
+
+def llvm_name(target: str) -> str:
+    """LLVM's name of the CPU that `training.cpu_target` stands for; "" for the host's own."""
+    if target == HOST:
+        return ""
+    return PINNED.get(platform.machine(), "generic") if target == "avx2" else target
+
+
+def pin(target: str) -> str:
+    """Make numba compile for `target` in this process; return LLVM's name of it.
+
+    Raises EnvironmentFailure when numba was already imported with another target.
+    """
+    name = llvm_name(target)
+    if "numba" in sys.modules:
+        import numba
+
+        now = numba.config.CPU_NAME or ""
+        if now != name:
+            raise EnvironmentFailure(
+                f"numba is already loaded for the CPU target {now or HOST!r}, but training.cpu_target = {target!r} "
+                f"needs {name or HOST!r}: start a new process, or set NUMBA_CPU_NAME={name} and NUMBA_CPU_FEATURES= "
+                "before numba is imported"
+            )
+        return name
+    if name:
+        os.environ["NUMBA_CPU_NAME"] = name
+        os.environ["NUMBA_CPU_FEATURES"] = ""
+    else:
+        os.environ.pop("NUMBA_CPU_NAME", None)
+        os.environ.pop("NUMBA_CPU_FEATURES", None)
+    return name

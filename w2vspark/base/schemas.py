@@ -1,0 +1,85 @@
+"""Every table's columns, as Arrow schemas, in one place: the contract with whoever reads the tables."""
+
+import pyarrow as pa
+
+# Partial and whole counts of the corpus. kind "word": word and count. kind "report": word names the
+# figure (documents, invalid_utf8, null_documents, empty_documents, malformed_rows), count is its value.
+WORD_COUNTS = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
+VOCABULARY = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
+# Pieces of documents, sorted by (bucket, doc_id, piece). In ids, -1 ends a sentence; it is not a token.
+ENCODED = pa.schema(
+    [
+        pa.field("bucket", pa.int32(), nullable=False),
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("piece", pa.int32(), nullable=False),
+        pa.field("ids", pa.list_(pa.int32()), nullable=False),
+    ]
+)
+
+BUCKET_COUNTS = pa.schema(
+    [
+        pa.field("bucket", pa.int32(), nullable=False),
+        pa.field("pieces", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+    ]
+)
+
+# One word a row; vectors and context have the same columns. Rows are sorted by id within each file.
+VECTORS = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+METRICS = pa.schema(
+    [
+        pa.field("round", pa.int32(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+    ]
+)
+
+# The parameter matrices of word2vec's methods; word vectors are what most consumers read.
+WORDS = "words"
+CONTEXT = "context"
+MATRICES = (WORDS, CONTEXT)
+METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the blocks
+
+# One round's parameters: blocks of float32 rows, row-major. Rows of METRICS_MATRIX hold a shard's metrics.
+PARAMETERS = pa.schema(
+    [
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("first_id", pa.int64(), nullable=False),
+        pa.field("rows", pa.int32(), nullable=False),
+        pa.field("values", pa.binary()),
+        pa.field("shard", pa.int32()),
+        pa.field("tokens", pa.int64()),
+        pa.field("loss", pa.float64()),
+        pa.field("seconds", pa.float64()),
+        pa.field("learning_rate", pa.float64()),
+    ]
+)
+
+# What a shard changed (new - old) in a block, on its way to the combination. touched: int32 places of the
+# changed rows in the block; updates: int32, how often each was updated; values: their changes, float32.
+CHANGES = pa.schema([*PARAMETERS, pa.field("touched", pa.binary()), pa.field("updates", pa.binary())])

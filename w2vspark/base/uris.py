@@ -1,0 +1,97 @@
+"""Names of places: what a path or URI means to Spark and to pyarrow, and which file system serves it."""
+
+import functools
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from w2vspark.base.errors import EnvironmentFailure
+
+# What Spark (Hadoop) calls a scheme -> what pyarrow calls it. The prefix of an S3, Google or Azure URI
+# (scheme and bucket) picks the file system; its credentials come from the environment, as for the cloud's own tools.
+SCHEMES = {"hdfs": "hdfs", "s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "abfs": "abfs", "abfss": "abfss"}
+FLAT_STORES = ("s3", "gcs", "abfs")  # folders are only names there: making one would leave an empty object
+
+
+def absolute_uri(path: str) -> str:
+    """The one spelling of a path that every process understands.
+
+    Local paths become absolute and lose their scheme (``file:///x`` -> ``/x``), ``~`` is expanded; remote URIs stay as
+    given, since that is what Spark is told (``s3a://bucket/key``).
+    """
+    scheme, rest = _scheme(path)
+    if scheme not in ("", "file"):
+        return path
+    if scheme == "file" and rest.startswith("//"):
+        host, slash, tail = rest[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise EnvironmentFailure(f"{path}: a file: URI cannot name the host {host!r}; write file:///{tail}")
+        rest = slash + tail
+    return os.path.abspath(os.path.expanduser(rest))
+
+
+def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system of a URI and the path in it.
+
+    Raises EnvironmentFailure for a scheme that pyarrow cannot read, and when the store cannot be reached.
+    """
+    base, rest = split_uri(uri)
+    if not base:
+        return pafs.LocalFileSystem(), rest
+    remote, root = _remote(base)
+    return remote, (root + rest).rstrip("/") or "/"
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """``s3a://bucket/key`` -> (``s3a://bucket``, ``/key``); a local path -> ("", its absolute form)."""
+    uri = absolute_uri(uri)
+    scheme, rest = _scheme(uri)
+    if not scheme:
+        return "", uri
+    if not rest.startswith("//"):  # Hadoop's short form hdfs:/path
+        return f"{scheme}://", rest
+    authority, slash, path = rest[2:].partition("/")
+    return f"{scheme}://{authority}", (slash + path).rstrip("/")
+
+
+def join(uri: str, *names: str) -> str:
+    """The URI of something below a folder."""
+    return "/".join([uri.rstrip("/"), *(name.strip("/") for name in names)])
+
+
+@contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Turns what a file system raises into one error that names the place; a missing file stays FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        advice = "check the path, the network and this process's permissions or credentials"
+        raise EnvironmentFailure(f"{uri}: cannot be used ({first_line(error)}); {advice}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the traces that file systems append."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _scheme(uri: str) -> tuple[str, str]:
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*):(?=/)", uri)
+    return (match[1].lower(), uri[match.end() :]) if match else ("", uri)
+
+
+@functools.lru_cache(maxsize=64)
+def _remote(base: str) -> tuple[pafs.FileSystem, str]:
+    # Only the bucket goes through from_uri: keys may hold characters that a URI may not.
+    scheme, rest = _scheme(base + "/")
+    if scheme not in SCHEMES:
+        known = ", ".join(["local paths", *(f"{name}://" for name in sorted(SCHEMES))])
+        raise EnvironmentFailure(f"{base}: the storage scheme {scheme}: is not supported; supported are {known}")
+    with reaching(base):
+        remote, root = pafs.FileSystem.from_uri(f"{SCHEMES[scheme]}:{rest}")
+    return remote, root.rstrip("/")

@@ -1,0 +1,150 @@
+"""How the changes of replicas (shards or lanes) that trained the same row side by side become one change.
+
+Both rules work row by row, in float64, in the replicas' order, over the replicas that touched the row:
+`mean`, weighted by updates; and `adasum` (Maleki et al. 2021, "Scaling distributed training with adaptive
+summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones added.
+"""
+
+import numpy as np
+from numba import njit
+
+RULES = {"mean": 0, "adasum": 1}
+
+
+@njit(cache=True, nogil=True)
+def _adasum_pair(a, b, columns, changes):
+    """changes[a] = adasum(changes[a], changes[b]): (1 - a.b / 2|a|^2) a + (1 - a.b / 2|b|^2) b."""
+    dot = 0.0
+    a_square = 0.0
+    b_square = 0.0
+    for d in range(columns):
+        x = changes[a, d]
+        y = changes[b, d]
+        dot += x * y
+        a_square += x * x
+        b_square += y * y
+    a_share = 1.0
+    b_share = 1.0
+    if a_square > 0.0 and b_square > 0.0:
+        a_share = 1.0 - dot / (2.0 * a_square)
+        b_share = 1.0 - dot / (2.0 * b_square)
+    for d in range(columns):
+        changes[a, d] = a_share * changes[a, d] + b_share * changes[b, d]
+
+
+@njit(cache=True, nogil=True)
+def _combine_row(rule, touched, columns, weights, changes):
+    """changes[0, :columns] = the combined change of changes[:touched]; the other rows are overwritten."""
+    if touched <= 1:
+        return
+    if rule == 0:
+        total = 0.0
+        for r in range(touched):
+            total += weights[r]
+        for d in range(columns):
+            mixed = 0.0
+            for r in range(touched):
+                mixed += weights[r] * changes[r, d]
+            changes[0, d] = mixed / total
+        return
+    stride = 1
+    while stride < touched:
+        for r in range(0, touched - stride, 2 * stride):
+            _adasum_pair(r, r + stride, columns, changes)
+        stride *= 2
+
+
+@njit(cache=True, nogil=True)
+def _combine_changes(rule, changes, updates, columns, rows):
+    replicas = changes.shape[0]
+    scratch = np.empty((replicas, columns), np.float64)
+    weights = np.empty(replicas, np.float64)
+    for i in range(rows.shape[0]):
+        touched = 0
+        for r in range(replicas):
+            if updates[r, i] > 0:
+                weights[touched] = updates[r, i]
+                for d in range(columns):
+                    scratch[touched, d] = changes[r, i, d]
+                touched += 1
+        if touched > 0:
+            _combine_row(rule, touched, columns, weights, scratch)
+            for d in range(columns):
+                rows[i, d] = np.float32(rows[i, d] + scratch[0, d])
+
+
+@njit(cache=True, nogil=True)
+def _merge_lanes(rule, first, last, columns, base, lanes, lane_updates, updates):
+    replicas = lanes.shape[0]
+    stride = base.shape[1]
+    scratch = np.empty((replicas, columns), np.float64)
+    weights = np.empty(replicas, np.float64)
+    for i in range(first, last):
+        touched = 0
+        for r in range(replicas):
+            count = lane_updates[r, i]
+            if count > 0:
+                weights[touched] = count
+                updates[i] += count
+                lane_updates[r, i] = 0
+                for d in range(columns):
+                    scratch[touched, d] = np.float64(lanes[r, i, d]) - np.float64(base[i, d])
+                touched += 1
+        if touched > 0:
+            _combine_row(rule, touched, columns, weights, scratch)
+            for d in range(columns):
+                base[i, d] = np.float32(base[i, d] + scratch[0, d])
+            for r in range(replicas):
+                for d in range(stride):
+                    lanes[r, i, d] = base[i, d]
+
+
+@njit(cache=True, nogil=True)
+def first_row_not_finite(rows: np.ndarray) -> int:
+    """Index of the first row of a float32 (n, columns) matrix with a value that is not finite; -1 if none."""
+    for i in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            if not np.isfinite(rows[i, d]):
+                return i
+    return -1
+
+
+def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: np.ndarray) -> None:
+    """Add the combined change of all replicas to `rows`, in place.
+
+    changes: float32 (replicas, n, columns), new - old of each replica, in the replicas' order.
+    updates: int32 (replicas, n), how often each replica updated each row; 0 = it did not touch it.
+    rows: float32 (n, stride >= columns), the old rows. Raises KeyError or ValueError on other input.
+    """
+    if changes.ndim != 3 or changes.shape[:2] != updates.shape or changes.shape[1] != rows.shape[0]:
+        raise ValueError(f"shapes do not fit: changes {changes.shape}, updates {updates.shape}, rows {rows.shape}")
+    if changes.dtype != np.float32 or updates.dtype != np.int32 or rows.dtype != np.float32:
+        raise ValueError(f"expected float32, int32, float32, got {changes.dtype}, {updates.dtype}, {rows.dtype}")
+    if rows.shape[1] < changes.shape[2]:
+        raise ValueError(f"rows have {rows.shape[1]} columns, changes {changes.shape[2]}")
+    _combine_changes(RULES[rule], changes, updates, changes.shape[2], rows)
+
+
+def merge_lanes(
+    rule: str,
+    first: int,
+    last: int,
+    columns: int,
+    base: np.ndarray,
+    lanes: np.ndarray,
+    lane_updates: np.ndarray,
+    updates: np.ndarray,
+) -> None:
+    """Merge rows first..last of all lanes into `base`, hand the result back to the lanes, count the updates.
+
+    base: float32 (n, stride), what the lanes last started from. lanes: float32 (lanes, n, stride).
+    lane_updates: int32 (lanes, n), set to 0. updates: int32 (n,), added to. Only rows with updates are touched.
+    """
+    if lanes.shape[1:] != base.shape or lane_updates.shape != lanes.shape[:2] or updates.shape != base.shape[:1]:
+        raise ValueError(
+            f"shapes do not fit: base {base.shape}, lanes {lanes.shape}, lane_updates {lane_updates.shape}, "
+            f"updates {updates.shape}"
+        )
+    if not 0 <= first <= last <= base.shape[0] or columns > base.shape[1]:
+        raise ValueError(f"rows {first}..{last} or {columns} columns are not in base {base.shape}")
+    _merge_lanes(RULES[rule], first, last, columns, base, lanes, lane_updates, updates)

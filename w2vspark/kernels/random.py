@@ -1,0 +1,50 @@
+"""Counter-based random numbers (splitmix64), so that a stream can start anywhere from a hash.
+
+Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators": state n of a stream is
+stream + n * GOLDEN, its output the mixed state. No state is shared; nothing depends on the order of calls.
+"""
+
+import numpy as np
+from numba import njit, uint64
+
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mix(state: int) -> int:
+    """splitmix64's finaliser: uint64 -> uint64."""
+    z = uint64(state)
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return z ^ (z >> uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def hash_of(a: int, b: int, c: int, d: int) -> int:
+    """A uint64 that depends on all four integers and their order."""
+    h = mix(uint64(a) + uint64(GOLDEN))
+    h = mix((h ^ uint64(b)) + uint64(GOLDEN))
+    h = mix((h ^ uint64(c)) + uint64(GOLDEN))
+    return mix((h ^ uint64(d)) + uint64(GOLDEN))
+
+
+@njit(cache=True, nogil=True)
+def fill_streams(seed: int, epoch: int, buckets: np.ndarray, pieces: np.ndarray, streams: np.ndarray) -> None:
+    """streams[i] (uint64) = hash of (seed, epoch, buckets[i], pieces[i])."""
+    for i in range(streams.size):
+        streams[i] = hash_of(seed, epoch, buckets[i], pieces[i])
+
+
+@njit(cache=True, nogil=True)
+def fill_uniform_rows(seed: int, matrix: int, first: int, scale: float, columns: int, rows: np.ndarray) -> None:
+    """rows[i, d] (float32, shape (n, stride)) = (u - 0.5) * scale for d < columns, else 0; u uniform in [0, 1).
+
+    u depends on (seed, matrix, first + i, d) alone, so that any block of rows can be made alone.
+    """
+    for i in range(rows.shape[0]):
+        stream = hash_of(seed, matrix, first + i, 0x1B17)
+        for d in range(columns):
+            u = float(mix(stream + uint64(d) * uint64(GOLDEN)) >> uint64(40)) / 16777216.0
+            rows[i, d] = np.float32((u - 0.5) * scale)
+        for d in range(columns, rows.shape[1]):
+            rows[i, d] = np.float32(0.0)

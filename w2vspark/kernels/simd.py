@@ -1,0 +1,299 @@
+"""The micro-kernels that all word2vec methods share, written in LLVM's own vectors of eight float32.
+
+Input rows (the window's words) meet a block of output rows (the centre and its negatives). A block's
+accumulators live in registers: two inputs x six outputs is what sixteen AVX registers hold.
+
+They are written as IR, not as loops for a vectoriser, for two reasons. The order of every sum is stated here
+and no fast-math flag lets LLVM change it, so the bits do not depend on the CPU target. And the straight-line
+code for a block comes from a loop over the block's rows, so one text serves every block size.
+
+Pointers are flat float32 arrays; rows are given as offsets in elements; a row is `chunks` vectors of eight
+(the caller pads rows with zeros, which all operations here keep). No bounds are checked.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import Signature
+from numba.extending import intrinsic
+
+LANES = 8
+BLOCK = 6
+
+FLOAT = ir.FloatType()
+INT = ir.IntType(32)
+WIDE = ir.IntType(64)
+VECTOR = ir.VectorType(FLOAT, LANES)
+INT_VECTOR = ir.VectorType(INT, LANES)
+
+Builder = Any
+Value = Any
+
+
+def _base(context: Any, builder: Builder, array_type: Any, array: Value) -> Value:
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def _load(builder: Builder, base: Value, offset: Value) -> Value:
+    pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
+    return builder.load(pointer, align=4)
+
+
+def _store(builder: Builder, value: Value, base: Value, offset: Value) -> None:
+    pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
+    builder.store(value, pointer, align=4)
+
+
+def _fma(builder: Builder, a: Value, b: Value, c: Value) -> Value:
+    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v8f32")
+    return builder.call(function, [a, b, c])
+
+
+def _splat(value: float) -> Value:
+    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
+
+
+def _broadcast(builder: Builder, scalar: Value) -> Value:
+    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(INT, 0))
+    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), ir.Constant(INT_VECTOR, [0] * LANES))
+
+
+def _shuffle(builder: Builder, a: Value, b: Value, mask: list[int]) -> Value:
+    return builder.shuffle_vector(a, b, ir.Constant(INT_VECTOR, mask))
+
+
+def _sums(builder: Builder, rows: list[Value]) -> Value:
+    """Eight vectors -> the vector of their eight horizontal sums, as a tree of pairs."""
+    low, high = [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]
+    pairs = [
+        builder.fadd(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
+        for a, b in zip(rows[0::2], rows[1::2], strict=True)
+    ]
+    low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+    fours = [
+        builder.fadd(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
+        for a, b in zip(pairs[0::2], pairs[1::2], strict=True)
+    ]
+    low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+    return builder.fadd(_shuffle(builder, fours[0], fours[1], low), _shuffle(builder, fours[0], fours[1], high))
+
+
+def _offsets(builder: Builder, base: Value, first: Value, count: int) -> list[Value]:
+    return [builder.load(builder.gep(base, [builder.add(first, ir.Constant(WIDE, i))])) for i in range(count)]
+
+
+def _chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
+    """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
+    before = builder.block
+    loop = builder.append_basic_block("chunk")
+    after = builder.append_basic_block("chunks.done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    step = builder.phi(WIDE)
+    step.add_incoming(ir.Constant(WIDE, 0), before)
+    carried = []
+    for value in start:
+        phi = builder.phi(value.type)
+        phi.add_incoming(value, before)
+        carried.append(phi)
+    new = body(builder.mul(step, ir.Constant(WIDE, LANES)), carried)
+    following = builder.add(step, ir.Constant(WIDE, 1))
+    end = builder.block
+    step.add_incoming(following, end)
+    for phi, value in zip(carried, new, strict=True):
+        phi.add_incoming(value, end)
+    builder.cbranch(builder.icmp_signed("<", following, chunks), loop, after)
+    builder.position_at_end(after)
+    return new
+
+
+def _dots(inputs: int) -> Any:
+    """Logits of `inputs` (1 or 2) input rows x BLOCK output rows: logits[8*i + k] = input_i . output_k."""
+
+    @intrinsic
+    def dots(
+        typingctx: Any, a: Any, rows: Any, first: Any, b: Any, outs: Any, first_out: Any, chunks: Any, logits: Any
+    ) -> tuple[Signature, Callable[..., Value]]:
+        signature = types.void(a, rows, types.int64, b, outs, types.int64, types.int64, logits)
+
+        def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+            a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
+            b_base, outs_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
+            a_rows = _offsets(builder, rows_base, args[2], inputs)
+            b_rows = _offsets(builder, outs_base, args[5], BLOCK)
+
+            def body(d: Value, sums: list[Value]) -> list[Value]:
+                left = [_load(builder, a_base, builder.add(row, d)) for row in a_rows]
+                new = list(sums)
+                for k, row in enumerate(b_rows):
+                    right = _load(builder, b_base, builder.add(row, d))
+                    for i in range(inputs):
+                        new[i * BLOCK + k] = _fma(builder, left[i], right, sums[i * BLOCK + k])
+                return new
+
+            sums = _chunk_loop(builder, args[6], [_splat(0.0)] * (inputs * BLOCK), body)
+            logits_base = _base(context, builder, sig.args[7], args[7])
+            for i in range(inputs):
+                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [_splat(0.0)] * (LANES - BLOCK)
+                offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, LANES))
+                _store(builder, _sums(builder, padded), logits_base, offset)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return dots
+
+
+dots_of_two = _dots(2)
+dots_of_one = _dots(1)
+
+
+@intrinsic
+def update_block(
+    typingctx: Any,
+    a: Any,
+    rows: Any,
+    count: Any,
+    target: Any,
+    target_rows: Any,
+    b: Any,
+    outs: Any,
+    first_out: Any,
+    chunks: Any,
+    steps: Any,
+) -> tuple[Signature, Callable[..., Value]]:
+    """One fused pass: target_i += sum_k step_ik * output_k (old), output_k += sum_i step_ik * input_i.
+
+    `target` is the input array itself where there is one block of outputs; with more, a buffer that collects
+    the inputs' changes until the last block has seen the old inputs. Needs chunks >= 1 and count >= 1.
+    """
+    signature = types.void(
+        a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps
+    )
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
+        t_base, t_rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
+        b_base, outs_base = (_base(context, builder, sig.args[i], args[i]) for i in (5, 6))
+        steps_base = _base(context, builder, sig.args[9], args[9])
+        b_rows = _offsets(builder, outs_base, args[7], BLOCK)
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            old = [_load(builder, b_base, builder.add(row, d)) for row in b_rows]
+            before = builder.block
+            loop = builder.append_basic_block("input")
+            after = builder.append_basic_block("inputs.done")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            i = builder.phi(WIDE)
+            i.add_incoming(ir.Constant(WIDE, 0), before)
+            new = []
+            for value in old:
+                phi = builder.phi(VECTOR)
+                phi.add_incoming(value, before)
+                new.append(phi)
+            row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
+            target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
+            left = _load(builder, a_base, row)
+            moved = _load(builder, t_base, target_row)
+            following = []
+            for k in range(BLOCK):
+                at = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
+                step = _broadcast(builder, builder.load(builder.gep(steps_base, [at])))
+                moved = _fma(builder, step, old[k], moved)
+                following.append(_fma(builder, step, left, new[k]))
+            _store(builder, moved, t_base, target_row)
+            next_i = builder.add(i, ir.Constant(WIDE, 1))
+            i.add_incoming(next_i, loop)
+            for phi, value in zip(new, following, strict=True):
+                phi.add_incoming(value, loop)
+            builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, after)
+            builder.position_at_end(after)
+            for row, value in zip(b_rows, following, strict=True):
+                _store(builder, value, b_base, builder.add(row, d))
+            return []
+
+        _chunk_loop(builder, args[8], [], chunk)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _exp(builder: Builder, x: Value) -> Value:
+    """e**x for |x| <= 80, to 2 ulp: Cody and Waite's reduction, Cephes' polynomial (expf.c)."""
+    magic = _splat(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer
+    n = builder.fsub(_fma(builder, x, _splat(1.44269504088896341), magic), magic)
+    r = _fma(builder, n, _splat(-0.693359375), x)
+    r = _fma(builder, n, _splat(2.12194440e-4), r)
+    p = _splat(1.9875691500e-4)
+    for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
+        p = _fma(builder, p, r, _splat(c))
+    p = builder.fadd(_fma(builder, p, builder.fmul(r, r), r), _splat(1.0))
+    exponent = builder.add(builder.fptosi(n, INT_VECTOR), ir.Constant(INT_VECTOR, [127] * LANES))
+    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INT_VECTOR, [23] * LANES)), VECTOR)
+    return builder.fmul(p, scale)
+
+
+def _select(builder: Builder, compare: str, a: Value, b: Value) -> Value:
+    return builder.select(builder.fcmp_ordered(compare, a, b), a, b)
+
+
+@intrinsic
+def logistic_steps(
+    typingctx: Any, logits: Any, count: Any, labels: Any, first_label: Any, weights: Any, first_weight: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """In place, for each of `count` rows of eight logits: (label - sigmoid(logit)) * weight.
+
+    The eight labels and eight weights at their first elements serve every row.
+    """
+    signature = types.void(logits, types.int64, labels, types.int64, weights, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base = _base(context, builder, sig.args[0], args[0])
+        label = _load(builder, _base(context, builder, sig.args[2], args[2]), args[3])
+        weight = _load(builder, _base(context, builder, sig.args[4], args[4]), args[5])
+
+        def row(offset: Value, _: list[Value]) -> list[Value]:
+            x = _load(builder, base, offset)
+            minus = builder.fsub(_splat(0.0), x)
+            minus = _select(builder, "<", minus, _splat(80.0))
+            minus = _select(builder, ">", minus, _splat(-80.0))
+            sigmoid = builder.fdiv(_splat(1.0), builder.fadd(_splat(1.0), _exp(builder, minus)))
+            _store(builder, builder.fmul(builder.fsub(label, sigmoid), weight), base, offset)
+            return []
+
+        _chunk_loop(builder, args[1], [], row)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def prefetch_row(
+    typingctx: Any, a: Any, offset: Any, chunks: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """Ask for a row's cache lines ahead of their use."""
+    signature = types.void(a, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base = _base(context, builder, sig.args[0], args[0])
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        lines = builder.lshr(builder.add(args[2], ir.Constant(WIDE, 1)), ir.Constant(WIDE, 1))
+
+        def line(d: Value, _: list[Value]) -> list[Value]:
+            element = builder.add(args[1], builder.add(d, d))  # 16 floats are a cache line
+            pointer = builder.bitcast(builder.gep(base, [element]), byte)
+            builder.call(function, [pointer, ir.Constant(INT, 0), ir.Constant(INT, 3), ir.Constant(INT, 1)])
+            return []
+
+        _chunk_loop(builder, lines, [], line)
+        return context.get_dummy_value()
+
+    return signature, codegen

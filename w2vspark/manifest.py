@@ -1,0 +1,39 @@
+"""What a published version says of itself: enough to make it again, and to know what it is."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from w2vspark import __version__
+from w2vspark.base.config import Config, to_dict
+from w2vspark.base.cpu_target import llvm_name
+from w2vspark.base.fingerprint import code_fingerprint
+
+
+def manifest(
+    config: Config,
+    run_id: str,
+    fingerprints: dict[str, str],
+    records: dict[str, dict[str, Any]],
+    tables: dict[str, int],
+) -> dict[str, Any]:
+    """The manifest of a version. `tables`: rows of each published table; the training's `auto` values are resolved."""
+    resolved = to_dict(config) | {"training": records["rounds"]["training"]}
+    return {
+        "run_id": run_id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": resolved,
+        "tables": tables,
+        "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
+        "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
+        "fingerprints": fingerprints,
+        "seconds": {table: record["seconds"] for table, record in records.items()},
+        "code": code_fingerprint(),
+        "cpu_target": llvm_name(config.training.cpu_target) or "host",
+        "versions": {
+            "w2vspark": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("pyspark", "numba", "llvmlite", "numpy", "pyarrow")},
+        },
+    }

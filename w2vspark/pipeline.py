@@ -1,0 +1,270 @@
+"""The flow of a run: which table is made from which, in one list; a table that is there already is not made again."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from w2vspark.base import publish, staging, storage
+from w2vspark.base.config import Config, TrainingConfig
+from w2vspark.base.errors import ConfigError, InputError
+from w2vspark.base.fingerprint import code_fingerprint, fingerprint
+from w2vspark.base.lock import OutputLock
+from w2vspark.base.log import log_end, log_start
+from w2vspark.base.schemas import BUCKET_COUNTS, CONTEXT, ENCODED, METRICS, VECTORS, VOCABULARY, WORD_COUNTS, WORDS
+from w2vspark.manifest import manifest
+from w2vspark.progress import Progress
+from w2vspark.stages import encoded as encoding
+from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.corpus_version import corpus_version
+from w2vspark.stages.session import build_session
+from w2vspark.stages.shared_storage import check_executors
+from w2vspark.stages.table_io import write_table
+from w2vspark.stages.vectors import vectors
+from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
+from w2vspark.stages.word_counts import read_report, word_counts
+from w2vspark.stages.worker_errors import worker_errors
+from w2vspark.training.plan import plan_rounds, resolve
+from w2vspark.training.rounds import run_rounds
+from w2vspark.training.tasks import RoundJob
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One table of the flow."""
+
+    table: str
+    needs: tuple[str, ...]  # what it is made from; "corpus" is the input
+    settings: Callable[[Config], Any]  # the part of the configuration that it depends on
+    make: Callable[["Run"], dict[str, Any]]  # writes it, and returns its record: row counts and the like
+
+
+@dataclass(slots=True)
+class Run:
+    """One run on one output: its configuration, the tables' fingerprints and records."""
+
+    config: Config
+    output: str  # absolute URI
+    progress: Progress
+    lock: OutputLock
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    started_session: SparkSession | None = None
+
+    def session(self) -> SparkSession:
+        """The Spark session, started when it is first needed."""
+        if self.started_session is None:
+            self.progress.stage("starting Spark")
+            self.started_session = build_session(self.config.spark, "w2vspark")
+        return self.started_session
+
+    def uri(self, table: str) -> str:
+        """Where an intermediate table is."""
+        return staging.table_path(self.output, table, self.fingerprints[table])
+
+
+def make_word_counts(run: Run) -> dict[str, Any]:
+    """Every word of the corpus with its count, and what was odd about the documents."""
+    duplicates = count_duplicate_ids(run.session(), run.config.input)
+    corpus = read_corpus(run.session(), run.config.input, duplicates)
+    write_table(word_counts(corpus, run.config.tokens), run.uri("word_counts"), WORD_COUNTS)
+    report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
+    if report["tokens"] == 0:
+        raise InputError(
+            f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without text, "
+            f"{report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input.* and tokens.*"
+        )
+    return report
+
+
+def make_vocabulary(run: Run) -> dict[str, Any]:
+    """The words that get a vector, numbered from the most frequent."""
+    counts = run.session().read.parquet(run.uri("word_counts"))
+    write_table(vocabulary(counts, run.config.vocabulary), run.uri("vocabulary"), VOCABULARY)
+    words, tokens = vocabulary_summary(run.uri("vocabulary"))
+    if words == 0:
+        raise InputError(
+            f"no word of the corpus occurs {run.config.vocabulary.min_count} times or more; "
+            "lower vocabulary.min_count, or give more text"
+        )
+    return {"words": words, "tokens": tokens}
+
+
+def make_encoded(run: Run) -> dict[str, Any]:
+    """The corpus as word ids, in pieces spread over buckets."""
+    buckets = run.config.encoded.buckets
+    if buckets == "auto":
+        buckets = encoding.auto_buckets(run.records["vocabulary"]["tokens"])
+    corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
+    pieces = encoding.encoded(
+        corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets
+    )
+    write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
+    return {"buckets": buckets}
+
+
+def make_bucket_counts(run: Run) -> dict[str, Any]:
+    """Tokens of each bucket, from which shards and slices are cut."""
+    pieces = run.session().read.parquet(run.uri("encoded"))
+    write_table(encoding.bucket_counts(pieces), run.uri("bucket_counts"), BUCKET_COUNTS)
+    tokens = int(bucket_tokens(run).sum())
+    if tokens != run.records["vocabulary"]["tokens"]:
+        raise InputError(
+            f"the corpus changed while it was read: {run.records['vocabulary']['tokens']} tokens were counted, {tokens} "
+            "encoded; run again when nothing writes to it"
+        )
+    return {"tokens": tokens}
+
+
+def make_rounds(run: Run) -> dict[str, Any]:
+    """The training itself: the last round's parameters, and the metrics of all."""
+    counted = run.records["vocabulary"]
+    training = _resolved(run, counted["tokens"], counted["words"])
+    log_start("rounds", **asdict(training))
+    rounds = plan_rounds(bucket_tokens(run), training)
+    job = RoundJob(
+        training=training,
+        round=rounds[0],
+        total_tokens=counted["tokens"] * training.epochs,
+        words=counted["words"],
+        vocabulary_uri=run.uri("vocabulary"),
+        encoded_uri=run.uri("encoded"),
+        parameters_uri=None,
+        threads=1,
+    )
+    check_executors(run.session(), run.output)
+    uri, metrics = run_rounds(
+        run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round
+    )
+    return {"parameters": uri, "metrics": metrics, "training": asdict(training)}
+
+
+def publish_vectors(run: Run) -> dict[str, Any]:
+    """The published version: vectors, context, vocabulary, metrics and the manifest; then current.json."""
+    version = publish.next_version(run.output)
+    folder = publish.version_path(run.output, version)
+    words, rounds = run.records["vocabulary"]["words"], run.records["rounds"]
+    for table, matrix in (("vectors", WORDS), ("context", CONTEXT)):
+        rows = vectors(
+            run.session(), matrix, rounds["parameters"], run.uri("vocabulary"), words, rounds["training"]["dimensions"]
+        )
+        write_table(rows, storage.join(folder, table), VECTORS)
+    storage.copy_folder(run.uri("vocabulary"), storage.join(folder, "vocabulary"))
+    storage.write_table(pa.Table.from_pylist(rounds["metrics"], METRICS), storage.join(folder, "metrics"))
+    tables = {"vectors": words, "context": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
+    record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables)
+    publish.publish(run.output, version, record, run.lock.check)
+    publish.prune(run.output, run.config.output.keep_versions)
+    staging.discard(run.output, "rounds", run.fingerprints["rounds"])
+    return {"version": version, "path": folder}
+
+
+FLOW = (
+    Step("word_counts", ("corpus",), lambda config: config.tokens, make_word_counts),
+    Step("vocabulary", ("word_counts",), lambda config: config.vocabulary, make_vocabulary),
+    Step("encoded", ("corpus", "vocabulary"), lambda config: config.encoded, make_encoded),
+    Step("bucket_counts", ("encoded",), lambda config: None, make_bucket_counts),
+    Step("rounds", ("vocabulary", "encoded", "bucket_counts"), lambda config: config.training, make_rounds),
+    Step("vectors", ("vocabulary", "rounds"), lambda config: None, publish_vectors),
+)
+STAGES = tuple(step.table for step in FLOW)
+
+
+def run_flow(config: Config, progress: Progress, force_from: str | None = None) -> Run:
+    """Make and publish what is not there yet, under the output's lock.
+
+    force_from: a stage of STAGES that is made again, with all after it. Raises the errors of base.errors; what was
+    published before stays as it is then.
+    """
+    output = storage.absolute_uri(config.output.path)
+    publish.check_output(output)
+    with OutputLock(output) as lock:
+        run = Run(config, output, progress, lock)
+        run.fingerprints = fingerprints(run)
+        forced = forced_stages(force_from)
+        if not forced and is_published(output, run.fingerprints["vectors"]):
+            return run
+        for step in FLOW:
+            _make_or_find(run, step, step.table in forced)
+        return run
+
+
+def fingerprints(run: Run) -> dict[str, str]:
+    """The fingerprint of every table: what it is made from, its settings, and the code."""
+    found = {"corpus": corpus_version(run.config.input, run.session)}
+    for step in FLOW:
+        made_from = [found[table] for table in step.needs]
+        found[step.table] = fingerprint(
+            table=step.table, made_from=made_from, settings=step.settings(run.config), code=code_fingerprint()
+        )
+    return found
+
+
+def forced_stages(first: str | None) -> tuple[str, ...]:
+    """The stages from `first` on. Raises ConfigError for a name that is no stage."""
+    if first is None:
+        return ()
+    if first not in STAGES:
+        raise ConfigError(f"--from {first}: is no stage; they are {', '.join(STAGES)}")
+    return STAGES[STAGES.index(first) :]
+
+
+def is_published(output: str, vectors_fingerprint: str) -> bool:
+    """Whether the current version was made from just this."""
+    if publish.read_current(output) is None:
+        return False
+    found: dict[str, str] = publish.read_manifest(output).get("fingerprints", {})
+    return found.get("vectors") == vectors_fingerprint
+
+
+def bucket_tokens(run: Run) -> np.ndarray:
+    """int64 (buckets,): tokens of each bucket."""
+    table = storage.read_table(run.uri("bucket_counts"))
+    tokens = np.zeros(run.records["encoded"]["buckets"], np.int64)
+    tokens[table["bucket"].to_numpy()] = table["tokens"].to_numpy()
+    return tokens
+
+
+def _make_or_find(run: Run, step: Step, forced: bool) -> None:
+    own = run.fingerprints[step.table]
+    if forced:
+        staging.discard(run.output, step.table, own)
+    record = staging.find(run.output, step.table, own)
+    if record is not None:
+        log_end(step.table, made=False, fingerprint=own)
+        run.records[step.table] = record
+        return
+    run.lock.check()
+    run.progress.stage(step.table.replace("_", " "))
+    log_start(step.table, fingerprint=own, **_shown(step.settings(run.config)))
+    staging.discard_others(run.output, step.table, own)
+    began = time.perf_counter()
+    with worker_errors():
+        record = step.make(run)
+    record["seconds"] = round(time.perf_counter() - began, 3)
+    run.records[step.table] = record
+    run.made.append(step.table)
+    if step.table != "vectors":
+        staging.complete(run.output, step.table, own, record)
+    figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
+    log_end(step.table, made=True, **figures)
+
+
+def _shown(settings: Any) -> dict[str, Any]:
+    return asdict(settings) if settings is not None else {}
+
+
+def _resolved(run: Run, tokens: int, words: int) -> TrainingConfig:
+    """The training's settings without `auto`: from the run that this one resumes, or worked out and kept."""
+    uri = storage.join(run.uri("rounds"), "_resolved.json")
+    if storage.exists(uri):
+        return TrainingConfig(**json.loads(storage.read_text(uri)))
+    training = resolve(run.config.training, tokens, words)
+    storage.write_text(uri, json.dumps(asdict(training), indent=2) + "\n")
+    return training

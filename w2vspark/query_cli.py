@@ -1,0 +1,216 @@
+"""The commands that read published tables: similar, analogy, evaluate and export. None of them starts Spark."""
+
+import argparse
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from w2vspark.base.errors import ConfigError
+
+# NumPy and pyarrow are imported by the handlers alone, so that `--help` and the other commands start at once.
+if TYPE_CHECKING:
+    from w2vspark.vectors.query import Neighbour
+    from w2vspark.vectors.score import AnalogyScore, PairScore, SectionScore
+
+METHODS = ("3cosadd", "3cosmul")
+FORMATS = ("word2vec-text", "word2vec-binary", "glove-text")
+TABLES = ("vectors", "context")
+PAIRS_HELP = "files with rows of two words and a number (how alike people find them)"
+ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's questions-words.txt"
+
+
+def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    similar = _command(subparsers, "similar", "the nearest neighbours of words", handle_similar)
+    similar.add_argument("words", metavar="WORD", nargs="+", help="each word gets a list of its own")
+    _add_answer_options(similar)
+
+    analogy = _command(subparsers, "analogy", "answer 'A is to B as C is to ?': man king woman", handle_analogy)
+    for name in "abc":
+        analogy.add_argument(name, metavar=name.upper())
+    _add_answer_options(analogy)
+    analogy.add_argument("--method", choices=METHODS, default="3cosadd")
+
+    evaluate = _command(subparsers, "evaluate", "score the vectors against test sets", handle_evaluate)
+    evaluate.add_argument("--pairs", metavar="FILE", nargs="+", action="extend", default=[], help=PAIRS_HELP)
+    evaluate.add_argument("--analogies", metavar="FILE", nargs="+", action="extend", default=[], help=ANALOGIES_HELP)
+    evaluate.add_argument(
+        "--restrict", metavar="N", type=_positive, default=0, help="only the N most frequent words (all of them)"
+    )
+    evaluate.add_argument("--method", choices=METHODS, default="3cosadd", help="how analogies are answered (3cosadd)")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+
+    export = _command(subparsers, "export", "write the vectors in another program's format", handle_export)
+    export.add_argument("file", metavar="FILE", help="a local file to write")
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.add_argument("--table", choices=TABLES, default="vectors", help="which matrix (vectors)")
+    export.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+
+
+def handle_similar(arguments: argparse.Namespace) -> int:
+    """Prints the neighbours of every word, a table each."""
+    from w2vspark.vectors import load_vectors, similar
+
+    vectors = load_vectors(arguments.output)
+    answers = {word: similar(vectors, word, arguments.top) for word in arguments.words}
+    if arguments.json:
+        return _write_json([{"word": word, "neighbours": _plain(found)} for word, found in answers.items()])
+    count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
+    return _write("\n".join(_neighbours(word, "cosine", found, count) for word, found in answers.items()))
+
+
+def handle_analogy(arguments: argparse.Namespace) -> int:
+    """Prints the best answers to one analogy."""
+    from w2vspark.vectors import analogy, load_vectors
+
+    vectors = load_vectors(arguments.output)
+    a, b, c = arguments.a, arguments.b, arguments.c
+    found = analogy(vectors, a, b, c, arguments.top, method=arguments.method)
+    if arguments.json:
+        return _write_json({"a": a, "b": b, "c": c, "method": arguments.method, "answers": _plain(found)})
+    count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
+    return _write(_neighbours(f"{a} : {b} = {c} : ?", arguments.method, found, count))
+
+
+def handle_evaluate(arguments: argparse.Namespace) -> int:
+    """Prints a row for every file of pairs and a table for every file of analogies."""
+    if not arguments.pairs and not arguments.analogies:
+        raise ConfigError("evaluate: no test set was given; name files with --pairs or --analogies")
+    from w2vspark.vectors import load_vectors, read_analogies, read_pairs, score_analogies, score_pairs
+
+    # All files are read before the vectors: a mistake in the last one is told at once.
+    pairs = {file: read_pairs(file) for file in arguments.pairs}
+    analogies = {file: read_analogies(file) for file in arguments.analogies}
+    vectors = load_vectors(arguments.output)
+    pair_scores = {file: score_pairs(vectors, rows, restrict=arguments.restrict) for file, rows in pairs.items()}
+    analogy_scores = {
+        file: score_analogies(vectors, rows, restrict=arguments.restrict, method=arguments.method)
+        for file, rows in analogies.items()
+    }
+    if arguments.json:
+        return _write_json(
+            {
+                "restrict": arguments.restrict,
+                "method": arguments.method,
+                "pairs": [{"file": file, **asdict(score)} for file, score in pair_scores.items()],
+                "analogies": [{"file": file, **_analogy_object(score)} for file, score in analogy_scores.items()],
+            }
+        )
+    tables = [_pair_table(pair_scores)] if pair_scores else []
+    tables += [_analogy_table(f"{file} ({arguments.method})", score) for file, score in analogy_scores.items()]
+    return _write("\n".join(tables))
+
+
+def handle_export(arguments: argparse.Namespace) -> int:
+    """Writes the file and prints what it holds."""
+    from w2vspark.vectors import export_vectors, load_vectors
+
+    vectors = load_vectors(arguments.output, arguments.table)
+    export_vectors(vectors, arguments.file, arguments.format, overwrite=arguments.overwrite)
+    return _write(
+        f"{arguments.file}: {len(vectors.words):,} words, {vectors.dimensions} dimensions, {arguments.format}\n"
+    )
+
+
+def _command(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    help: str,
+    handler: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(name, help=help, description=help)
+    parser.add_argument("output", metavar="OUTPUT", help="the output folder of a run (or one version of it)")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_answer_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--top", metavar="N", type=_positive, default=10, help="how many words (10)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _neighbours(title: str, measure: str, found: "list[Neighbour]", count: dict[str, int]) -> str:
+    rows = [(f"  {word}", f"{score:.4f}", f"{count[word]:,}") for word, score in found]
+    return _table([title, measure, "count"], rows)
+
+
+def _pair_table(scores: "dict[str, PairScore]") -> str:
+    rows = [
+        (file, _decimal(score.spearman), _decimal(score.pearson), f"{score.covered:,}", f"{score.total:,}")
+        for file, score in scores.items()
+    ]
+    return _table(["pairs", "spearman", "pearson", "covered", "total"], rows)
+
+
+def _analogy_table(title: str, score: "AnalogyScore") -> str:
+    rows = [
+        (f"  {part.section}", _decimal(part.accuracy), f"{part.correct:,}", f"{part.covered:,}", f"{part.total:,}")
+        for part in (*score.sections, score.semantic, score.syntactic, score.total)
+    ]
+    return _table([title, "accuracy", "correct", "covered", "total"], rows)
+
+
+def _analogy_object(score: "AnalogyScore") -> dict[str, Any]:
+    def part(section: "SectionScore") -> dict[str, Any]:
+        return {**asdict(section), "accuracy": section.accuracy}
+
+    return {
+        "sections": [part(section) for section in score.sections],
+        "semantic": part(score.semantic),
+        "syntactic": part(score.syntactic),
+        "total": part(score.total),
+    }
+
+
+def _plain(found: "list[Neighbour]") -> list[dict[str, Any]]:
+    return [neighbour._asdict() for neighbour in found]
+
+
+def _decimal(number: float) -> str:
+    return "-" if math.isnan(number) else f"{number:.4f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lines with the first column to the left and the others to the right."""
+    widths = [max(_width(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = []
+    for first, *others in (header, *rows):
+        cells = [" " * (width - _width(cell)) + cell for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first + " " * (widths[0] - _width(first)), *cells]))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Chinese characters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _write_json(value: Any) -> int:
+    """Writes JSON; NaN, which JSON has not, becomes null."""
+    return _write(json.dumps(_without_nan(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _write(text: str) -> int:
+    sys.stdout.write(text)
+    return 0

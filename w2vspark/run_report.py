@@ -1,0 +1,83 @@
+"""What `w2vspark run` prints: the plan before (--dry-run), the summary after."""
+
+from w2vspark.base import publish, staging, storage
+from w2vspark.base.config import Config, to_toml
+from w2vspark.base.lock import OutputLock
+from w2vspark.pipeline import FLOW, Run, fingerprints, forced_stages, is_published
+from w2vspark.progress import Progress
+from w2vspark.training.plan import model_bytes, resolve, worker_bytes
+
+# Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
+GUESSED_WORDS = 17.0
+BYTES_PER_TOKEN = 6.0
+COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
+
+
+def dry_run(config: Config, force_from: str | None) -> str:
+    """The resolved configuration, which tables are there and which will be made, and the memory needed."""
+    output = storage.absolute_uri(config.output.path)
+    publish.check_output(output)
+    run = Run(config, output, Progress(), OutputLock(output))
+    run.fingerprints = fingerprints(run)
+    forced = forced_stages(force_from)
+    lines = [to_toml(config), "plan:"]
+    published = not forced and is_published(output, run.fingerprints["vectors"])
+    for step in FLOW:
+        there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
+        lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
+    lines += [_memory(run), ""]
+    return "\n".join(lines)
+
+
+def _memory(run: Run) -> str:
+    counted = staging.find(run.output, "vocabulary", run.fingerprints["vocabulary"])
+    if counted is not None:
+        tokens, words, source = counted["tokens"], counted["words"], "counted"
+    else:
+        tokens = _guessed_tokens(run.config)
+        words = round(GUESSED_WORDS * tokens**0.5)
+        if run.config.vocabulary.max_size:
+            words = min(words, run.config.vocabulary.max_size)
+        source = "guessed from the input's size; exact once the vocabulary is counted"
+    training = resolve(run.config.training, tokens, words)
+    model = model_bytes(words, training.dimensions)
+    return (
+        f"memory ({words:,} words, {tokens:,} tokens: {source}):\n"
+        f"  model {model / 1e6:,.0f} MB; each of {training.shards} training workers "
+        f"{worker_bytes(training, words, tokens) / 1e6:,.0f} MB of Python memory; driver's Python under 400 MB"
+    )
+
+
+def _guessed_tokens(config: Config) -> int:
+    size = 0.0
+    for path in config.input.path:
+        for file in storage.list_files(path):
+            ending = "." + file.uri.rpartition(".")[2]
+            size += file.size * COMPRESSION.get(ending, 1.0)
+    return max(1, round(size / BYTES_PER_TOKEN))
+
+
+def report(run: Run) -> str:
+    """The summary of a run that has ended well."""
+    current = publish.current_path(run.output)
+    record = publish.read_manifest(run.output)
+    corpus, training = record["corpus"], record["config"]["training"]
+    if not run.made:
+        return f"nothing to do: {current} was made from this input, configuration and code\n"
+    rounds = run.records["rounds"]["metrics"]
+    lines = [
+        f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
+        f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
+        f"training    {training['method']}, {training['dimensions']} dimensions, {training['epochs']} epochs; "
+        f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
+        f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}",
+        "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
+        f"tables      {current}/{{vectors,context,vocabulary,metrics}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _oddities(corpus: dict[str, int]) -> str:
+    names = ("invalid_utf8", "malformed_rows", "null_documents", "empty_documents", "duplicate_ids")
+    odd = [f"{corpus[name]:,} {name.replace('_', ' ')}" for name in names if corpus[name]]
+    return f" ({', '.join(odd)})" if odd else ""

@@ -1,0 +1,1 @@
+"""Spark stages: one module per table, named after it; and the session."""

@@ -1,0 +1,174 @@
+"""The corpus as the other stages see it: doc_id string (null = none given), text binary, malformed boolean."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as st
+
+from w2vspark.base.config import InputConfig
+from w2vspark.base.errors import InputError
+from w2vspark.base.storage import absolute_uri
+
+log = logging.getLogger("w2vspark")
+
+_CORRUPT = "_corrupt_record"
+_TEXT_FORMATS = ("text", "wholetext")
+_INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}  # options with which a record is not a line of UTF-8
+_PROBED_ROWS, _PROBED_BYTES = 1000, 1 << 20
+# What Spark calls the mistakes that are the user's to mend; anything else is raised as it is.
+_USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "DATA_SOURCE_NOT_FOUND")
+
+
+def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int | None = None) -> DataFrame:
+    """The documents of the corpus, a row each.
+
+    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row that cannot be
+    parsed is ``malformed`` and has no text. Where ids are given and some occur more than once, those become ``id#``
+    and the first 12 hexadecimal digits of the text's MD5, so that different documents stay apart. ``duplicate_ids``
+    is what count_duplicate_ids found; None counts them here, which reads the id column once.
+
+    Raises InputError for a path or table that is not there, a missing column, one of a wrong type, a format that
+    Spark does not know, and .zst text before Spark 4.3.
+    """
+    corpus = _load(session, config)
+    if not config.id_column:
+        return corpus
+    if duplicate_ids is None:
+        duplicate_ids = _count(_repeated_ids(corpus))
+    if duplicate_ids == 0:
+        return corpus
+    log.warning("duplicate_ids=%d column=%s kept apart by content", duplicate_ids, config.id_column)
+    return _apart_by_content(corpus)
+
+
+def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
+    """How many ids occur more than once; 0 without an id column. Raises InputError as read_corpus does."""
+    return _count(_repeated_ids(_load(session, config))) if config.id_column else 0
+
+
+def _load(session: SparkSession, config: InputConfig) -> DataFrame:
+    text_column = config.text_column or ("value" if config.format in _TEXT_FORMATS else "text")
+    wanted = [text_column, *([config.id_column] if config.id_column else [])]
+    with _input_errors(config):
+        rows = _read(session, config, wanted)
+        schema = rows.schema
+    names = [name for name in schema.names if name != _CORRUPT]
+    _check_columns(config, wanted, names)
+    _check_types(config, schema, text_column)
+    malformed = _column(_CORRUPT).isNotNull() if _CORRUPT in schema.names else F.lit(False)
+    # An id that is not UTF-8 would end in an error of Arrow's; two that become equal are duplicates like others.
+    doc_id = F.make_valid_utf8(_column(config.id_column).cast("string")) if config.id_column else F.lit(None)
+    return rows.select(
+        doc_id.cast("string").alias("doc_id"),
+        _column(text_column).cast("binary").alias("text"),
+        malformed.alias("malformed"),
+    )
+
+
+def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> DataFrame:
+    if config.table:
+        return session.table(config.table)
+    if not config.path:
+        raise InputError("there is no input: set input.path to a file, folder or pattern, or input.table to a table")
+    paths = [absolute_uri(path) for path in config.path]
+    reader = session.read.options(**config.options)
+    if config.format in _TEXT_FORMATS:
+        rows = reader.option("wholetext", config.format == "wholetext").format("text").load(paths)
+    elif config.format == "json" and not _INFERRED_JSON & {name.lower() for name in config.options}:
+        _check_json(session, config, paths, wanted)
+        fields = [st.StructField(name, st.StringType()) for name in dict.fromkeys([*wanted, _CORRUPT])]
+        reader = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", _CORRUPT)
+        rows = reader.format("json").schema(st.StructType(fields)).load(paths)
+    else:
+        rows = reader.format(config.format).load(paths)
+    if config.format in (*_TEXT_FORMATS, "json"):
+        _check_compression(session, config, rows)
+    return rows
+
+
+def _check_compression(session: SparkSession, config: InputConfig, rows: DataFrame) -> None:
+    version = tuple(int(part) for part in session.version.split(".")[:2])
+    if version >= (4, 3):
+        return
+    unreadable = next((file for file in rows.inputFiles() if file.endswith((".zst", ".zstd"))), None)
+    if unreadable:
+        message = f"input.path: {unreadable} needs Spark 4.3 (this is {session.version}); compress it as .gz or .bz2"
+        raise InputError(f"{message}, or install pyspark>=4.3")
+
+
+def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wanted: Sequence[str]) -> None:
+    """Looks at the first rows: under an explicit schema a missing column is all null and an array becomes text."""
+    lines = session.read.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
+    entries = lines.select(F.explode(F.from_json("value", "map<string, variant>")).alias("name", "entry"))
+    kinds = entries.groupBy("name").agg(F.collect_set(F.schema_of_variant("entry")).alias("kinds"))
+    found = {row["name"]: set(row["kinds"]) - {"VOID"} for row in kinds.collect()}
+    if not found:  # no row could be parsed: they are counted as malformed, and the corpus is empty
+        return
+    _check_columns(config, wanted, sorted(found))
+    if found[wanted[0]] - {"STRING"}:
+        _refuse_type(config, wanted[0], " or ".join(sorted(found[wanted[0]])).lower())
+
+
+def _check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[str]) -> None:
+    for key, name in zip(("text_column", "id_column"), wanted, strict=False):
+        if name not in names:
+            message = (
+                f"{_source(config)} has no column {name!r} (input.{key}); its columns are {', '.join(names) or 'none'}"
+            )
+            raise InputError(message)
+
+
+def _check_types(config: InputConfig, schema: st.StructType, text_column: str) -> None:
+    if not isinstance(schema[text_column].dataType, st.StringType | st.BinaryType):
+        _refuse_type(config, text_column, schema[text_column].dataType.simpleString())
+    if config.id_column:
+        kind = schema[config.id_column].dataType
+        if isinstance(kind, st.ArrayType | st.MapType | st.StructType | st.VariantType):
+            message = f"{_source(config)}: column {config.id_column!r} (input.id_column) is {kind.simpleString()}"
+            raise InputError(f"{message}; an id must be a string, a number or another plain value")
+
+
+def _refuse_type(config: InputConfig, name: str, kind: str) -> None:
+    raise InputError(
+        f"{_source(config)}: column {name!r} (input.text_column) is {kind}, not a string; name the text's column"
+    )
+
+
+def _repeated_ids(corpus: DataFrame) -> DataFrame:
+    counts = corpus.where(F.col("doc_id").isNotNull()).groupBy("doc_id").count()
+    return counts.where(F.col("count") > 1).select("doc_id")
+
+
+def _apart_by_content(corpus: DataFrame) -> DataFrame:
+    digest = F.substring(F.md5(F.coalesce("text", F.lit("").cast("binary"))), 1, 12)
+    marked = corpus.join(_repeated_ids(corpus).withColumn("repeated", F.lit(True)), "doc_id", "left")
+    doc_id = F.when(F.col("repeated"), F.concat("doc_id", F.lit("#"), digest)).otherwise(F.col("doc_id"))
+    return marked.select(doc_id.alias("doc_id"), "text", "malformed")
+
+
+def _count(df: DataFrame) -> int:
+    return df.count()
+
+
+def _column(name: str) -> Column:
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _source(config: InputConfig) -> str:
+    return f"input.table {config.table}" if config.table else f"input.path {', '.join(config.path)}"
+
+
+@contextmanager
+def _input_errors(config: InputConfig) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Py4J's or Spark's class, by version and mistake; Spark's name for it decides
+        if not any(f"[{name}" in str(error) for name in _USER_ERRORS):
+            raise
+        line = next(line for line in str(error).splitlines() if "[" in line)
+        reason = line[line.index("[") :].partition(" SQLSTATE")[0]
+        fix = "check input.path, input.table and input.format"
+        raise InputError(f"{_source(config)} cannot be read as {config.format}: {reason} ({fix})") from error

@@ -1,0 +1,37 @@
+"""Rows to partitions of one's choice, on a Spark without repartitionById (before 4.1)."""
+
+import functools
+
+_MASK = 0xFFFFFFFF
+
+
+@functools.cache
+def placement_keys(partitions: int) -> tuple[int, ...]:
+    """The int key for each partition: ``repartition(partitions, key_column)`` sends rows with ``keys[p]`` to
+    partition p.
+
+    Spark places a row by the non-negative remainder of its Murmur3 hash. Were that to change, rows with one key would
+    still share a partition, only less evenly spread: no result depends on it.
+    """
+    keys = [-1] * partitions
+    missing, candidate = partitions, 0
+    while missing:
+        partition = _murmur3(candidate) % partitions
+        if keys[partition] < 0:
+            keys[partition] = candidate
+            missing -= 1
+        candidate += 1
+    return tuple(keys)
+
+
+def _murmur3(value: int) -> int:
+    """Spark's hash() of a non-negative 32-bit integer: Murmur3_x86_32 with seed 42, signed."""
+    mixed = value * 0xCC9E2D51 & _MASK
+    mixed = (mixed << 15 | mixed >> 17) * 0x1B873593 & _MASK
+    state = 42 ^ mixed
+    state = ((state << 13 | state >> 19) & _MASK) * 5 + 0xE6546B64 & _MASK
+    state ^= 4
+    state = (state ^ state >> 16) * 0x85EBCA6B & _MASK
+    state = (state ^ state >> 13) * 0xC2B2AE35 & _MASK
+    state ^= state >> 16
+    return state - (1 << 32) if state >> 31 else state

@@ -1,0 +1,139 @@
+"""The Spark session: built here for local runs; under spark-submit the cluster's settings stand."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base.config import SparkConfig
+from w2vspark.base.errors import EnvironmentFailure
+
+JAVA_NEEDED = 17
+# Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.
+VALIDATE_SCHEMA = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+
+
+def build_session(config: SparkConfig, app_name: str) -> SparkSession:
+    """The session that runs the stages.
+
+    Where somebody else has chosen the master (spark-submit, a notebook's session, Spark Connect), ``config`` is not
+    applied. Otherwise the session has ``config.master`` and ``config.options``, the latter over our own defaults.
+
+    Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start.
+    """
+    builder = SparkSession.builder.appName(app_name)
+    if not _chosen_outside():
+        require_java()
+        # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+        for key, value in _local_settings(config).items():
+            builder = builder.config(key, value)
+        if config.master.startswith("local"):  # a worker of the system's python would miss our packages
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    try:
+        return builder.getOrCreate()
+    except PySparkException as error:
+        raise EnvironmentFailure(
+            f"Spark did not start: {error}; see the messages above, and [spark] in the config"
+        ) from error
+
+
+def require_java() -> None:
+    """Raises EnvironmentFailure unless JAVA_HOME, or else PATH, has a Java that Spark 4 can use."""
+    fix = f"install OpenJDK {JAVA_NEEDED} or newer (17 and 21 are safe choices) or set JAVA_HOME to where it is"
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    if java is None:
+        raise EnvironmentFailure(f"Spark needs Java and there is none on the PATH; {fix}")
+    try:
+        run = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        where = f"JAVA_HOME={home}, but {java}" if home else java
+        raise EnvironmentFailure(f"Spark needs Java and {where} cannot be run ({error}); {fix}") from error
+    found = re.search(r'version "(?:1\.)?(\d+)', run.stderr + run.stdout)
+    if found and int(found[1]) < JAVA_NEEDED:
+        raise EnvironmentFailure(f"Spark needs Java {JAVA_NEEDED} or newer and {java} is Java {found[1]}; {fix}")
+
+
+def task_slots(session: SparkSession) -> int | None:
+    """How many tasks a local master runs at once; None on a cluster, where it may change while we run."""
+    master = session.conf.get("spark.master", "") or ""
+    if master == "local":
+        return 1
+    local = re.fullmatch(r"local\[(\d+|\*)(?:,\s*\d+)?\]", master)
+    if not local:
+        return None
+    if local[1] != "*":
+        return int(local[1])
+    # The JVM's own count of the processors (it knows a container's limits) is the default number of partitions.
+    last = session.range(1 << 16).select(F.spark_partition_id().alias("partition")).agg(F.max("partition")).first()
+    return int(last[0]) + 1 if last else 1
+
+
+@contextmanager
+def runtime_settings(session: SparkSession, **settings: str) -> Iterator[None]:
+    """Sets SQL runtime settings for a block and restores them; those that this Spark does not know are left out."""
+    known = {key: value for key, value in settings.items() if _is_known(session, key)}
+    before = {key: session.conf.get(key, None) for key in known}
+    try:
+        for key, value in known.items():
+            session.conf.set(key, value)
+        yield
+    finally:
+        for key, old in before.items():
+            if old is None:
+                session.conf.unset(key)
+            else:
+                session.conf.set(key, old)
+
+
+def _chosen_outside() -> bool:
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
+    return (
+        SparkSession.getActiveSession() is not None
+        or "PYSPARK_GATEWAY_PORT" in os.environ  # set by spark-submit for the Python that it starts
+        or "SPARK_REMOTE" in os.environ
+        or "--master" in arguments
+        or "--remote" in arguments
+    )
+
+
+def _local_settings(config: SparkConfig) -> dict[str, str]:
+    quiet = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
+    settings = {
+        "spark.master": config.master,
+        "spark.driver.memory": config.driver_memory,
+        _JAVA_OPTIONS: quiet,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "32",  # 200 cost a second a shuffle; adaptive execution merges small ones
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+    }
+    if config.master.startswith("local"):  # no look-up of this machine's name, no open port
+        settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    settings |= config.options
+    if extra := config.options.get(_JAVA_OPTIONS):  # one key holds all options of the JVM: both
+        settings[_JAVA_OPTIONS] = f"{quiet} {extra}"
+    return settings
+
+
+def _is_known(session: SparkSession, key: str) -> bool:
+    try:
+        session.conf.get(key)
+    except PySparkException as error:
+        if error.getCondition() != "SQL_CONF_NOT_FOUND":
+            raise
+        return False
+    return True

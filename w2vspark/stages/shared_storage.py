@@ -1,0 +1,53 @@
+"""A look at the executors before the work begins: do they reach the output folder, and run the same code?"""
+
+import socket
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from w2vspark.base import storage
+from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.base.fingerprint import code_fingerprint
+from w2vspark.stages.session import task_slots
+from w2vspark.stages.table_io import spark_schema
+
+_ANSWER = pa.schema([pa.field("host", pa.string()), pa.field("problem", pa.string())])
+_TASKS = 16
+
+
+def check_executors(session: SparkSession, output: str) -> None:
+    """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or numba.
+
+    A local master shares the driver's disk and Python, and is not asked.
+    """
+    if task_slots(session) is not None:
+        return
+    probe = storage.join(output, "staging", "_probe.json")
+    storage.write_text(probe, code_fingerprint())
+    try:
+        ask = partial(answer, probe=probe, code=code_fingerprint(), numba_version=version("numba"))
+        answers = session.range(0, _TASKS, 1, _TASKS).mapInArrow(ask, spark_schema(_ANSWER)).distinct().collect()
+    finally:
+        storage.delete_file(probe)
+    problems = sorted(f"executor on {row['host']}: {row['problem']}" for row in answers if row["problem"])
+    if problems:
+        raise EnvironmentFailure("; ".join(problems))
+
+
+def answer(batches: Iterator[pa.RecordBatch], probe: str, code: str, numba_version: str) -> Iterator[pa.RecordBatch]:
+    """mapInArrow on an executor: its host, and what is wrong there ("" = nothing)."""
+    for _ in batches:
+        problem = ""
+        if not storage.exists(probe):
+            problem = (
+                f"cannot read {probe}; output.path must be storage that the driver and all executors share, such as "
+                "hdfs://, s3a:// or a mounted folder"
+            )
+        elif code_fingerprint() != code:
+            problem = "runs another version of w2vspark than the driver; ship one environment with --archives"
+        elif version("numba") != numba_version:
+            problem = f"has numba {version('numba')}, the driver {numba_version}; ship one environment with --archives"
+        yield pa.RecordBatch.from_pydict({"host": [socket.gethostname()], "problem": [problem]}, schema=_ANSWER)

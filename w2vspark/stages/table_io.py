@@ -1,0 +1,46 @@
+"""Arrow schemas as Spark's, and tables written only when they are what the schema says."""
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import types as st
+
+from w2vspark.base.errors import OutputError
+from w2vspark.stages.session import VALIDATE_SCHEMA, runtime_settings
+
+_TYPES: dict[pa.DataType, st.DataType] = {
+    pa.string(): st.StringType(),
+    pa.binary(): st.BinaryType(),
+    pa.bool_(): st.BooleanType(),
+    pa.int32(): st.IntegerType(),
+    pa.int64(): st.LongType(),
+    pa.float32(): st.FloatType(),
+    pa.float64(): st.DoubleType(),
+}
+
+
+def spark_schema(schema: pa.Schema) -> st.StructType:
+    """The Spark schema of an Arrow schema. Raises KeyError for a type that our tables do not use."""
+    return st.StructType([st.StructField(field.name, _spark_type(field.type), field.nullable) for field in schema])
+
+
+def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:
+    """Writes a table as Parquet in place of what is at ``uri``.
+
+    ``options`` go to Spark's writer (``compression="zstd"``, ``**{"parquet.block.size": "4194304"}``). Raises
+    OutputError when the names (in order) or types of the columns are not the schema's; nullability is not compared.
+    """
+    expected, got = _columns(spark_schema(schema)), _columns(df.schema)
+    if expected != got:
+        raise OutputError(f"{uri}: expected the columns {expected}, got {got}; the stage must select its output schema")
+    with runtime_settings(df.sparkSession, **{VALIDATE_SCHEMA: "true"}):
+        df.write.mode("overwrite").options(**options).parquet(uri)
+
+
+def _spark_type(arrow: pa.DataType) -> st.DataType:
+    if pa.types.is_list(arrow):
+        return st.ArrayType(_spark_type(arrow.value_type))
+    return _TYPES[arrow]
+
+
+def _columns(schema: st.StructType) -> str:
+    return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in schema)

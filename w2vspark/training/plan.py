@@ -1,0 +1,131 @@
+"""What is trained when: the cut of the corpus into shards, slices and rounds, and the `auto` values.
+
+All of it is a function of the bucket counts and the configuration, never of cores or executors.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from w2vspark.base.config import TrainingConfig
+
+# A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
+SLICE_TOKENS = 64_000_000
+# A round costs about a second beside its training, so that small corpora train several epochs in one.
+ROUND_TOKENS = 12_000_000
+SHARD_TOKENS = 250_000_000
+LANE_BYTES = 600_000_000
+PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One slice of every shard: what the shards train side by side."""
+
+    epoch: int
+    ranges: tuple[tuple[int, int], ...]  # per shard, first bucket and the one behind the last
+    start: int  # tokens of the whole run before it
+    tokens: int  # of all shards
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The work between two combinations of the shards' changes; numbers begin at 1."""
+
+    number: int
+    parts: tuple[Part, ...]
+
+
+def equal_ranges(bucket_tokens: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Cut the buckets into `count` runs with as equal sums of tokens as their order allows."""
+    ends = np.concatenate([[0], np.cumsum(bucket_tokens, dtype=np.int64)])
+    goals = [int(ends[-1]) * i // count for i in range(count + 1)]
+    cuts = [0]
+    for goal in goals[1:-1]:
+        at = int(np.searchsorted(ends, goal))
+        if at > 0 and goal - ends[at - 1] < ends[at] - goal:
+            at -= 1
+        cuts.append(max(at, cuts[-1]))
+    cuts.append(len(bucket_tokens))
+    return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
+    """A permutation that depends on (seed, epoch) alone, on every platform and version."""
+    return sorted(range(count), key=lambda i: hashlib.blake2b(f"{seed}/{epoch}/{i}".encode(), digest_size=8).digest())
+
+
+def plan_rounds(bucket_tokens: np.ndarray, training: TrainingConfig) -> list[Round]:
+    """All rounds of a run.
+
+    bucket_tokens: int64 (buckets,). training: with no `auto` left. The buckets' runs are dealt anew to
+    shards and slices in every epoch, so that a shard sees other text each time.
+    """
+    shards = int(training.shards)
+    slices = max(1, round(float(training.rounds_per_epoch)))
+    parts_per_round = max(1, round(1 / float(training.rounds_per_epoch)))
+    ranges = equal_ranges(bucket_tokens, shards * slices)
+    sums = [int(bucket_tokens[first:last].sum()) for first, last in ranges]
+    parts = []
+    start = 0
+    for epoch in range(training.epochs):
+        order = _shuffled(len(ranges), training.seed, epoch)
+        for i in range(slices):
+            chosen = order[i * shards : (i + 1) * shards]
+            tokens = sum(sums[c] for c in chosen)
+            parts.append(Part(epoch, tuple(ranges[c] for c in chosen), start, tokens))
+            start += tokens
+    return [
+        Round(i // parts_per_round + 1, tuple(parts[i : i + parts_per_round]))
+        for i in range(0, len(parts), parts_per_round)
+    ]
+
+
+def model_bytes(words: int, dimensions: int) -> int:
+    """Size of all parameter rows: two matrices, rows padded to eight float32."""
+    return 2 * words * (dimensions + 7) // 8 * 8 * 4
+
+
+def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig:
+    """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary."""
+    shards = training.shards
+    if shards == "auto":
+        shards = min(32, max(1, tokens * training.epochs // (SHARD_TOKENS * 5)))
+    lanes = training.lanes
+    if lanes == "auto":
+        lanes = 2
+    rounds = training.rounds_per_epoch
+    if rounds == "auto":
+        if shards == 1 and tokens < ROUND_TOKENS:
+            rounds = 1 / min(training.epochs, max(1, ROUND_TOKENS // max(1, tokens)))
+        else:
+            rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
+    merge = training.lane_merge_tokens
+    if merge == "auto":
+        merge = 1_000_000
+    rate = training.learning_rate
+    if rate == "auto":
+        rate = 0.025 * min(4.0, math.sqrt(shards * lanes))
+    return replace(
+        training, shards=shards, lanes=lanes, rounds_per_epoch=rounds, lane_merge_tokens=merge, learning_rate=rate
+    )
+
+
+def worker_bytes(training: TrainingConfig, words: int, tokens: int) -> int:
+    """Memory that a training worker needs at its peak.
+
+    training: resolved. tokens: of the whole corpus. The process itself, the rows with their copies for lanes, update
+    counts, the tables that are drawn from, and the slice (twice while it is sorted).
+    """
+    lanes = int(training.lanes)
+    copies = lanes + 1 if lanes > 1 else 1
+    slices = int(training.shards) * max(1, round(float(training.rounds_per_epoch)))
+    return (
+        PROCESS_BYTES
+        + copies * model_bytes(words, training.dimensions)
+        + copies * 2 * words * 4
+        + 60 * words
+        + 2 * 4 * tokens // slices
+    )

@@ -1,0 +1,124 @@
+"""The driver's side of the round engine: a round is one Spark query, and its result is its checkpoint."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base import staging, storage
+from w2vspark.base.errors import TrainingError
+from w2vspark.base.log import log_end
+from w2vspark.base.schemas import CHANGES, MATRICES, METRICS_MATRIX, PARAMETERS
+from w2vspark.stages.placement import placement_keys
+from w2vspark.stages.session import runtime_settings, task_slots
+from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.worker_errors import worker_errors
+from w2vspark.training.plan import Round
+from w2vspark.training.tasks import RoundJob, combine_shards, train_shards
+
+KEPT_ROUNDS = 2
+# Blocks are large and all different: dictionaries and compression cost more than they save.
+_WRITE_OPTIONS = {
+    "compression": "none",
+    "parquet.enable.dictionary": "false",
+    "parquet.block.size": str(16 << 20),
+    "parquet.page.size": str(8 << 20),
+}
+# A row is a block of some megabytes; Spark 4.0 would fill a batch up to 256 MiB.
+_ROWS_PER_BATCH = {"spark.sql.execution.arrow.maxRecordsPerBatch": "8"}
+
+Progress = Callable[[int, int, list[dict[str, Any]], float], None]
+
+
+def run_rounds(
+    session: SparkSession, output: str, fingerprint: str, rounds: list[Round], job: RoundJob, progress: Progress
+) -> tuple[str, list[dict[str, Any]]]:
+    """Train all rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
+
+    job: what does not change between rounds. progress(rounds done, rounds, the round's metrics, its seconds) is
+    called after each. Raises TrainingError when a round's table does not add up or a value is not finite.
+    """
+    table = f"rounds/{fingerprint}"
+    metrics: list[dict[str, Any]] = []
+    done = 0
+    for number in range(len(rounds), 0, -1):
+        record = staging.find(output, table, _name(number))
+        if record is not None:
+            done, metrics = number, record["metrics"]
+            break
+    job = replace(job, threads=_threads(session, len(rounds[0].parts[0].ranges)))
+    for todo in rounds[done:]:
+        began = time.perf_counter()
+        uri = staging.table_path(output, table, _name(todo.number))
+        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else None
+        with worker_errors(), runtime_settings(session, **_ROWS_PER_BATCH):
+            write_table(
+                round_frame(session, replace(job, round=todo, parameters_uri=last)), uri, PARAMETERS, **_WRITE_OPTIONS
+            )
+        of_round = _checked_metrics(uri, todo, job.words)
+        metrics = metrics + of_round
+        seconds = time.perf_counter() - began
+        staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
+        if todo.number > KEPT_ROUNDS:
+            staging.discard(output, table, _name(todo.number - KEPT_ROUNDS))
+        log_end("round", round=todo.number, of=len(rounds), seconds=round(seconds, 2))
+        progress(todo.number, len(rounds), of_round, seconds)
+    return staging.table_path(output, table, _name(len(rounds))), metrics
+
+
+def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
+    """One round as a lazy frame of PARAMETERS: a task per shard, then, with several, a task per run of blocks."""
+    shards = int(job.training.shards)
+    numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
+    if shards == 1:
+        return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETERS))
+    changes = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGES))
+    keys = F.array(*[F.lit(key) for key in placement_keys(shards)])
+    rows_per_partition = -(-job.words // shards)
+    partition = F.least(F.lit(shards - 1), (F.col("first_id") / rows_per_partition).cast("int"))
+    ordered = (
+        changes.withColumn("place", F.element_at(keys, partition + 1))
+        .repartition(shards, "place")
+        .sortWithinPartitions("matrix", "first_id", "shard")
+        .select(*CHANGES.names)
+    )
+    return ordered.mapInArrow(partial(combine_shards, job=replace(job, threads=1)), spark_schema(PARAMETERS))
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}"
+
+
+def _threads(session: SparkSession, shards: int) -> int:
+    """Threads that a training task may use: its share of a local master's slots, or spark.task.cpus."""
+    slots = task_slots(session)
+    if slots is not None:
+        return max(1, slots // min(slots, shards))
+    return int(session.conf.get("spark.task.cpus", "1") or "1")
+
+
+def _checked_metrics(uri: str, todo: Round, words: int) -> list[dict[str, Any]]:
+    """The shards' metrics, once every row of every matrix is there and every token was trained."""
+    table = storage.read_table(uri, [name for name in PARAMETERS.names if name != "values"])
+    rows = dict.fromkeys(MATRICES, 0)
+    metrics = []
+    for row in table.to_pylist():
+        if row["matrix"] == METRICS_MATRIX:
+            names = ("shard", "tokens", "loss", "seconds", "learning_rate")
+            metrics.append({"round": todo.number} | {name: row[name] for name in names})
+        else:
+            rows[row["matrix"]] += row["rows"]
+    shards = len(todo.parts[0].ranges)
+    tokens = sum(part.tokens for part in todo.parts)
+    found = sum(row["tokens"] for row in metrics)
+    if len(metrics) != shards or found != tokens or any(count != words for count in rows.values()):
+        raise TrainingError(
+            f"{uri}: expected {shards} shards, {tokens} tokens and {words} rows of each matrix, got {len(metrics)}, "
+            f"{found} and {json.dumps(rows)}; run again with --from rounds"
+        )
+    return sorted(metrics, key=lambda row: int(row["shard"]))

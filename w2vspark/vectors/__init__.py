@@ -1,0 +1,21 @@
+"""What consumers use: load, query, score and export the published tables. Needs no pyspark."""
+
+from w2vspark.vectors.export import export_vectors
+from w2vspark.vectors.gold import read_analogies, read_pairs
+from w2vspark.vectors.query import analogy, similar, similar_to_vector, similarity
+from w2vspark.vectors.score import score_analogies, score_pairs
+from w2vspark.vectors.table import WordVectors, load_vectors
+
+__all__ = [
+    "WordVectors",
+    "analogy",
+    "export_vectors",
+    "load_vectors",
+    "read_analogies",
+    "read_pairs",
+    "score_analogies",
+    "score_pairs",
+    "similar",
+    "similar_to_vector",
+    "similarity",
+]

@@ -1,0 +1,156 @@
+"""Questions to a vector table: neighbours, similarity and analogies. Needs NumPy alone."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vspark.base.errors import InputError
+from w2vspark.vectors.table import WordVectors
+
+Method = Literal["3cosadd", "3cosmul"]
+
+_SPELLING_CANDIDATES = 3000  # difflib takes some 20 microseconds for each
+
+
+class Neighbour(NamedTuple):
+    """A word and how near it is: a cosine, or for 3CosMul a ratio of products of shifted cosines."""
+
+    word: str
+    similarity: float
+
+
+def similarity(vectors: WordVectors, first: str, second: str) -> float:
+    """The cosine of two words' vectors, in [-1, 1]. Raises InputError for an unknown word."""
+    return float(cosines(vectors, [row_of(vectors, first)], [row_of(vectors, second)])[0])
+
+
+def cosines(vectors: WordVectors, first: Sequence[int], second: Sequence[int]) -> NDArray[np.float64]:
+    """The cosine of every pair of rows, float64 (N,), computed in float64; 0 where a vector is zero."""
+    left = vectors.matrix[list(first)].astype(np.float64)
+    right = vectors.matrix[list(second)].astype(np.float64)
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    norms[norms == 0] = 1
+    result: NDArray[np.float64] = np.einsum("ij,ij->i", left, right) / norms
+    return result
+
+
+def similar(
+    vectors: WordVectors, words: str | Sequence[str], top: int = 10, *, negative: str | Sequence[str] = ()
+) -> list[Neighbour]:
+    """The `top` words nearest to a word, or to the mean of several words' unit vectors less the `negative` ones.
+
+    The words of the question are never in the answer (as in gensim's `most_similar`). Sorted by falling cosine,
+    ties by id. Raises InputError for an unknown word.
+    """
+    plus = [row_of(vectors, word) for word in _as_list(words)]
+    minus = [row_of(vectors, word) for word in _as_list(negative)]
+    if not plus and not minus:
+        raise InputError("no word was given: name at least one word whose neighbours are wanted")
+    target = vectors.unit[plus].sum(axis=0) - vectors.unit[minus].sum(axis=0)
+    return _nearest(vectors, vectors.unit @ _unit(target), top, exclude=plus + minus)
+
+
+def similar_to_vector(vectors: WordVectors, vector: NDArray[np.floating], top: int = 10) -> list[Neighbour]:
+    """The `top` words whose vectors have the largest cosine with `vector` (shape (D,), any float dtype).
+
+    Raises InputError where its shape is not (D,) or a value is not finite.
+    """
+    wanted = np.asarray(vector, dtype=np.float32)
+    if wanted.shape != (vectors.dimensions,) or not np.isfinite(wanted).all():
+        raise InputError(
+            f"the query vector has shape {wanted.shape} and {int(np.sum(~np.isfinite(wanted)))} values that are not "
+            f"finite; these vectors need {vectors.dimensions} finite values"
+        )
+    return _nearest(vectors, vectors.unit @ _unit(wanted), top, exclude=[])
+
+
+def analogy(
+    vectors: WordVectors, a: str, b: str, c: str, top: int = 10, *, method: Method = "3cosadd"
+) -> list[Neighbour]:
+    """Answers "a is to b as c is to ?"; a, b and c are never in the answer.
+
+    3cosadd: the largest cos(x, b - a + c) over unit vectors (Mikolov, Yih & Zweig 2013). 3cosmul: the largest
+    cos'(x, b) cos'(x, c) / (cos'(x, a) + 1e-6) with cos' = (1 + cos) / 2 (Levy & Goldberg 2014, equation 4).
+    Raises InputError for an unknown word.
+    """
+    if method == "3cosadd":
+        return similar(vectors, [b, c], top, negative=[a])
+    rows = [row_of(vectors, word) for word in (a, b, c)]
+    scores = np.empty((1, len(vectors.words)), dtype=np.float32)
+    combine_cosines(vectors.unit[rows] @ vectors.unit.T, np.array([[0, 1, 2]]), method, out=scores)
+    return _nearest(vectors, scores[0], top, exclude=rows)
+
+
+def combine_cosines(
+    asked: NDArray[np.float32], questions: NDArray[np.intp], method: Method, out: NDArray[np.float32]
+) -> None:
+    """Scores every word for every analogy question; the largest score is the answer.
+
+    asked: float32 (words asked about, words scored), their cosines. questions: (Q, 3), the rows of `asked` that are
+    a, b and c. out: float32 (Q, words scored), written.
+    """
+    a, b, c = questions.T
+    if method == "3cosadd":
+        # cos(x, b - a + c) times the length of b - a + c, which is the same for every x.
+        np.take(asked, b, axis=0, out=out)
+        out -= asked[a]
+        out += asked[c]
+    else:
+        # The shift and the division on what was asked, which is smaller than the questions' rows of it.
+        shifted = (asked + 1) / 2
+        inverse = 1 / (shifted + np.float32(1e-6))
+        np.take(shifted, b, axis=0, out=out)
+        out *= shifted[c]
+        out *= inverse[a]
+
+
+def row_of(vectors: WordVectors, word: str) -> int:
+    """The row of a word. Raises InputError that names words of a close spelling where it is unknown."""
+    row = vectors.index.get(word)
+    if row is not None:
+        return row
+    message = f"the word {word!r} is not among the {len(vectors.words):,} words of the table"
+    lower = word.lower()
+    if lower in vectors.index:
+        raise InputError(f"{message}, but {lower!r} is: ask for that")
+    close = _close_spellings(vectors.words, word)
+    hint = f"close to it are {', '.join(map(repr, close))}" if close else "no word has a close spelling"
+    raise InputError(f"{message}; {hint}")
+
+
+def _close_spellings(words: Sequence[str], word: str) -> list[str]:
+    """Up to five words spelled like this one: first those that share two letters at the start, else one."""
+    for letters in (2, 1):
+        start, shortest, longest = word[:letters], len(word) - 2, len(word) + 2
+        candidates = [w for w in words if w.startswith(start) and shortest <= len(w) <= longest]
+        # Words are in order of falling count, so the cut keeps those that are most likely meant.
+        close = difflib.get_close_matches(word, candidates[:_SPELLING_CANDIDATES], n=5)
+        if close:
+            return close
+    return []
+
+
+def _nearest(vectors: WordVectors, scores: NDArray[np.float32], top: int, exclude: list[int]) -> list[Neighbour]:
+    """The `top` best rows by (falling score, id). Changes `scores`."""
+    if top < 1:
+        raise InputError(f"{top} neighbours were asked for: ask for 1 or more")
+    scores[exclude] = -np.inf
+    top = min(top, len(scores) - len(set(exclude)))
+    if top < 1:
+        return []
+    threshold = np.partition(scores, len(scores) - top)[len(scores) - top]
+    rows = np.flatnonzero(scores >= threshold)
+    best = rows[np.lexsort((rows, -scores[rows]))][:top]
+    return [Neighbour(vectors.words[row], float(scores[row])) for row in best.tolist()]
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else vector
+
+
+def _as_list(words: str | Sequence[str]) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)

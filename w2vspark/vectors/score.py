@@ -1,0 +1,173 @@
+"""Scores of vectors against word pairs that people judged, and against analogy questions. Needs NumPy alone.
+
+The rules are those of gensim's evaluate_word_pairs and evaluate_word_analogies: a row with an unknown word is left
+out and counted, a question's own words are never its answer.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vspark.vectors.query import Method, combine_cosines, cosines
+from w2vspark.vectors.table import WordVectors
+
+Case = Literal["auto", "keep", "lower"]
+
+# Blocks of questions and of words that are scored together: some 30 MB, whatever the vocabulary.
+_QUESTIONS = 1024
+_WORDS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """Correlation of cosines with people's scores; NaN where fewer than two rows are covered or all are equal."""
+
+    spearman: float
+    pearson: float
+    covered: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SectionScore:
+    """How many questions were answered rightly, of those whose four words are known, of all."""
+
+    section: str
+    correct: int
+    covered: int
+    total: int
+
+    @property
+    def accuracy(self) -> float:
+        """correct / covered; NaN where nothing is covered."""
+        return self.correct / self.covered if self.covered else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class AnalogyScore:
+    """The score of every section in the order of the file, and their sums: sections whose name begins with "gram"
+    are syntactic, the others semantic."""
+
+    sections: tuple[SectionScore, ...]
+    semantic: SectionScore
+    syntactic: SectionScore
+    total: SectionScore
+
+
+def score_pairs(
+    vectors: WordVectors, rows: Sequence[tuple[str, str, float]], *, restrict: int = 0, case: Case = "auto"
+) -> PairScore:
+    """Correlates cosines with people's scores.
+
+    rows: (word, word, score). restrict: only the N most frequent words count as known; 0 = all. case: "lower" looks
+    words up in lower case, "keep" as they are, "auto" in lower case where the vocabulary is lower-cased.
+    """
+    known = _lookup(vectors, restrict, case)
+    found = [(known(first), known(second), score) for first, second, score in rows]
+    covered = [(first, second, score) for first, second, score in found if first >= 0 and second >= 0]
+    if len(covered) < 2:
+        return PairScore(math.nan, math.nan, len(covered), len(rows))
+    first, second, score = zip(*covered, strict=True)
+    judged, measured = np.array(score, dtype=np.float64), cosines(vectors, first, second)
+    return PairScore(
+        spearman=_correlation(_ranks(judged), _ranks(measured)),
+        pearson=_correlation(judged, measured),
+        covered=len(covered),
+        total=len(rows),
+    )
+
+
+def score_analogies(
+    vectors: WordVectors,
+    rows: Sequence[tuple[str, str, str, str, str]],
+    *,
+    restrict: int = 0,
+    method: Method = "3cosadd",
+    case: Case = "auto",
+) -> AnalogyScore:
+    """Answers analogy questions, each by one of the known words.
+
+    rows: (section, a, b, c, expected). restrict: only the N most frequent words count, in questions and as answers;
+    0 = all. method: as in `query.analogy`. case: as in `score_pairs`.
+    """
+    known = _lookup(vectors, restrict, case)
+    found = np.array([[known(word) for word in row[1:]] for row in rows], dtype=np.intp).reshape(-1, 4)
+    covered: NDArray[np.bool_] = found.min(axis=1) >= 0
+    correct = np.zeros(len(rows), dtype=bool)
+    unit = vectors.unit[:restrict] if restrict else vectors.unit
+    for block in np.array_split(np.flatnonzero(covered), math.ceil(covered.sum() / _QUESTIONS) or 1):
+        correct[block] = _answers(unit, found[block, :3], method) == found[block, 3]
+    tally: dict[str, list[int]] = {}
+    for row, right, known_words in zip(rows, correct.tolist(), covered.tolist(), strict=True):
+        counts = tally.setdefault(row[0], [0, 0, 0])
+        counts[:] = counts[0] + right, counts[1] + known_words, counts[2] + 1
+    sections = tuple(SectionScore(name, *counts) for name, counts in tally.items())
+    return AnalogyScore(
+        sections=sections,
+        semantic=_sum("semantic", [s for s in sections if not s.section.startswith("gram")]),
+        syntactic=_sum("syntactic", [s for s in sections if s.section.startswith("gram")]),
+        total=_sum("total", sections),
+    )
+
+
+def _answers(unit: NDArray[np.float32], questions: NDArray[np.intp], method: Method) -> NDArray[np.intp]:
+    """The best row for each question. unit: float32 (V, D); questions: (Q, 3), rows of a, b, c; returns (Q,)."""
+    rows, places = np.unique(questions, return_inverse=True)
+    asked = unit[rows]
+    places = places.reshape(questions.shape)
+    best = np.full(len(questions), -np.inf, dtype=np.float32)
+    answer = np.full(len(questions), -1, dtype=np.intp)
+    every = np.arange(len(questions))
+    for start in range(0, len(unit), _WORDS):
+        words = unit[start : start + _WORDS]
+        scores = np.empty((len(questions), len(words)), dtype=np.float32)
+        combine_cosines(asked @ words.T, places, method, out=scores)
+        own, column = np.nonzero((questions >= start) & (questions < start + len(words)))
+        scores[own, questions[own, column] - start] = -np.inf
+        top = scores.argmax(axis=1)
+        better = scores[every, top] > best
+        best[better] = scores[every, top][better]
+        answer[better] = top[better] + start
+    return answer
+
+
+def _lookup(vectors: WordVectors, restrict: int, case: Case) -> Callable[[str], int]:
+    """From a word of a test set to its row, or -1."""
+    limit = restrict or len(vectors.words)
+    lower = case == "lower" or (case == "auto" and _is_lower_case(vectors.words))
+
+    def row(word: str) -> int:
+        found = vectors.index.get(word.lower() if lower else word, -1)
+        return found if found < limit else -1
+
+    return row
+
+
+def _is_lower_case(words: Sequence[str]) -> bool:
+    # Not all: the JVM and Python know different versions of Unicode, so a rare letter may have kept its case.
+    return sum(word != word.lower() for word in words) * 1000 <= len(words)
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
+
+
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Pearson's r; NaN where x or y is constant."""
+    if (x == x[0]).all() or (y == y[0]).all():
+        return math.nan
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y) / math.sqrt(float(x @ x) * float(y @ y))
+
+
+def _sum(name: str, sections: Sequence[SectionScore]) -> SectionScore:
+    return SectionScore(
+        name, sum(s.correct for s in sections), sum(s.covered for s in sections), sum(s.total for s in sections)
+    )
