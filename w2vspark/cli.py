@@ -47,8 +47,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
         help="a setting over the file's, as in training.dimensions=300",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="print the configuration, the plan and the memory needed")
-    parser.add_argument("--from", metavar="STAGE", dest="force_from", help="make this stage's table and all after it again")
+    parser.add_argument("--dry-run", action="store_true", help="print configuration, plan and memory needed, and stop")
+    parser.add_argument(
+        "--from", metavar="STAGE", dest="force_from", help="make this stage's table and what follows again"
+    )
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
 

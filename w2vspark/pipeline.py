@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -77,8 +77,9 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     if report["tokens"] == 0:
         raise InputError(
-            f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without text, "
-            f"{report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input.* and tokens.*"
+            f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
+            f"text, {report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input "
+            "and tokens"
         )
     return report
 
@@ -102,9 +103,7 @@ def make_encoded(run: Run) -> dict[str, Any]:
     if buckets == "auto":
         buckets = encoding.auto_buckets(run.records["vocabulary"]["tokens"])
     corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
-    pieces = encoding.encoded(
-        corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets
-    )
+    pieces = encoding.encoded(corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets)
     write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
     return {"buckets": buckets}
 
@@ -116,8 +115,8 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
     tokens = int(bucket_tokens(run).sum())
     if tokens != run.records["vocabulary"]["tokens"]:
         raise InputError(
-            f"the corpus changed while it was read: {run.records['vocabulary']['tokens']} tokens were counted, {tokens} "
-            "encoded; run again when nothing writes to it"
+            f"the corpus changed while it was read: {run.records['vocabulary']['tokens']} tokens were counted, "
+            f"{tokens} encoded; run again when nothing writes to it"
         )
     return {"tokens": tokens}
 
@@ -136,12 +135,12 @@ def make_rounds(run: Run) -> dict[str, Any]:
         vocabulary_uri=run.uri("vocabulary"),
         encoded_uri=run.uri("encoded"),
         parameters_uri=None,
+        changes_uri="",
+        places=(),
         threads=1,
     )
     check_executors(run.session(), run.output)
-    uri, metrics = run_rounds(
-        run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round
-    )
+    uri, metrics = run_rounds(run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round)
     return {"parameters": uri, "metrics": metrics, "training": asdict(training)}
 
 

@@ -40,11 +40,11 @@ class Progress:
             self._stream.write("\n" if number == rounds else "")
             self._stream.flush()
             return
+        figures = {"words_per_second": round(speed), "loss": round(loss, 4), "seconds": round(seconds, 2)}
         get_logger().info(
             key_values(
-                stage="rounds", event="progress", round=number, of=rounds, words_per_second=round(speed),
-                loss=round(loss, 4), seconds=round(seconds, 2), seconds_left=round(left, 1),
-            )  # fmt: skip
+                stage="rounds", event="progress", round=number, of=rounds, **figures, seconds_left=round(left, 1)
+            )
         )
 
     def done(self) -> None:

@@ -1,5 +1,7 @@
 """Combination of changes against a few lines of NumPy in float64."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,8 @@ def replicas_of(count: int, rows: int, columns: int, seed: int, touched: float =
     common = random.standard_normal((rows, columns))
     changes = (random.standard_normal((count, rows, columns)) + common).astype(np.float32)
     updates = (random.integers(1, 50, (count, rows)) * (random.random((count, rows)) < touched)).astype(np.int32)
+    if touched < 1:
+        updates[:, 0] = 0  # a row that no replica touched is always there
     return changes, updates
 
 
@@ -52,7 +56,6 @@ def test_each_row_moves_by_the_rules_combination_of_its_replicas(rule, replicas,
         want = before[i, :columns] + combined(rule, changes[:, i], updates[:, i])
         np.testing.assert_allclose(rows[i, :columns], want, rtol=2e-7, atol=1e-7, err_msg=f"row {i}")
     assert (rows[:, columns:] == before[:, columns:]).all()
-    assert (updates.sum(axis=0) == 0).any() or replicas > 4
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -181,7 +184,7 @@ def test_merging_by_ranges_of_rows_gives_the_bytes_of_merging_at_once(rule, cuts
     for ranges in ([0, 30], cuts):
         base, lanes, lane_updates, _ = lanes_of(4, seed=8)
         updates = np.zeros(30, np.int32)
-        for first, last in reversed(list(zip(ranges[:-1], ranges[1:], strict=True))):
+        for first, last in reversed(list(itertools.pairwise(ranges))):
             merge_lanes(rule, first, last, 12, base, lanes, lane_updates, updates)
         made.append([array.tobytes() for array in (base, lanes, lane_updates, updates)])
     assert made[0] == made[1]

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_uniform_rows_do_not_depend_on_the_cut_into_blocks(cuts):
     whole = np.full((50, 16), np.nan, np.float32)
     fill_uniform_rows(3, 0, 0, 0.1, 10, whole)
     parts = np.full((50, 16), np.nan, np.float32)
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in itertools.pairwise(cuts):
         fill_uniform_rows(3, 0, first, 0.1, 10, parts[first:last])
     assert whole.tobytes() == parts.tobytes()
 

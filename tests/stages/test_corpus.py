@@ -52,14 +52,15 @@ def test_wholetext_is_a_document_a_file(spark: SparkSession, tmp_path: Path) -> 
 
 
 def test_json_rows_are_documents_and_malformed_ones_are_flagged(spark: SparkSession, tmp_path: Path) -> None:
-    rows = [{"id": 7, "text": "seven"}, {"id": "x", "text": None}, {"text": "no id"}, '{"id": 9, "text": "cut']
+    cut = ['{"id": 9, "text": "cut', '{"text": "whole", "id": oops}']
+    rows = [{"id": 7, "text": "seven"}, {"id": "x", "text": None}, {"text": "no id"}, *cut]
     path = write_json(tmp_path / "a.json", *rows)
     with path.open("ab") as file:
-        file.write(b'{"id": "bad", "text": "caf\xe9"}\n')
+        file.write(b'{"id": "bad", "text": "caf\xe9"}\n{"text": "parsed before the end", "id": "caf\xe9"}\n')
     found = documents(read_corpus(spark, config(path, format="json", id_column="id")))
     good: list[Document] = [("7", b"seven", False), ("x", None, False), (None, b"no id", False)]
     assert [row for row in found if not row[2]] == sorted(good, key=repr)
-    assert [(text, malformed) for _, text, malformed in found if malformed] == [(None, True)] * 2
+    assert [(text, malformed) for _, text, malformed in found if malformed] == [(None, True)] * 4
 
 
 def test_json_of_nothing_but_garbage_is_all_malformed(spark: SparkSession, tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ def test_under_spark_submit_the_master_and_options_of_the_cluster_stand(tmp_path
         env=environment,
     )
     assert run.returncode == 0, run.stderr
-    slots, memory, _, partitions, _ = run.stdout.splitlines()[-1].split()  # the JVM's own warnings come before
+    # spark-submit sends Python's warnings to standard output as well.
+    slots, memory, _, partitions, _ = next(line for line in run.stdout.splitlines() if "700m" in line).split()
     assert (slots, memory, partitions) == ("1", "700m", "200")
 
 

@@ -28,7 +28,8 @@ def key_values(**pairs: Any) -> str:
 
 
 def configure(verbose: bool) -> None:
-    """Sends the log to stderr, each line with its time: everything when verbose, else from INFO up.
+    """Sends the log to stderr, each line with its time: everything when verbose, else from INFO up, or from WARNING
+    up on a terminal, where the progress bar tells the rest.
 
     Only programs call it, once or more; a library user's own logging set-up is left alone.
     """
@@ -36,7 +37,7 @@ def configure(verbose: bool) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"))
     logger = get_logger()
     logger.handlers = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger.propagate = False
 
 

@@ -80,6 +80,17 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# What a shard changed (new - old) in a block, on its way to the combination. touched: int32 places of the
-# changed rows in the block; updates: int32, how often each was updated; values: their changes, float32.
-CHANGES = pa.schema([*PARAMETERS, pa.field("touched", pa.binary()), pa.field("updates", pa.binary())])
+# What a shard changed (new - old) in each block, in a file of its own on the way to the combination. touched:
+# int32 places of the changed rows in the block; updates: int32, how often each was updated; values: their changes.
+CHANGES = pa.schema(
+    [
+        pa.field("touched", pa.binary(), nullable=False),
+        pa.field("updates", pa.binary(), nullable=False),
+        pa.field("values", pa.binary(), nullable=False),
+    ]
+)
+
+# Which file holds a shard's changes, sent to every place that combines; one row of each shard bears its metrics.
+CHANGE_FILES = pa.schema(
+    [pa.field("place", pa.int32()), pa.field("file", pa.string()), *[field.with_nullable(True) for field in PARAMETERS]]
+)

@@ -18,7 +18,7 @@ from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line
 
 __all__ = [
     "Filters", "InputFile", "absolute_uri", "copy_folder", "count_rows", "delete_file", "delete_folder", "exists", "filesystem",
-    "is_hidden", "join", "list_files", "list_names", "open_table", "read_bytes", "read_table", "read_text",
+    "is_hidden", "join", "list_files", "list_names", "open_for_writing", "read_bytes", "read_table", "read_text",
     "scan_table", "total_bytes", "write_table", "write_text",
 ]  # fmt: skip
 
@@ -64,6 +64,17 @@ def write_text(uri: str, text: str) -> None:
             fs.create_dir(path.rpartition("/")[0] or "/", recursive=True)
         with fs.open_output_stream(path) as file:  # an object appears when it is closed, whole
             file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def open_for_writing(uri: str) -> Iterator[pa.NativeFile]:
+    """A new file to write bytes to. Parent folders are made."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        if fs.type_name not in FLAT_STORES:
+            fs.create_dir(path.rpartition("/")[0] or "/", recursive=True)
+        with fs.open_output_stream(path) as file:
+            yield file
 
 
 def delete_file(uri: str) -> None:
@@ -147,12 +158,6 @@ def scan_table(
         yield from _dataset(uri).to_batches(
             columns=_listed(columns), filter=_expression(filters), batch_readahead=2, fragment_readahead=1
         )
-
-
-def open_table(uri: str) -> ds.Dataset:
-    """A Parquet table as pyarrow's dataset, for readers of single blocks. Raises OutputError as read_table does."""
-    with _table_errors(uri):
-        return _dataset(uri)
 
 
 def count_rows(uri: str) -> int:

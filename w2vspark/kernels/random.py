@@ -11,7 +11,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 
 
 @njit(cache=True, nogil=True, inline="always")
-def mix(state: int) -> int:
+def mix(state):
     """splitmix64's finaliser: uint64 -> uint64."""
     z = uint64(state)
     z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
@@ -20,8 +20,8 @@ def mix(state: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def hash_of(a: int, b: int, c: int, d: int) -> int:
-    """A uint64 that depends on all four integers and their order."""
+def hash_of(a, b, c, d):
+    """A uint64 that depends on all four integers (uint64 or int64) and their order."""
     h = mix(uint64(a) + uint64(GOLDEN))
     h = mix((h ^ uint64(b)) + uint64(GOLDEN))
     h = mix((h ^ uint64(c)) + uint64(GOLDEN))

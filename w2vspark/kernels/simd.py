@@ -172,9 +172,7 @@ def update_block(
     `target` is the input array itself where there is one block of outputs; with more, a buffer that collects
     the inputs' changes until the last block has seen the old inputs. Needs chunks >= 1 and count >= 1.
     """
-    signature = types.void(
-        a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps
-    )
+    signature = types.void(a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
@@ -274,9 +272,7 @@ def logistic_steps(
 
 
 @intrinsic
-def prefetch_row(
-    typingctx: Any, a: Any, offset: Any, chunks: Any
-) -> tuple[Signature, Callable[..., Value]]:
+def prefetch_row(typingctx: Any, a: Any, offset: Any, chunks: Any) -> tuple[Signature, Callable[..., Value]]:
     """Ask for a row's cache lines ahead of their use."""
     signature = types.void(a, types.int64, types.int64)
 

@@ -32,9 +32,8 @@ def _keep_sentence(ids, start, end, stream, draw, keep, kept):
         i += 1
         if word < 0:
             break
-        if (mix(stream + draw * uint64(GOLDEN)) >> uint64(32)) < keep[word]:
-            kept[count] = word
-            count += 1
+        kept[count] = word  # overwritten by the next word unless it is kept: no branch to mispredict
+        count += np.int64((mix(stream + draw * uint64(GOLDEN)) >> uint64(32)) < keep[word])
         draw += uint64(1)
     return count, i, draw
 
@@ -91,8 +90,21 @@ def _window_loss(seen, contexts, blocks, weights, weight0):
 
 @njit(cache=True, nogil=True)
 def _meet(
-    inputs, context_rows, contexts, outputs, output_rows, blocks, chunks, labels, weights, weight0, logits,
-    change, change_rows, seen, seen0,
+    inputs,
+    context_rows,
+    contexts,
+    outputs,
+    output_rows,
+    blocks,
+    chunks,
+    labels,
+    weights,
+    weight0,
+    logits,
+    change,
+    change_rows,
+    seen,
+    seen0,
 ):
     """One window event: the contexts' input rows meet `blocks` blocks of output rows.
 
@@ -127,7 +139,9 @@ def _meet(
 
 
 @njit(cache=True, nogil=True)
-def _train(inputs, outputs, input_updates, output_updates, ids, starts, streams, rates, keep, noise, window, negatives, chunks):
+def _train(
+    inputs, outputs, input_updates, output_updates, ids, starts, streams, rates, keep, noise, window, negatives, chunks
+):
     stride = chunks * LANES
     blocks = (negatives + BLOCK) // BLOCK  # of negatives + 1 rows, rounded up
     void = noise.size
@@ -163,8 +177,17 @@ def _train(inputs, outputs, input_updates, output_updates, ids, starts, streams,
                 if i + 1 < count:
                     ahead = 1 - now
                     draw = _draw_outputs(
-                        kept[i + 1], negatives, stream, draw, noise, void, rate,
-                        words, ahead * blocks * BLOCK, weights, ahead * blocks * LANES,
+                        kept[i + 1],
+                        negatives,
+                        stream,
+                        draw,
+                        noise,
+                        void,
+                        rate,
+                        words,
+                        ahead * blocks * BLOCK,
+                        weights,
+                        ahead * blocks * LANES,
                     )
                     for k in range(negatives + 1):
                         prefetch_row(outputs, words[ahead * blocks * BLOCK + k] * stride, chunks)
@@ -187,8 +210,21 @@ def _train(inputs, outputs, input_updates, output_updates, ids, starts, streams,
                 if (centres & (LOSS_EVERY - 1)) == 0:
                     seen0 = 0
                 _meet(
-                    inputs, context_rows, contexts, outputs, output_rows, blocks, chunks, labels, weights,
-                    now * blocks * LANES, logits, change, change_rows, seen, seen0,
+                    inputs,
+                    context_rows,
+                    contexts,
+                    outputs,
+                    output_rows,
+                    blocks,
+                    chunks,
+                    labels,
+                    weights,
+                    now * blocks * LANES,
+                    logits,
+                    change,
+                    change_rows,
+                    seen,
+                    seen0,
                 )
                 if seen0 >= 0:
                     part, number = _window_loss(seen, contexts, blocks, weights, now * blocks * LANES)

@@ -59,11 +59,13 @@ def _load(session: SparkSession, config: InputConfig) -> DataFrame:
     _check_columns(config, wanted, names)
     _check_types(config, schema, text_column)
     malformed = _column(_CORRUPT).isNotNull() if _CORRUPT in schema.names else F.lit(False)
+    # Of a malformed row Spark keeps the columns before the fault: no part of the document.
+    text = F.when(~malformed, _column(text_column).cast("binary"))
     # An id that is not UTF-8 would end in an error of Arrow's; two that become equal are duplicates like others.
     doc_id = F.make_valid_utf8(_column(config.id_column).cast("string")) if config.id_column else F.lit(None)
     return rows.select(
         doc_id.cast("string").alias("doc_id"),
-        _column(text_column).cast("binary").alias("text"),
+        text.alias("text"),
         malformed.alias("malformed"),
     )
 

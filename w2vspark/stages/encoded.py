@@ -72,10 +72,9 @@ def bucket_counts(encoded: DataFrame) -> DataFrame:
 
 
 def read_buckets(uri: str, first: int, last: int) -> pa.Table:
-    """The rows of buckets first … last - 1, as schemas.ENCODED, sorted by (bucket, doc_id, piece), then ids; in one
-    chunk.
+    """The rows of buckets first … last - 1, as schemas.ENCODED, in one chunk.
 
-    Raises OutputError as storage.read_table does.
+    They are sorted by bucket, doc_id and piece, and where these are equal by ids. Raises OutputError as read_table does.
     """
     table = read_table(uri, columns=ENCODED.names, filters=[("bucket", ">=", first), ("bucket", "<", last)])
     table = table.cast(ENCODED).sort_by([(key, "ascending") for key in _KEYS]).combine_chunks()
@@ -109,7 +108,8 @@ def encode_batches(
     sentences_of: list[int] = []  # of each name
     pending = 0
     for batch in batches:
-        ids = ids or _word_ids(vocabulary_uri)
+        if ids is None:  # not before: a task without documents needs no vocabulary
+            ids = _word_ids(vocabulary_uri)
         for doc_id, text in zip(batch.column("doc_id").to_pylist(), batch.column("text").to_pylist(), strict=True):
             found = tokenize(decode(text)[0]) if text else []
             if not found:
@@ -144,9 +144,8 @@ def _pieces(
     document = np.repeat(np.arange(len(pieces)), pieces)
     number = np.arange(len(document)) - np.repeat(_starts(pieces)[:-1], pieces)
     offsets = np.append(starts[document] + number * piece_tokens, starts[-1])
-    breaks = np.setdiff1d(
-        sentence_starts, offsets
-    )  # those inside a piece; sentences without a known word fall together
+    # Starts inside a piece; those of sentences without a known word fall together with the next.
+    breaks = np.setdiff1d(sentence_starts, offsets)
     values = np.insert(found[known], breaks, -1)
     return document, number, offsets + np.searchsorted(breaks, offsets), values
 

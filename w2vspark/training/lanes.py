@@ -7,6 +7,7 @@ pieces alone, and merging goes row by row in the lanes' order.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def lane_pieces(tokens: np.ndarray, lanes: int, merge_tokens: int) -> list[list[
     steps = max(1, round(total / (lanes * merge_tokens)))
     ends = np.concatenate([[0], np.cumsum(tokens)])
     cuts = [int(np.searchsorted(ends, total * i // (steps * lanes))) for i in range(steps * lanes)] + [tokens.size]
-    runs = list(zip(cuts[:-1], cuts[1:], strict=True))
+    runs = list(pairwise(cuts))
     return [runs[i * lanes : (i + 1) * lanes] for i in range(steps)]
 
 
@@ -108,10 +109,17 @@ def _merge(pool: ThreadPoolExecutor, matrices: list[Matrix], rule: str, threads:
     for matrix in matrices:
         rows = matrix.base.shape[0]
         cuts = [rows * i // threads for i in range(threads + 1)]
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+        for first, last in pairwise(cuts):
             work.append(
                 pool.submit(
-                    merge_lanes, rule, first, last, matrix.columns, matrix.base, matrix.lanes, matrix.lane_updates,
+                    merge_lanes,
+                    rule,
+                    first,
+                    last,
+                    matrix.columns,
+                    matrix.base,
+                    matrix.lanes,
+                    matrix.lane_updates,
                     matrix.updates,
                 )
             )

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
@@ -12,65 +11,43 @@ from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
 from w2vspark.training import skipgram
-
-BLOCK_BYTES = 4 << 20
-BLOCK_ROWS = 4096
+from w2vspark.training.plan import block_starts
 
 
-def block_starts(words: int, dimensions: int) -> list[tuple[int, int]]:
-    """First row and row count of each block of a matrix with `words` rows."""
-    size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (4 * dimensions)))
-    return [(first, min(size, words - first)) for first in range(0, words, size)]
+def read_blocks(
+    uri: str | None, name: str, blocks: list[tuple[int, int]], training: TrainingConfig
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, dimensions).
 
-
-def initial_rows(name: str, first: int, rows: int, training: TrainingConfig) -> np.ndarray:
-    """The values that training starts from: float32 (rows, dimensions)."""
-    block = np.empty((rows, training.dimensions), np.float32)
-    skipgram.fill_initial(name, first, training, block)
-    return block
+    uri None yields the initial values. The arrays are the caller's own. Raises TrainingError when one is missing.
+    """
+    if uri is None:
+        for first, rows in blocks:
+            block = np.empty((rows, training.dimensions), np.float32)
+            skipgram.fill_initial(name, first, training, block)
+            yield first, block
+        return
+    wanted = dict(blocks)
+    low, high = blocks[0][0], blocks[-1][0]
+    filters = [("matrix", "==", name), ("first_id", ">=", low), ("first_id", "<=", high)]
+    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], filters):
+        for first, rows, values in zip(*(batch.column(i) for i in range(3)), strict=True):
+            if wanted.pop(first.as_py(), None) != rows.as_py():
+                raise TrainingError(
+                    f"{uri}: the block of {name!r} at row {first} does not fit; run again with --from rounds"
+                )
+            block = np.frombuffer(values.as_buffer(), np.float32).reshape(rows.as_py(), training.dimensions)
+            yield first.as_py(), block.copy()
+    if wanted:
+        raise TrainingError(
+            f"{uri}: lacks {len(wanted)} blocks of {name!r}, such as row {min(wanted)}; run again with --from rounds"
+        )
 
 
 def fill_matrix(uri: str | None, name: str, words: int, training: TrainingConfig, base: np.ndarray) -> None:
-    """Read all `words` rows of a matrix into base[:words, :dimensions]; the initial values where uri is None.
-
-    Raises TrainingError when rows are missing or there twice.
-    """
-    if uri is None:
-        skipgram.fill_initial(name, 0, training, base[:words])
-        return
-    seen = 0
-    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], [("matrix", "==", name)]):
-        for row in range(batch.num_rows):
-            first, rows = batch["first_id"][row].as_py(), batch["rows"][row].as_py()
-            values = np.frombuffer(batch["values"][row].as_buffer(), np.float32)
-            base[first : first + rows, : training.dimensions] = values.reshape(rows, training.dimensions)
-            seen += rows
-    if seen != words:
-        raise TrainingError(f"{uri}: has {seen} rows of {name!r}, expected {words}; run again with --from rounds")
-
-
-class BlockReader:
-    """Reads single blocks of one round; keeps the table open between calls."""
-
-    def __init__(self, uri: str | None, training: TrainingConfig) -> None:
-        self._uri = uri
-        self._training = training
-        self._dataset = None if uri is None else storage.open_table(uri)
-
-    def read(self, name: str, first: int, rows: int) -> np.ndarray:
-        """float32 (rows, dimensions), a fresh array."""
-        if self._dataset is None:
-            return initial_rows(name, first, rows, self._training)
-        found = self._dataset.to_table(
-            columns=["values"], filter=(ds.field("matrix") == name) & (ds.field("first_id") == first), use_threads=False
-        )
-        if found.num_rows != 1:
-            raise TrainingError(
-                f"{self._uri}: has {found.num_rows} blocks of {name!r} at row {first}, expected 1; "
-                "run again with --from rounds"
-            )
-        values = np.frombuffer(found["values"][0].as_buffer(), np.float32)
-        return values.reshape(rows, self._training.dimensions).copy()
+    """Read all rows of a matrix into base[:words, :dimensions]; the initial values where uri is None."""
+    for first, block in read_blocks(uri, name, block_starts(words, training.dimensions), training):
+        base[first : first + len(block), : training.dimensions] = block
 
 
 def check_finite(name: str, first: int, block: np.ndarray) -> None:
@@ -83,15 +60,13 @@ def check_finite(name: str, first: int, block: np.ndarray) -> None:
         )
 
 
-def block_batch(schema: pa.Schema, **values: object) -> pa.RecordBatch:
+def one_row(schema: pa.Schema, **values: object) -> pa.RecordBatch:
     """A batch of one row; columns that are not given are null."""
     columns = [pa.array([values.get(field.name)], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def parameter_batches(name: str, matrix: np.ndarray, words: int, training: TrainingConfig) -> Iterator[pa.RecordBatch]:
-    """The blocks of a whole matrix as rows of the parameters table."""
-    for first, rows in block_starts(words, training.dimensions):
-        block = np.ascontiguousarray(matrix[first : first + rows, : training.dimensions])
-        check_finite(name, first, block)
-        yield block_batch(PARAMETERS, matrix=name, first_id=first, rows=rows, values=block.tobytes())
+def parameter_row(name: str, first: int, block: np.ndarray) -> pa.RecordBatch:
+    """A block, float32 (rows, dimensions), as a row of the parameters table. Raises TrainingError as check_finite."""
+    check_finite(name, first, block)
+    return one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block.tobytes())

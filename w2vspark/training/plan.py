@@ -6,6 +6,7 @@ All of it is a function of the bucket counts and the configuration, never of cor
 import hashlib
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,8 +16,16 @@ from w2vspark.base.config import TrainingConfig
 SLICE_TOKENS = 64_000_000
 # A round costs about a second beside its training, so that small corpora train several epochs in one.
 ROUND_TOKENS = 12_000_000
-SHARD_TOKENS = 250_000_000
-LANE_BYTES = 600_000_000
+# Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
+SHARD_TOKENS = 1_250_000_000
+# Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
+LANE_TOKENS = 1_000_000
+# One replica's learning rate is word2vec's; it grows with the root of their number, up to RATE_CAP times.
+RATE = 0.025
+RATE_CAP = 4.0
+# Blocks of rows, the unit in which parameters are stored and combined.
+BLOCK_BYTES = 4 << 20
+BLOCK_ROWS = 4096
 PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 
 
@@ -49,7 +58,7 @@ def equal_ranges(bucket_tokens: np.ndarray, count: int) -> list[tuple[int, int]]
             at -= 1
         cuts.append(max(at, cuts[-1]))
     cuts.append(len(bucket_tokens))
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
@@ -83,31 +92,38 @@ def plan_rounds(bucket_tokens: np.ndarray, training: TrainingConfig) -> list[Rou
     ]
 
 
+def block_starts(words: int, dimensions: int) -> list[tuple[int, int]]:
+    """First row and row count of each block of a matrix with `words` rows."""
+    size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (4 * dimensions)))
+    return [(first, min(size, words - first)) for first in range(0, words, size)]
+
+
+def combining_blocks(blocks: int, places: int, place: int) -> range:
+    """The blocks of every matrix that one of the places combines."""
+    return range(blocks * place // places, blocks * (place + 1) // places)
+
+
 def model_bytes(words: int, dimensions: int) -> int:
     """Size of all parameter rows: two matrices, rows padded to eight float32."""
     return 2 * words * (dimensions + 7) // 8 * 8 * 4
 
 
 def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig:
-    """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary."""
-    shards = training.shards
-    if shards == "auto":
-        shards = min(32, max(1, tokens * training.epochs // (SHARD_TOKENS * 5)))
-    lanes = training.lanes
-    if lanes == "auto":
-        lanes = 2
+    """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary.
+
+    How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
+    """
+    shards = min(32, max(1, tokens * training.epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
+    lanes = 2 if training.lanes == "auto" else training.lanes
     rounds = training.rounds_per_epoch
-    if rounds == "auto":
-        if shards == 1 and tokens < ROUND_TOKENS:
-            rounds = 1 / min(training.epochs, max(1, ROUND_TOKENS // max(1, tokens)))
-        else:
-            rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
-    merge = training.lane_merge_tokens
-    if merge == "auto":
-        merge = 1_000_000
+    if rounds == "auto" and shards == 1 and tokens < ROUND_TOKENS:
+        rounds = 1 / min(training.epochs, ROUND_TOKENS // tokens)
+    elif rounds == "auto":
+        rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
     rate = training.learning_rate
     if rate == "auto":
-        rate = 0.025 * min(4.0, math.sqrt(shards * lanes))
+        rate = RATE * min(RATE_CAP, math.sqrt(shards * lanes))
+    merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
     return replace(
         training, shards=shards, lanes=lanes, rounds_per_epoch=rounds, lane_merge_tokens=merge, learning_rate=rate
     )

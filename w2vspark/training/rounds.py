@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
-from w2vspark.base.schemas import CHANGES, MATRICES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, MATRICES, METRICS_MATRIX, PARAMETERS
 from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.session import runtime_settings, task_slots
+from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.stages.worker_errors import worker_errors
 from w2vspark.training.plan import Round
@@ -29,9 +28,6 @@ _WRITE_OPTIONS = {
     "parquet.block.size": str(16 << 20),
     "parquet.page.size": str(8 << 20),
 }
-# A row is a block of some megabytes; Spark 4.0 would fill a batch up to 256 MiB.
-_ROWS_PER_BATCH = {"spark.sql.execution.arrow.maxRecordsPerBatch": "8"}
-
 Progress = Callable[[int, int, list[dict[str, Any]], float], None]
 
 
@@ -51,19 +47,21 @@ def run_rounds(
         if record is not None:
             done, metrics = number, record["metrics"]
             break
-    job = replace(job, threads=_threads(session, len(rounds[0].parts[0].ranges)))
+    shards = int(job.training.shards)
+    job = replace(job, places=placement_keys(shards), threads=_threads(session, shards))
     for todo in rounds[done:]:
         began = time.perf_counter()
         uri = staging.table_path(output, table, _name(todo.number))
         last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else None
-        with worker_errors(), runtime_settings(session, **_ROWS_PER_BATCH):
-            write_table(
-                round_frame(session, replace(job, round=todo, parameters_uri=last)), uri, PARAMETERS, **_WRITE_OPTIONS
-            )
+        changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
+        frame = round_frame(session, replace(job, round=todo, parameters_uri=last, changes_uri=changes))
+        with worker_errors():
+            write_table(frame, uri, PARAMETERS, **_WRITE_OPTIONS)
         of_round = _checked_metrics(uri, todo, job.words)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began
         staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
+        storage.delete_folder(changes)
         if todo.number > KEPT_ROUNDS:
             staging.discard(output, table, _name(todo.number - KEPT_ROUNDS))
         log_end("round", round=todo.number, of=len(rounds), seconds=round(seconds, 2))
@@ -72,22 +70,19 @@ def run_rounds(
 
 
 def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
-    """One round as a lazy frame of PARAMETERS: a task per shard, then, with several, a task per run of blocks."""
+    """One round as a lazy frame of PARAMETERS.
+
+    A task per shard trains; with several shards, a task per run of blocks combines. The changes themselves go from
+    worker to worker as files: through Spark's shuffle they cost twice the CPU of all the rest of a round. What is
+    shuffled is their names, which come from the attempt that succeeded.
+    """
     shards = int(job.training.shards)
     numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
     if shards == 1:
         return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETERS))
-    changes = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGES))
-    keys = F.array(*[F.lit(key) for key in placement_keys(shards)])
-    rows_per_partition = -(-job.words // shards)
-    partition = F.least(F.lit(shards - 1), (F.col("first_id") / rows_per_partition).cast("int"))
-    ordered = (
-        changes.withColumn("place", F.element_at(keys, partition + 1))
-        .repartition(shards, "place")
-        .sortWithinPartitions("matrix", "first_id", "shard")
-        .select(*CHANGES.names)
-    )
-    return ordered.mapInArrow(partial(combine_shards, job=replace(job, threads=1)), spark_schema(PARAMETERS))
+    files = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGE_FILES))
+    placed = files.repartition(len(job.places), "place")
+    return placed.mapInArrow(partial(combine_shards, job=job), spark_schema(PARAMETERS))
 
 
 def _name(number: int) -> str:

@@ -1,96 +1,74 @@
 """A worker's part of a round: train one shard's slices, and combine the shards' changes block by block."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CHANGES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, CHANGES, MATRICES, METRICS_MATRIX, PARAMETERS
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.stages.encoded import read_buckets
 from w2vspark.training import skipgram
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import (
-    BlockReader,
-    block_batch,
-    block_starts,
-    check_finite,
-    fill_matrix,
-    parameter_batches,
-)
+from w2vspark.training.parameters import check_finite, fill_matrix, one_row, parameter_row, read_blocks
+from w2vspark.training.plan import block_starts, combining_blocks
 from w2vspark.training.tasks import RoundJob
+
+
+def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """A row of metrics and the shard's new blocks; or, where shards are to be combined, rows of CHANGE_FILES."""
+    matrices = _load_matrices(job)
+    metrics = _train(shard, job, matrices)
+    for matrix in matrices:
+        matrix.lanes = matrix.base[None]  # the copies are not needed any more
+    if job.training.shards == 1:
+        yield one_row(PARAMETERS, **metrics)
+        for matrix in matrices:
+            for first, rows in block_starts(job.words, job.training.dimensions):
+                block = matrix.base[first : first + rows, : job.training.dimensions]
+                yield parameter_row(matrix.name, first, np.ascontiguousarray(block))
+        return
+    file = _write_changes(shard, job, matrices)
+    for number, place in enumerate(job.places):
+        yield one_row(CHANGE_FILES, place=place, file=file, **(metrics if number == 0 else {"shard": shard}))
+
+
+def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """One place's rows of CHANGE_FILES -> the metrics and the combined blocks, as rows of PARAMETERS."""
+    for row in rows:
+        if row["matrix"] == METRICS_MATRIX:
+            yield one_row(PARAMETERS, **{name: row[name] for name in PARAMETERS.names})
+    files = [_open_changes(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
+    starts = block_starts(job.words, job.training.dimensions)
+    mine = combining_blocks(len(starts), len(job.places), job.places.index(rows[0]["place"]))
+    if not mine:
+        return
+    for matrix, name in enumerate(MATRICES):
+        old = read_blocks(job.parameters_uri, name, [starts[i] for i in mine], job.training)
+        for first, block in old:
+            number = matrix * len(starts) + starts.index((first, len(block)))
+            _combine_block([file.read_row_group(number) for file in files], job.training, block)
+            yield parameter_row(name, first, block)
 
 
 def read_slice(uri: str, first: int, last: int) -> Slice:
     """The pieces of buckets first … last - 1 as flat arrays, in the order (bucket, doc_id, piece)."""
     table = read_buckets(uri, first, last)
     buckets = table["bucket"].to_numpy()
-    lists = table["ids"].combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):  # of an empty table
-        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], lists.type)
+    lists = pa.concat_arrays(table["ids"].chunks) if table.num_rows else pa.array([], table["ids"].type)
     ids = lists.values.to_numpy()
     starts = lists.offsets.to_numpy().astype(np.int64)
     separators = np.concatenate([[0], np.cumsum(ids < 0, dtype=np.int64)])
     tokens = np.diff(starts) - np.diff(separators[starts])
     numbers = np.arange(buckets.size) - np.searchsorted(buckets, buckets)
     return Slice(ids, starts, tokens, buckets, numbers.astype(np.int32))
-
-
-def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """One metrics row, then the shard's new rows (one shard) or its changes, as batches of one block."""
-    began = time.perf_counter()
-    matrices = _load_matrices(job)
-    tables = _tables(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)), job.training)
-    loss, pairs, tokens = 0.0, 0, 0
-    for part in job.round.parts:
-        text = read_slice(job.encoded_uri, *part.ranges[shard])
-        tokens += int(text.tokens.sum())
-        part_loss, part_pairs, _ = skipgram.train_slice(
-            matrices, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, job.threads
-        )
-        loss, pairs = loss + part_loss, pairs + part_pairs
-    last = job.round.parts[-1]
-    one_shard = job.training.shards == 1
-    yield block_batch(
-        PARAMETERS if one_shard else CHANGES,
-        matrix=METRICS_MATRIX,
-        first_id=shard,
-        rows=0,
-        shard=shard,
-        tokens=tokens,
-        loss=loss / max(1, pairs),
-        seconds=time.perf_counter() - began,
-        learning_rate=skipgram.learning_rate(job.training, (last.start + last.tokens) / job.total_tokens),
-    )
-    for matrix in matrices:
-        matrix.lanes = matrix.base[None]  # the copies are not needed any more
-        if one_shard:
-            yield from parameter_batches(matrix.name, matrix.base, job.words, job.training)
-        else:
-            yield from _change_batches(matrix, shard, job)
-
-
-def combine_blocks(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Rows of CHANGES sorted by (matrix, first_id, shard) -> rows of PARAMETERS; metrics pass through."""
-    reader = BlockReader(job.parameters_uri, job.training)
-    group: list[dict[str, Any]] = []
-    for batch in batches:
-        for place in range(batch.num_rows):
-            row = batch.slice(place, 1).to_pylist()[0]
-            if row["matrix"] == METRICS_MATRIX:
-                yield block_batch(PARAMETERS, **{name: row[name] for name in PARAMETERS.names})
-                continue
-            if group and (row["matrix"], row["first_id"]) != (group[0]["matrix"], group[0]["first_id"]):
-                yield _combined(group, reader, job.training)
-                group = []
-            group.append(row)
-    if group:
-        yield _combined(group, reader, job.training)
 
 
 def _load_matrices(job: RoundJob) -> list[Matrix]:
@@ -102,42 +80,83 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
     return matrices
 
 
+def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
+    """Train the shard's slices in place; the values of its metrics row."""
+    tables = _tables(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)), job.training)
+    whole_corpus = job.training.shards == 1 and float(job.training.rounds_per_epoch) <= 1
+    loss, pairs, tokens, seconds = 0.0, 0, 0, 0.0
+    for part in job.round.parts:
+        if whole_corpus:  # every part and round needs the same slice: a worker keeps it
+            text = _kept_slice(job.encoded_uri, tuple(storage.list_names(job.encoded_uri)), *part.ranges[shard])
+        else:
+            text = read_slice(job.encoded_uri, *part.ranges[shard])
+        tokens += int(text.tokens.sum())
+        began = time.perf_counter()
+        part_loss, part_pairs, _ = skipgram.train_slice(
+            matrices, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, job.threads
+        )
+        seconds += time.perf_counter() - began
+        loss, pairs = loss + part_loss, pairs + part_pairs
+    last = job.round.parts[-1]
+    return {
+        "matrix": METRICS_MATRIX,
+        "first_id": shard,
+        "rows": 0,
+        "shard": shard,
+        "tokens": tokens,
+        "loss": loss / max(1, pairs),
+        "seconds": seconds,
+        "learning_rate": skipgram.learning_rate(job.training, (last.start + last.tokens) / job.total_tokens),
+    }
+
+
 @lru_cache(maxsize=1)
 def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> skipgram.Tables:
     vocabulary = storage.read_table(uri, ["id", "count"]).sort_by("id")
     return skipgram.make_tables(vocabulary["count"].to_numpy(), training)
 
 
-def _change_batches(matrix: Matrix, shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    reader = BlockReader(job.parameters_uri, job.training)
-    for first, rows in block_starts(job.words, job.training.dimensions):
-        updates = matrix.updates[first : first + rows]
-        touched = np.flatnonzero(updates).astype(np.int32)
-        if touched.size == 0 and shard != 0:  # shard 0 names every block, so that none is lost
-            continue
-        new = matrix.base[first + touched, : job.training.dimensions]
-        check_finite(matrix.name, first, new)
-        yield block_batch(
-            CHANGES,
-            matrix=matrix.name,
-            first_id=first,
-            rows=rows,
-            shard=shard,
-            values=(new - reader.read(matrix.name, first, rows)[touched]).tobytes(),
-            touched=touched.tobytes(),
-            updates=updates[touched].tobytes(),
-        )
+@lru_cache(maxsize=1)
+def _kept_slice(uri: str, _files: tuple[str, ...], first: int, last: int) -> Slice:
+    return read_slice(uri, first, last)
 
 
-def _combined(group: list[dict[str, Any]], reader: BlockReader, training: TrainingConfig) -> pa.RecordBatch:
-    name, first, rows = group[0]["matrix"], group[0]["first_id"], group[0]["rows"]
-    changes = np.zeros((len(group), rows, training.dimensions), np.float32)
-    updates = np.zeros((len(group), rows), np.int32)
-    for replica, row in enumerate(group):
-        touched = np.frombuffer(row["touched"], np.int32)
-        changes[replica, touched] = np.frombuffer(row["values"], np.float32).reshape(touched.size, -1)
-        updates[replica, touched] = np.frombuffer(row["updates"], np.int32)
-    block = reader.read(name, first, rows)
+def _write_changes(shard: int, job: RoundJob, matrices: list[Matrix]) -> str:
+    """Write the shard's changes, a row group a block in the order of (matrix, first row); return the file's URI.
+
+    Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read.
+    """
+    uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.parquet")
+    starts = block_starts(job.words, job.training.dimensions)
+    with (
+        storage.open_for_writing(uri) as sink,
+        pq.ParquetWriter(sink, CHANGES, compression="none", use_dictionary=False, write_statistics=False) as writer,
+    ):
+        for matrix in matrices:
+            for first, old in read_blocks(job.parameters_uri, matrix.name, starts, job.training):
+                updates = matrix.updates[first : first + len(old)]
+                touched = np.flatnonzero(updates).astype(np.int32)
+                new = matrix.base[first + touched, : job.training.dimensions]
+                check_finite(matrix.name, first, new)
+                columns = {"touched": touched, "updates": updates[touched], "values": new - old[touched]}
+                writer.write_batch(one_row(CHANGES, **{name: value.tobytes() for name, value in columns.items()}))
+    return uri
+
+
+def _open_changes(uri: str) -> pq.ParquetFile:
+    fs, path = storage.filesystem(uri)
+    return pq.ParquetFile(fs.open_input_file(path))
+
+
+def _combine_block(shards: list[pa.Table], training: TrainingConfig, block: np.ndarray) -> None:
+    """Add the combined change of all shards to a block, float32 (rows, dimensions), in place."""
+    changes = np.zeros((len(shards), *block.shape), np.float32)
+    updates = np.zeros((len(shards), len(block)), np.int32)
+    for replica, row in enumerate(shards):
+        touched, counts, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
+        changes[replica, touched] = values.reshape(touched.size, -1)
+        updates[replica, touched] = counts
     combine_changes(training.combine, changes, updates, block)
-    check_finite(name, first, block)
-    return block_batch(PARAMETERS, matrix=name, first_id=first, rows=rows, values=block.tobytes())
+
+
+_CHANGE_TYPES = (("touched", np.int32), ("updates", np.int32), ("values", np.float32))

@@ -13,7 +13,6 @@ from w2vspark.kernels.skipgram import train_pieces
 from w2vspark.training.lanes import Matrix, Slice, train_lanes
 
 
-
 @dataclass(slots=True)
 class Tables:
     """What the kernel draws from, the same for every shard."""

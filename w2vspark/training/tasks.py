@@ -21,11 +21,13 @@ class RoundJob:
     vocabulary_uri: str
     encoded_uri: str
     parameters_uri: str | None  # the last round's; None = initial values
+    changes_uri: str  # the folder that takes the shards' changes until they are combined
+    places: tuple[int, ...]  # keys of the partitions that combine
     threads: int  # that this task may use; never changes the result
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: shard numbers -> rows of PARAMETERS (one shard: nothing to combine) or of CHANGES."""
+    """mapInArrow: shard numbers -> rows of PARAMETERS (one shard: nothing to combine) or of CHANGE_FILES."""
     cpu_target.pin(job.training.cpu_target)
     from w2vspark.training.shards import train_shard
 
@@ -36,9 +38,11 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of CHANGES sorted by (matrix, first_id, shard) -> rows of PARAMETERS, a block at a time."""
+    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETERS, for each place that this task was given."""
     cpu_target.pin(job.training.cpu_target)
-    from w2vspark.training.shards import combine_blocks
+    from w2vspark.training.shards import combine_files
 
-    pa.set_cpu_count(job.threads)
-    yield from combine_blocks(batches, job)
+    pa.set_cpu_count(1)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    for place in sorted({row["place"] for row in rows}):
+        yield from combine_files([row for row in rows if row["place"] == place], job)

@@ -1,0 +1,81 @@
+"""The peers as programs of their own, so that each is measured from its start to its end.
+
+python tests/bench/peers.py gensim|mllib|session … ; the benchmarks call it.
+"""
+
+import argparse
+import gzip
+import time
+from pathlib import Path
+
+
+def unpack(files: list[Path], target: Path) -> None:
+    """The compressed files as one plain text file, which gensim's corpus_file mode wants."""
+    with target.open("wb") as out:
+        for file in files:
+            with gzip.open(file) as lines:
+                out.writelines(lines)
+
+
+def gensim(arguments: argparse.Namespace) -> None:
+    """gensim's fastest way: from a plain file, two threads in C."""
+    from gensim.models import Word2Vec
+
+    text = arguments.output.with_suffix(".txt")
+    unpack(arguments.files, text)
+    model = Word2Vec(
+        corpus_file=str(text), sg=1, vector_size=100, window=5, negative=5, sample=1e-4, min_count=5,
+        workers=arguments.workers, epochs=arguments.epochs, seed=arguments.seed,
+    )  # fmt: skip
+    model.wv.save_word2vec_format(str(arguments.output), binary=True)
+
+
+def mllib(arguments: argparse.Namespace) -> None:
+    """Spark's own Word2Vec; one partition is its default, and the only one that keeps its quality."""
+    from pyspark.ml.feature import Word2Vec
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as F
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.memory", "4g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    lines = session.read.text([str(file) for file in arguments.files])
+    documents = lines.select(F.split("value", " ").alias("words"))
+    model = Word2Vec(
+        inputCol="words", vectorSize=100, windowSize=5, minCount=5, maxIter=arguments.epochs, numPartitions=1,
+        maxSentenceLength=1000, seed=arguments.seed,
+    ).fit(documents)  # fmt: skip
+    model.getVectors().write.mode("overwrite").parquet(str(arguments.output))
+    session.stop()
+
+
+def session(_: argparse.Namespace) -> None:
+    """No peer: how long our session takes to start."""
+    from w2vspark.base.config import SparkConfig
+    from w2vspark.stages.session import build_session
+
+    began = time.perf_counter()
+    started = build_session(SparkConfig(master="local[2]"), "w2vspark")
+    print(time.perf_counter() - began)
+    started.stop()
+
+
+def main() -> None:
+    """Parse and run one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peer", choices=("gensim", "mllib", "session"))
+    parser.add_argument("output", type=Path, nargs="?", help="where its vectors go")
+    parser.add_argument("files", type=Path, nargs="*", help="compressed text")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    {"gensim": gensim, "mllib": mllib, "session": session}[arguments.peer](arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The real command in a process of its own, or in this one (where it finds the tests' Spark session); and what it
+published, read with pyarrow alone."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from w2vspark.cli import main
+
+PYTHON = sys.executable
+COMMAND = str(Path(sys.executable).with_name("w2vspark"))
+SEVERAL_RUNS = "import json, sys; from w2vspark.cli import main; sys.exit(max([main(r) for r in json.loads(sys.argv[1])]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def assert_done(self) -> "Outcome":
+        """The outcome itself, once its exit code is 0."""
+        assert self.code == 0, self.err[-6000:]
+        return self
+
+    def assert_one_error(self, code: int, *parts: str) -> None:
+        """It ended with the code, one line of error that holds the parts, and no traceback."""
+        errors = [line for line in self.err.splitlines() if line.startswith("w2vspark: error:")]
+        assert self.code == code, self.err[-6000:]
+        assert len(errors) == 1, self.err[-6000:]
+        assert "Traceback" not in self.err + self.out, self.err[-6000:]
+        for part in parts:
+            assert part in errors[0], errors[0]
+
+
+def options(**settings: object) -> list[str]:
+    """input__path="x" -> ["--set", "input.path=x"]; lists as TOML writes them."""
+    words = []
+    for key, value in settings.items():
+        text = json.dumps(value) if isinstance(value, list | bool) else str(value)
+        words += ["--set", f"{key.replace('__', '.')}={text}"]
+    return words
+
+
+def run_here(*arguments: str) -> Outcome:
+    """`w2vspark …` in this process. Needs the fixture `spark` where the command gets as far as Spark."""
+    logger = logging.getLogger("w2vspark")
+    before = logger.handlers, logger.level, logger.propagate
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(arguments)
+    finally:
+        logger.handlers, logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def run_command(*arguments: str, environment: Mapping[str, str] | None = None, program: Sequence[str] = ()) -> Outcome:
+    """The installed command (or another program) in a process of its own."""
+    done = subprocess.run(
+        [*(program or [COMMAND]), *arguments], capture_output=True, text=True, timeout=500, check=False,
+        env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def run_several(runs: Sequence[Sequence[str]], environment: Mapping[str, str] | None = None) -> Outcome:
+    """Several commands one after another in one new process, so that they share its Spark session."""
+    return run_command(json.dumps([list(run) for run in runs]), environment=environment, program=[PYTHON, "-c", SEVERAL_RUNS])
+
+
+def current(output: Path) -> dict[str, object]:
+    """What current.json says."""
+    found: dict[str, object] = json.loads((output / "current.json").read_text())
+    return found
+
+
+def version_folder(output: Path) -> Path:
+    """Where current.json points."""
+    return output / str(current(output)["path"])
+
+
+def manifest(output: Path) -> dict[str, dict[str, object]]:
+    """The current version's manifest."""
+    found: dict[str, dict[str, object]] = json.loads((version_folder(output) / "manifest.json").read_text())
+    return found
+
+
+def digests(output: Path) -> dict[str, str]:
+    """For both published matrices, a hash of every id, word, count and of the vectors' bytes, in the order of the ids."""
+    return {table: _digest(version_folder(output) / table) for table in ("vectors", "context")}
+
+
+def _digest(folder: Path) -> str:
+    rows = pq.read_table(folder).sort_by("id").combine_chunks()
+    digest = hashlib.sha256()
+    for name in ("id", "word", "count"):
+        digest.update(json.dumps(rows[name].to_pylist()).encode())
+    digest.update(rows["vector"].combine_chunks().flatten().to_numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""The bits of training do not depend on the CPU target, and a second process compiles nothing."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from llvmlite import binding
+
+import w2vspark
+
+# Trains some pieces with lanes of one and of two blocks of outputs, merges and combines; prints digests of all results.
+# The text comes from the package's own generator: numpy's would be one more thing that could differ.
+TRAIN = """
+import hashlib, importlib, sys
+import numpy as np
+from w2vspark.base.cpu_target import pin
+print("target", pin(sys.argv[1]))
+from numba.core.dispatcher import Dispatcher
+from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
+from w2vspark.kernels.noise import alias_table, keep_thresholds
+from w2vspark.kernels.random import fill_streams, fill_uniform_rows
+from w2vspark.kernels.skipgram import train_pieces
+
+def show(name, *arrays):
+    print(name, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+
+words, pieces = 200, 12
+counts = np.sort(np.arange(1, words + 1, dtype=np.int64) ** 2)[::-1].copy()
+keep, noise = keep_thresholds(counts, 5e-3), alias_table(counts, 0.75)
+show("tables", keep, noise)
+for columns, negatives in [(20, 5), (100, 5), (100, 12)]:
+    stride = (columns + 7) // 8 * 8
+    draws = np.empty(pieces * 200, np.uint64)
+    fill_streams(1, 0, np.zeros(draws.size, np.int32), np.arange(draws.size, dtype=np.int32), draws)
+    ids = ((draws >> np.uint64(32)) % np.uint64(words + 1)).astype(np.int32) - 1
+    starts = np.arange(pieces + 1, dtype=np.int64) * 200
+    streams, rates = draws[:pieces].copy(), np.linspace(0.1, 0.01, pieces).astype(np.float32)
+    base = [np.empty((words + more, stride), np.float32) for more in (0, 1)]
+    for matrix, rows in enumerate(base):
+        fill_uniform_rows(1, matrix, 0, 1.0, columns, rows)
+    base[1][words] = 0
+    for rule in ("mean", "adasum"):
+        lanes = [np.stack([rows] * 3) for rows in base]
+        lane_updates = [np.zeros(rows.shape[:2], np.int32) for rows in lanes]
+        for lane in range(3):
+            part = slice(lane * 4, lane * 4 + 4)
+            loss, terms, centres = train_pieces(
+                lanes[0][lane], lanes[1][lane], lane_updates[0][lane], lane_updates[1][lane], ids,
+                starts[lane * 4 : lane * 4 + 5], streams[part], rates[part], keep, noise, 5, negatives,
+            )
+            print("trained", columns, negatives, lane, terms, centres)
+        show("lanes", *lanes, *lane_updates)
+        for rows, copies, counted in zip(base, lanes, lane_updates):
+            new = rows.copy()
+            combine_changes(rule, copies[:, :, :columns] - rows[:, :columns], counted, new)
+            merge_lanes(rule, 0, len(rows), columns, rows, copies, counted, np.zeros(len(rows), np.int32))
+            assert first_row_not_finite(rows) == -1
+            show(rule, new, rows)
+hits = misses = 0
+for room in ("combine", "noise", "random", "skipgram"):
+    for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():
+        if isinstance(value, Dispatcher):
+            hits += sum(value.stats.cache_hits.values())
+            misses += sum(value.stats.cache_misses.values())
+print("cache", hits, misses)
+"""
+
+FEATURES = {"x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}}
+
+
+def run(target: str, cache: Path, folder: Path | None = None) -> tuple[list[str], int, int]:
+    """The digests, and how often the process found a compiled kernel in the cache and how often not."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, target],
+        env=environment | {"NUMBA_CACHE_DIR": str(cache)},
+        cwd=folder,  # a package in the working folder goes before the installed one
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *digests, last = done.stdout.splitlines()
+    assert first.startswith("target") and len(digests) > 20
+    return digests, *map(int, last.split()[1:])
+
+
+@pytest.fixture(scope="module")
+def pinned(tmp_path_factory) -> tuple[Path, list[str], int, int]:
+    cache = tmp_path_factory.mktemp("numba")
+    return cache, *run("avx2", cache)
+
+
+def test_a_second_process_compiles_nothing(pinned):
+    cache, digests, hits, misses = pinned
+    assert misses > 0, "the first process must compile into the empty cache"
+    again, hits, misses = run("avx2", cache)
+    assert misses == 0 and hits > 5
+    assert again == digests
+
+
+def test_a_kernel_is_compiled_again_when_a_module_that_it_is_made_of_changes(tmp_path):
+    # numba's cache knows the kernel's own file alone; an upgrade that changes simd.py must not run the old kernel.
+    copy = tmp_path / "w2vspark"
+    shutil.copytree(Path(w2vspark.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    _, _, misses = run("avx2", tmp_path / "cache", tmp_path)
+    assert misses > 0
+    with (copy / "kernels" / "simd.py").open("a", encoding="utf-8") as file:
+        file.write("\n# A change.\n")
+    _, _, misses = run("avx2", tmp_path / "cache", tmp_path)
+    assert misses > 0, "all kernels came from the cache"
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only x86-64 promises the bits of AVX2")
+@pytest.mark.parametrize("target", ["host", "x86-64-v4"])
+def test_another_cpu_target_gives_the_same_bits(pinned, target):
+    have = {name for name, there in binding.get_host_cpu_features().items() if there}
+    if lacking := FEATURES.get(target, set()) - have:
+        pytest.skip(f"this CPU cannot run {target}: it lacks {', '.join(sorted(lacking))}")
+    cache, digests, _, _ = pinned
+    other, _, misses = run(target, cache)
+    assert misses > 0, "a kernel of another target must not come from the cache"
+    assert other == digests

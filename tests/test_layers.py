@@ -1,0 +1,158 @@
+"""Imports point one way: jobs -> cli, pipeline -> stages, training -> kernels, base; read from the source."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import w2vspark
+
+PACKAGE = Path(w2vspark.__file__).parent
+# What a room may import of the package. "top" are the modules beside the rooms: cli, pipeline and their parts.
+ALLOWED = {
+    "base": {"base"},
+    "kernels": {"kernels", "base"},
+    "vectors": {"vectors", "kernels", "base"},
+    "stages": {"stages", "kernels", "base"},
+    "training": {"training", "stages", "kernels", "base"},
+    "top": {"top", "stages", "training", "vectors", "kernels", "base"},
+    "jobs": {"top", "base"},
+}
+KERNELS_NEED = {"numpy", "numba", "llvmlite", "typing", "collections", "math", "dataclasses"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources() -> dict[str, Path]:
+    found = [path for path in PACKAGE.rglob("*.py")] + list((PACKAGE.parent / "jobs").glob("*.py"))
+    return {name_of(path): path for path in sorted(found)}
+
+
+SOURCES = sources()
+
+
+def room(module: str) -> str:
+    """The room of a module of the package or of jobs; "" for the package itself and for other packages."""
+    first, _, rest = module.partition(".")
+    if first == "jobs":
+        return "jobs"
+    if first != "w2vspark" or not rest:
+        return ""
+    second = rest.split(".")[0]
+    return second if (PACKAGE / second).is_dir() else "top"
+
+
+def imported(module: str, tree: ast.AST) -> Iterator[str]:
+    """Full names of the modules that `tree`, of `module`, imports; of "from a import b", a.b where that is a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in SOURCES else str(node.module)
+
+
+def all_imports() -> list[tuple[str, str]]:
+    return [
+        (module, target)
+        for module, path in SOURCES.items()
+        for target in imported(module, ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+
+IMPORTS = all_imports()
+
+
+def test_the_source_is_read_at_all():
+    rooms = {room(module) for module in SOURCES}
+    assert rooms >= {"", "base", "kernels", "vectors", "stages", "training", "top"}
+    assert rooms <= {"", *ALLOWED}, "a new room needs its line in ALLOWED"
+    assert ("w2vspark.training.skipgram", "w2vspark.kernels.skipgram") in IMPORTS
+
+
+def test_imports_between_rooms_point_one_way():
+    wrong = [
+        f"{module} imports {target}"
+        for module, target in IMPORTS
+        if room(module) and room(target) and room(target) not in ALLOWED[room(module)]
+    ]
+    assert not wrong
+
+
+def test_nothing_imports_jobs_and_the_package_itself_imports_nothing():
+    assert not [module for module, target in IMPORTS if room(target) == "jobs"]
+    assert not [target for module, target in IMPORTS if module == "w2vspark"]
+
+
+def test_no_two_modules_import_each_other_when_they_are_loaded():
+    graph = {}
+    for module, path in SOURCES.items():
+        loaded = [
+            node
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        targets = {target for node in loaded for target in imported(module, node)}
+        graph[module] = {target for target in targets if target in SOURCES and target != "w2vspark"} - {module}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
+
+
+@pytest.mark.parametrize("name", ["base", "kernels", "vectors"])
+def test_pyspark_is_not_imported_under(name):
+    wrong = [module for module, target in IMPORTS if room(module) == name and target.split(".")[0] == "pyspark"]
+    assert not wrong
+
+
+def test_numba_is_imported_under_kernels_alone():
+    users = {
+        module
+        for module, target in IMPORTS
+        if room(module) != "kernels" and target.split(".")[0] in ("numba", "llvmlite")
+    }
+    assert users <= {"w2vspark.base.cpu_target"}, "cpu_target may look at numba once another has loaded it"
+
+
+def test_kernels_need_numpy_and_numba_and_no_files_or_logs():
+    wrong = [
+        f"{module} imports {target}"
+        for module, target in IMPORTS
+        if room(module) == "kernels" and room(target) == "" and target.split(".")[0] not in {*KERNELS_NEED, "w2vspark"}
+    ]
+    calls = [
+        f"{module}, line {node.lineno}: {node.func.id}"
+        for module, path in SOURCES.items()
+        if room(module) == "kernels"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("open", "print")
+    ]
+    assert not wrong + calls
+
+
+WITHOUT_PYSPARK = """
+import importlib, sys
+sys.modules["pyspark"] = None  # importing it raises from here on
+late = [name for name in sys.argv[1:] if name.startswith("w2vspark.kernels")]
+for name in sys.argv[1:]:
+    if name not in late:
+        importlib.import_module(name)
+print("numba loaded early" if "numba" in sys.modules else "")
+for name in late:
+    importlib.import_module(name)
+print(sorted(name for name in sys.modules if name.startswith(("w2vspark.stages", "w2vspark.training"))))
+"""
+
+
+def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
+    names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors")] + ["w2vspark.query_cli"]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_PYSPARK, *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["", "[]"], "numba is loaded by kernels alone, and after the target is pinned"

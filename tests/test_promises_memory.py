@@ -1,0 +1,27 @@
+"""A model of more than 1 GB is trained with little memory on the driver: the benchmark's large part, as a test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).with_name("bench") / "memory.py"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_model_of_more_than_a_gigabyte_needs_little_memory_on_the_driver(tmp_path: Path) -> None:
+    figures = tmp_path / "memory.json"
+    # It runs with spark.driver.maxResultSize=10m and fails when more than 10 MB of results reach the driver.
+    command = [sys.executable, str(BENCHMARK), "--only", "large", "--json", str(figures)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert figures.exists(), run.stdout + run.stderr
+    (tables,) = json.loads(figures.read_text())["tables"].values()
+    (row,) = tables
+    assert row["model"] > 1000
+    assert row["driver"] < 400
+    assert 0 < row["worker"] <= (row["lanes"] + 2) * row["model"] + 2 * 4e-6 * row["tokens"] + 400
+    assert abs(row["estimate"] / row["worker"] - 1) <= 0.25
+    assert run.returncode == 0, run.stdout + run.stderr

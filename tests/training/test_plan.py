@@ -1,0 +1,178 @@
+import os
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from w2vspark.base.config import TrainingConfig
+from w2vspark.training.plan import equal_ranges, model_bytes, plan_rounds, resolve
+
+BUCKETS = {
+    "even": np.full(64, 1000),
+    "uneven": np.random.default_rng(1).integers(1, 5000, 64),
+    "one large": np.array([10] * 20 + [100_000] + [10] * 43),
+    "many empty": np.where(np.arange(64) % 5 == 0, 700, 0),
+    "few": np.array([5, 6, 7]),
+    "all empty": np.zeros(10, int),
+}
+
+
+def config(**changes) -> TrainingConfig:
+    settled = TrainingConfig(shards=1, lanes=1, rounds_per_epoch=1, lane_merge_tokens=1000, learning_rate=0.025)
+    return replace(settled, **changes)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 40])
+@pytest.mark.parametrize("tokens", BUCKETS.values(), ids=BUCKETS.keys())
+def test_ranges_cover_all_buckets_in_order_and_are_as_equal_as_a_bucket_allows(tokens, count):
+    ranges = equal_ranges(tokens.astype(np.int64), count)
+    assert len(ranges) == count
+    assert [bucket for first, last in ranges for bucket in range(first, last)] == list(range(len(tokens)))
+    assert all(0 <= first <= last <= len(tokens) for first, last in ranges)
+    sums = np.array([tokens[first:last].sum() for first, last in ranges])
+    # Each end of a range lies within half a bucket of where equal parts would have it.
+    assert np.abs(sums - tokens.sum() / count).max() <= tokens.max() + 1
+
+
+def test_equal_buckets_make_equal_ranges():
+    assert equal_ranges(np.full(12, 7), 4) == [(0, 3), (3, 6), (6, 9), (9, 12)]
+    assert equal_ranges(np.array([1, 1, 4, 1, 1]), 3) == [(0, 2), (2, 3), (3, 5)]
+
+
+@pytest.mark.parametrize("rounds", [0.2, 0.34, 0.5, 1, 2, 10])
+@pytest.mark.parametrize("shards", [1, 2, 8])
+@pytest.mark.parametrize("tokens", BUCKETS.values(), ids=BUCKETS.keys())
+def test_every_bucket_is_trained_once_in_every_epoch_and_positions_add_up(tokens, shards, rounds):
+    planned = plan_rounds(tokens.astype(np.int64), config(shards=shards, rounds_per_epoch=rounds, epochs=5))
+    assert [r.number for r in planned] == list(range(1, len(planned) + 1))
+    trained: dict[int, Counter] = {epoch: Counter() for epoch in range(5)}
+    position, last_epoch = 0, 0
+    for part in (part for r in planned for part in r.parts):
+        assert len(part.ranges) == shards
+        assert part.start == position and part.epoch >= last_epoch
+        assert part.tokens == sum(tokens[first:last].sum() for first, last in part.ranges)
+        position += part.tokens
+        last_epoch = part.epoch
+        for first, last in part.ranges:
+            trained[part.epoch].update(range(first, last))
+    assert position == 5 * tokens.sum()
+    assert all(counted == Counter(range(len(tokens))) for counted in trained.values())
+
+
+@pytest.mark.parametrize(
+    "rounds, epochs, grouped",
+    [
+        (10, 1, [1] * 10),
+        (2, 3, [1] * 6),
+        (1, 3, [1] * 3),
+        (0.5, 5, [2, 2, 1]),
+        (1 / 3, 7, [3, 3, 1]),
+        (0.2, 5, [5]),
+        (1 / 30, 30, [30]),
+    ],
+)
+def test_less_than_one_round_an_epoch_groups_epochs(rounds, epochs, grouped):
+    planned = plan_rounds(np.full(20, 100), config(rounds_per_epoch=rounds, epochs=epochs))
+    assert [len(r.parts) for r in planned] == grouped
+    if rounds <= 1:
+        assert [part.epoch for r in planned for part in r.parts] == list(range(epochs))
+
+
+def test_rounds_are_balanced():
+    tokens = np.random.default_rng(2).integers(500, 1500, 4096)
+    planned = plan_rounds(tokens, config(shards=8, rounds_per_epoch=10, epochs=2))
+    sums = [int(tokens[first:last].sum()) for r in planned for part in r.parts for first, last in part.ranges]
+    assert len(sums) == 160 and max(sums) < 1.03 * tokens.sum() / 80
+
+
+def test_the_deal_of_text_to_shards_and_slices_is_the_same_for_ever():
+    # Written down once: another permutation would make a resumed run train some text twice and some never.
+    planned = plan_rounds(np.full(8, 10), config(shards=2, rounds_per_epoch=2, epochs=3, seed=1))
+    dealt = [(part.epoch, [first for first, _ in part.ranges]) for r in planned for part in r.parts]
+    assert dealt == [
+        (0, [2, 4]),
+        (0, [6, 0]),
+        (1, [0, 6]),
+        (1, [4, 2]),
+        (2, [2, 4]),
+        (2, [6, 0]),
+    ]
+
+
+def test_the_deal_changes_with_seed_and_epoch():
+    tokens = np.full(64, 10)
+
+    def deals(seed: int) -> list[tuple]:
+        planned = plan_rounds(tokens, config(shards=8, rounds_per_epoch=8, epochs=3, seed=seed))
+        parts = [part for r in planned for part in r.parts]
+        return [tuple(part.ranges for part in parts if part.epoch == epoch) for epoch in range(3)]
+
+    assert len({*deals(1), *deals(2)}) == 6
+    assert deals(1) == deals(1)
+
+
+SIZES = [0, 1, 1000, 350_000, 3_000_000, 11_999_999, 12_000_000, 17_000_000, 64_000_001, 499_000_000]
+SIZES += [500_000_000, 10**9, 3 * 10**9, 10**10, 10**11, 10**12]
+
+
+def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
+    for tokens in SIZES:
+        settled = resolve(TrainingConfig(), tokens, 70_000)
+        assert "auto" not in (
+            settled.shards, settled.lanes, settled.rounds_per_epoch, settled.lane_merge_tokens, settled.learning_rate
+        )  # fmt: skip
+        assert resolve(settled, tokens, 70_000) == settled
+    chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
+    assert resolve(chosen, 10**9, 10**6) == chosen
+
+
+def test_resolving_depends_on_sizes_and_config_alone(monkeypatch):
+    def settled():
+        return [resolve(TrainingConfig(dimensions=d), n, v) for n in SIZES for v in (10**3, 10**7) for d in (100, 300)]
+
+    before = settled()
+    monkeypatch.setattr(os, "cpu_count", lambda: 512)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(512)), raising=False)
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "SPARK_LOCAL_DIRS"):
+        monkeypatch.setenv(name, "77")
+    assert settled() == before
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 30])
+def test_more_tokens_never_mean_fewer_shards_slices_or_a_lower_rate(epochs):
+    settled = [resolve(TrainingConfig(epochs=epochs), tokens, 70_000) for tokens in SIZES]
+    for values in (
+        [s.shards for s in settled],
+        [s.shards * s.rounds_per_epoch for s in settled],
+        [s.learning_rate for s in settled],
+    ):
+        assert values == sorted(values)
+    assert settled[0].shards == 1 and settled[-1].shards > 8
+
+
+@pytest.mark.parametrize("shards", [1, 4, 32])
+def test_with_the_shards_given_more_tokens_never_mean_fewer_rounds(shards):
+    rounds = [resolve(TrainingConfig(shards=shards), tokens, 70_000).rounds_per_epoch for tokens in SIZES]
+    assert rounds == sorted(rounds) and rounds[0] < rounds[-1]
+
+
+def test_the_learning_rate_grows_with_the_number_of_replicas():
+    rates = [resolve(TrainingConfig(shards=s, lanes=1), 10**7, 1000).learning_rate for s in (1, 2, 4, 8, 16, 32)]
+    assert rates[0] == pytest.approx(0.025) and rates == sorted(rates) and rates[3] > rates[0]
+    by_lanes = [resolve(TrainingConfig(shards=1, lanes=s), 10**7, 1000).learning_rate for s in (1, 2, 4, 8, 16, 32)]
+    assert by_lanes == rates
+
+
+@pytest.mark.parametrize("tokens", [350_000, 17_000_000, 2 * 10**9, 10**11])
+def test_slices_stay_small_enough_for_a_worker_and_rounds_do_not_outnumber_epochs_on_small_text(tokens):
+    for epochs in (1, 5, 30):
+        settled = resolve(TrainingConfig(epochs=epochs), tokens, 70_000)
+        assert tokens / (settled.shards * max(1, settled.rounds_per_epoch)) <= 64_000_000
+        assert 1 / settled.rounds_per_epoch <= epochs
+        assert settled.lane_merge_tokens >= 1 and settled.lanes >= 1
+
+
+@pytest.mark.parametrize("dimensions, stride", [(1, 8), (8, 8), (9, 16), (100, 104), (300, 304), (304, 304)])
+def test_the_model_is_two_matrices_of_rows_padded_to_eight_floats(dimensions, stride):
+    assert model_bytes(1000, dimensions) == 2 * 1000 * stride * 4
