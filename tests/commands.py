@@ -19,7 +19,9 @@ from w2vspark.cli import main
 
 PYTHON = sys.executable
 COMMAND = str(Path(sys.executable).with_name("w2vspark"))
-SEVERAL_RUNS = "import json, sys; from w2vspark.cli import main; sys.exit(max([main(r) for r in json.loads(sys.argv[1])]))"
+SEVERAL_RUNS = (
+    "import json, sys; from w2vspark.cli import main; sys.exit(max([main(r) for r in json.loads(sys.argv[1])]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def run_command(*arguments: str, environment: Mapping[str, str] | None = None, p
 
 def run_several(runs: Sequence[Sequence[str]], environment: Mapping[str, str] | None = None) -> Outcome:
     """Several commands one after another in one new process, so that they share its Spark session."""
-    return run_command(json.dumps([list(run) for run in runs]), environment=environment, program=[PYTHON, "-c", SEVERAL_RUNS])
+    return run_command(
+        json.dumps([list(run) for run in runs]), environment=environment, program=[PYTHON, "-c", SEVERAL_RUNS]
+    )
 
 
 def current(output: Path) -> dict[str, object]:
@@ -100,7 +104,7 @@ def manifest(output: Path) -> dict[str, dict[str, object]]:
 
 
 def digests(output: Path) -> dict[str, str]:
-    """For both published matrices, a hash of every id, word, count and of the vectors' bytes, in the order of the ids."""
+    """A hash of each published matrix: its ids, words, counts and the vectors' bytes, in the order of the ids."""
     return {table: _digest(version_folder(output) / table) for table in ("vectors", "context")}
 
 

@@ -10,8 +10,10 @@ from w2vspark.stages.session import build_session
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    config = SparkConfig(master="local[2]", options={"spark.sql.shuffle.partitions": "2"})
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    warehouse = str(tmp_path_factory.mktemp("warehouse"))
+    options = {"spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": warehouse}
+    config = SparkConfig(master="local[2]", options=options)
     session = build_session(config, "w2vspark tests")
     yield session
     session.stop()

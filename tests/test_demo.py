@@ -35,7 +35,7 @@ class Square:
 def draw():
     """Repeated text."""
     def inner():
-        "Inside a function: ünïcode."
+        "In a function: ünïcode."
 '''
 
 
@@ -52,7 +52,7 @@ def stdlib(tmp_path: Path) -> Path:
         "package/undecodable.py": b'"""\xff\xfe"""',
         "package/python2.py": b'"""Old."""\nprint "hello"\n',
         "package/binary.py": b'"""Nul."""\0',
-        "pydoc_data/topics.py": b"# made by Sphinx\ntopics = {'if': 'The \"if\"\\n'\n 'statement\\n', 'for': '''A\\nloop'''}\n",
+        "pydoc_data/topics.py": b"# by Sphinx\ntopics = {'if': 'The \"if\" '\n 'statement\\n', 'for': 'A\\nloop'}\n",
     }
     for folder in ("test", "idlelib/idle_test", "package/tests", "site-packages/other", "dist-packages", "__pycache__"):
         files[f"{folder}/skipped.py"] = b'"""Not documentation."""'
@@ -67,7 +67,7 @@ def test_docstrings_are_read_from_the_sources_in_a_stated_order_each_once(stdlib
     docstrings, files, unreadable = read_docstrings(stdlib)
     assert docstrings == [
         "A package.", "Café.",
-        "A module of shapes.", "Four equal sides.", "Repeated text.", "The side, squared.", "Inside a function: ünïcode.",
+        "A module of shapes.", "Four equal sides.", "Repeated text.", "The side, squared.", "In a function: ünïcode.",
     ]  # fmt: skip
     assert files == 5
     assert [path.name for path in unreadable] == ["binary.py", "python2.py", "undecodable.py"]

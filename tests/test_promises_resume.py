@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,14 @@ def uninterrupted(spark: object, corpus: Path) -> dict[str, str]:
     return digests(corpus.parent / "whole")
 
 
+@pytest.fixture
+def draw() -> random.Random:
+    """Decides when the run is killed; pytest shows the seed of a test that fails."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    sys.stdout.write(f"seed {seed}\n")
+    return random.Random(seed)
+
+
 def command(corpus: Path, output: Path, **settings: object) -> list[str]:
     """`w2vspark run` of this module."""
     chosen: dict[str, object] = {"input__path": corpus, "output__path": output}
@@ -48,17 +57,20 @@ def command(corpus: Path, output: Path, **settings: object) -> list[str]:
 
 
 @contextmanager
-def killed_after(words: list[str], text: str, delay: float, folder: Path) -> Iterator[str]:
-    """Start the command, SIGKILL its process group `delay` seconds after its log holds `text`; gives the log."""
+def killed_after(words: list[str], moment: str, delay: float, folder: Path) -> Iterator[str]:
+    """Start the command and SIGKILL its process group `delay` after its log shows `moment`; gives the log.
+
+    The delay is in seconds, or in the unit that the expression's group finds: how long the last round took.
+    """
     log = folder / "killed.log"
     with log.open("w") as stream:
         process = subprocess.Popen([COMMAND, *words], stdout=stream, stderr=stream, start_new_session=True)
     try:
         deadline = time.monotonic() + 200
-        while text not in log.read_text():
+        while not (shown := re.search(moment + r"\b.*\n", log.read_text())):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.01)
-        time.sleep(delay)
+        time.sleep(delay * float(shown[1] if shown.groups() else 1))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -83,16 +95,13 @@ def last_record(output: Path) -> tuple[int, list[dict[str, float]]]:
 
 
 def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the_same_bytes(
-    corpus, uninterrupted, tmp_path
+    corpus, uninterrupted, draw, tmp_path
 ):
-    seed = random.SystemRandom().randrange(1 << 32)
-    draw = random.Random(seed)
     before = draw.randrange(1, ROUNDS - 1)  # whole rounds before the one that is killed
-    delay = draw.uniform(0.0, 0.6)
-    print(f"seed {seed}: killed {delay:.3f} s after round {before}")
     output = tmp_path / "output"
     words = command(corpus, output)
-    with killed_after(words, f"stage=round event=end round={before} ", delay, tmp_path) as log:
+    moment = rf"stage=round event=end round={before} .*seconds=([\d.]+)"
+    with killed_after(words, moment, draw.random(), tmp_path) as log:
         done, metrics = last_record(output)
         assert before <= done < ROUNDS
         assert trained_rounds(log)[:before] == list(range(1, before + 1))
@@ -100,9 +109,8 @@ def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the
 
     resumed = run_here(*words).assert_done()
     assert trained_rounds(resumed.err) == list(range(done + 1, ROUNDS + 1))
-    assert made_stages(resumed.err) == dict.fromkeys(["word_counts", "vocabulary", "encoded", "bucket_counts"], False) | {
-        "rounds": True, "vectors": True
-    }  # fmt: skip
+    tables_before = dict.fromkeys(["word_counts", "vocabulary", "encoded", "bucket_counts"], False)
+    assert made_stages(resumed.err) == tables_before | {"rounds": True, "vectors": True}
     assert digests(output) == uninterrupted
     # The published times of the rounds before are those that the killed process measured.
     published = pq.read_table(version_folder(output) / "metrics").to_pylist()
@@ -111,13 +119,10 @@ def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the
     assert run_here(*words).assert_done().out.startswith("nothing to do")
 
 
-def test_a_run_killed_while_it_encodes_leaves_no_half_table_behind(corpus, uninterrupted, tmp_path):
-    seed = random.SystemRandom().randrange(1 << 32)
-    delay = random.Random(seed).uniform(0.0, 0.5)
-    print(f"seed {seed}: killed {delay:.3f} s after encoding began")
+def test_a_run_killed_while_it_encodes_leaves_no_half_table_behind(corpus, uninterrupted, draw, tmp_path):
     output = tmp_path / "output"
     words = command(corpus, output)
-    with killed_after(words, "stage=encoded event=start", delay, tmp_path) as log:
+    with killed_after(words, "stage=encoded event=start", 0.5 * draw.random(), tmp_path) as log:
         finished = made_stages(log)
     resumed = run_here(*words).assert_done()
     made = made_stages(resumed.err)
@@ -126,16 +131,13 @@ def test_a_run_killed_while_it_encodes_leaves_no_half_table_behind(corpus, unint
     assert digests(output) == uninterrupted
 
 
-def test_a_run_killed_while_it_publishes_leaves_the_old_version_readable(corpus, uninterrupted, tmp_path):
-    seed = random.SystemRandom().randrange(1 << 32)
-    delay = random.Random(seed).uniform(0.0, 0.3)
-    print(f"seed {seed}: killed {delay:.3f} s after publishing began")
+def test_a_run_killed_while_it_publishes_leaves_the_old_version_readable(corpus, uninterrupted, draw, tmp_path):
     output = tmp_path / "output"
     run_here(*command(corpus, output, training__seed=2)).assert_done()
     old = digests(output)
     assert old != uninterrupted
     words = command(corpus, output)
-    with killed_after(words, "stage=vectors event=start", delay, tmp_path) as log:
+    with killed_after(words, "stage=vectors event=start", 0.3 * draw.random(), tmp_path) as log:
         assert "stage=vectors event=end" not in log
     assert current(output)["version"] == "000001"
     assert digests(output) == old

@@ -63,7 +63,7 @@ def write_corpus(stdlib: Path, folder: Path) -> None:
     docstrings, files, unreadable = read_docstrings(stdlib)
     if not docstrings:
         raise EnvironmentFailure(
-            f"{stdlib}: holds no Python sources with docstrings, which the demo reads; run it with a Python that has its "
+            f"{stdlib}: holds no Python sources with docstrings, which the demo reads; use a Python that has its "
             "standard library as .py files (most have), or run the job on text of your own: w2vspark run --help"
         )
     topics = read_topics(stdlib)

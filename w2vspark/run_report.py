@@ -1,5 +1,7 @@
 """What `w2vspark run` prints: the plan before (--dry-run), the summary after."""
 
+from dataclasses import replace
+
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, to_toml
 from w2vspark.base.lock import OutputLock
@@ -20,32 +22,32 @@ def dry_run(config: Config, force_from: str | None) -> str:
     run = Run(config, output, Progress(), OutputLock(output))
     run.fingerprints = fingerprints(run)
     forced = forced_stages(force_from)
-    lines = [to_toml(config), "plan:"]
+    lines = ["plan:"]
     published = not forced and is_published(output, run.fingerprints["vectors"])
     for step in FLOW:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
-    lines += [_memory(run), ""]
-    return "\n".join(lines)
+    tokens, words, source = _size(run)
+    training = resolve(config.training, tokens, words)
+    memory = (
+        f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
+        f"  model {model_bytes(words, training.dimensions) / 1e6:,.0f} MB; a training worker "
+        f"{worker_bytes(training, words, tokens) / 1e6:,.0f} MB of Python memory, {training.shards} of them; the "
+        "driver's Python less than 400 MB"
+    )
+    return "\n".join([to_toml(replace(config, training=training)), *lines, memory, ""])
 
 
-def _memory(run: Run) -> str:
+def _size(run: Run) -> tuple[int, int, str]:
+    """Tokens and words of the corpus, and whence they are known."""
     counted = staging.find(run.output, "vocabulary", run.fingerprints["vocabulary"])
     if counted is not None:
-        tokens, words, source = counted["tokens"], counted["words"], "counted"
-    else:
-        tokens = _guessed_tokens(run.config)
-        words = round(GUESSED_WORDS * tokens**0.5)
-        if run.config.vocabulary.max_size:
-            words = min(words, run.config.vocabulary.max_size)
-        source = "guessed from the input's size; exact once the vocabulary is counted"
-    training = resolve(run.config.training, tokens, words)
-    model = model_bytes(words, training.dimensions)
-    return (
-        f"memory ({words:,} words, {tokens:,} tokens: {source}):\n"
-        f"  model {model / 1e6:,.0f} MB; each of {training.shards} training workers "
-        f"{worker_bytes(training, words, tokens) / 1e6:,.0f} MB of Python memory; driver's Python under 400 MB"
-    )
+        return counted["tokens"], counted["words"], "counted"
+    tokens = _guessed_tokens(run.config)
+    words = max(1, round(GUESSED_WORDS * tokens**0.5))
+    if run.config.vocabulary.max_size:
+        words = min(words, run.config.vocabulary.max_size)
+    return tokens, words, "guessed from the input's size, as are the auto values above, until the vocabulary is counted"
 
 
 def _guessed_tokens(config: Config) -> int:

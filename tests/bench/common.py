@@ -72,19 +72,19 @@ class Report:
 
     def end(self, json_file: str | None) -> int:
         """Print the targets with their verdicts, write the figures; returns the exit code."""
+        verdicts = [(target, "not judged" if self._quick else target.verdict) for target in self._targets]
         if self._targets:
-            print("\ntargets" + (" (not judged: --quick)" if self._quick else ""))
+            print("\ntargets")
             rows = [
-                [target.name, shown(target.value), f"{target.kind} {shown(target.limit)}", target.verdict, target.note]
-                for target in self._targets
+                [target.name, shown(target.value), f"{target.kind} {shown(target.limit)}", verdict, target.note]
+                for target, verdict in verdicts
             ]
             print_table(["", "measured", "target", "verdict", ""], rows)
         if json_file:
-            targets = [asdict(target) | {"verdict": target.verdict} for target in self._targets]
+            targets = [asdict(target) | {"verdict": verdict} for target, verdict in verdicts]
             text = json.dumps(self._figures | {"tables": self._tables, "targets": targets}, indent=2)
             Path(json_file).write_text(text + "\n", encoding="utf-8")
-        missed = [target.name for target in self._targets if target.verdict == "MISSED"]
-        return 1 if missed and not self._quick else 0
+        return 1 if any(verdict == "MISSED" for _, verdict in verdicts) else 0
 
 
 def run_script(

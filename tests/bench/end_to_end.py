@@ -29,11 +29,8 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         warm_up(files, folder)
         output = folder / "ours"
         ours = run_w2vspark(files, output, *quick)
-        stages, in_training, one_shard = (
-            our_stages(ours),
-            sum(slowest_shards(output).values()),
-            fixed_cost(ours, output),
-        )
+        stages, one_shard = our_stages(ours), fixed_cost(ours, output)
+        in_training = sum(slowest_shards(output).values())
         # The tables before training are there already: only two shards' rounds are made.
         two = run_w2vspark(files, output, "training.shards=2", "training.rounds_per_epoch=2", "training.epochs=1")
         two_shards = fixed_cost(two, output)

@@ -7,6 +7,7 @@ import argparse
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from common import Report, Row, need, run_script, tell, wiki_files
@@ -35,7 +36,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
             rows[-1]["gensim CPU s, one epoch"] = gensim(some, folder / f"text-{part}.txt")
     report.table(f"training at a vocabulary of {VOCABULARY:,} words, {epochs} epochs", rows)
     growth = []
-    for small, large in zip(rows[:-1], rows[1:], strict=True):
+    for small, large in pairwise(rows):
         doubled = large["tokens"] / small["tokens"]
         steps = {key: large[key] / small[key] * 2 / doubled for key in list(small)[2:]}
         growth.append({"": f"{small['']} to {large['']}", "tokens, times": doubled, **steps})

@@ -24,7 +24,7 @@ DRIVER_MB, WORKER_EXTRA_MB, ESTIMATE_WITHIN = 400.0, 400.0, 0.25
 WORDS, QUICK_WORDS, DIMENSIONS, MIN_COUNT = 500_000, 20_000, 300, 5
 INTERVAL = 0.05
 SMALL_RESULTS = 'spark.options={"spark.driver.maxResultSize" = "10m"}'
-_ESTIMATE = re.compile(r"training workers ([\d,]+) MB")
+_ESTIMATE = re.compile(r"training workers? ([\d,]+) MB")
 
 
 def measure(report: Report, arguments: argparse.Namespace) -> None:

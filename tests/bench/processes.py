@@ -1,4 +1,4 @@
-"""Runs a command and watches its tree of processes: wall and CPU seconds, memory by role, log lines with their times."""
+"""Runs a command and watches its tree of processes: wall and CPU seconds, memory by role, log lines with times."""
 
 import os
 import re

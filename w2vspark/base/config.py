@@ -44,7 +44,7 @@ class TokensConfig:
     pattern: str = ""  # "" = the built-in Unicode pattern: letters, marks and digits, apostrophes inside a word
     min_length: int = 1  # characters
     max_length: int = 100  # characters; longer tokens are dropped
-    numbers: Literal["keep", "drop", "zero"] = "keep"  # zero: every digit becomes 0
+    numbers: Literal["keep", "drop", "zero"] = "keep"  # zero: every digit of a number becomes 0
     sentences: Literal["document", "line", "punctuation"] = "document"  # what a window never crosses
 
 

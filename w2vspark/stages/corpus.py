@@ -11,6 +11,7 @@ from pyspark.sql import types as st
 from w2vspark.base.config import InputConfig
 from w2vspark.base.errors import InputError
 from w2vspark.base.storage import absolute_uri
+from w2vspark.stages.table_io import spark_uri
 
 log = logging.getLogger("w2vspark")
 
@@ -75,8 +76,11 @@ def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> 
         return session.table(config.table)
     if not config.path:
         raise InputError("there is no input: set input.path to a file, folder or pattern, or input.table to a table")
-    paths = [absolute_uri(path) for path in config.path]
-    reader = session.read.options(**config.options)
+    paths = [spark_uri(absolute_uri(path)) for path in config.path]
+    reader = session.read
+    if config.format in (*_TEXT_FORMATS, "json"):
+        reader = reader.option("recursiveFileLookup", True)  # all files below a folder, as its fingerprint sees them
+    reader = reader.options(**config.options)
     if config.format in _TEXT_FORMATS:
         rows = reader.option("wholetext", config.format == "wholetext").format("text").load(paths)
     elif config.format == "json" and not _INFERRED_JSON & {name.lower() for name in config.options}:
@@ -103,7 +107,8 @@ def _check_compression(session: SparkSession, config: InputConfig, rows: DataFra
 
 def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wanted: Sequence[str]) -> None:
     """Looks at the first rows: under an explicit schema a missing column is all null and an array becomes text."""
-    lines = session.read.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
+    everywhere = session.read.option("recursiveFileLookup", True)
+    lines = everywhere.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
     entries = lines.select(F.explode(F.from_json("value", "map<string, variant>")).alias("name", "entry"))
     kinds = entries.groupBy("name").agg(F.collect_set(F.schema_of_variant("entry")).alias("kinds"))
     found = {row["name"]: set(row["kinds"]) - {"VOID"} for row in kinds.collect()}

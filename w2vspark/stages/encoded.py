@@ -74,7 +74,7 @@ def bucket_counts(encoded: DataFrame) -> DataFrame:
 def read_buckets(uri: str, first: int, last: int) -> pa.Table:
     """The rows of buckets first … last - 1, as schemas.ENCODED, in one chunk.
 
-    They are sorted by bucket, doc_id and piece, and where these are equal by ids. Raises OutputError as read_table does.
+    Sorted by bucket, doc_id and piece, and where these are equal by ids. Raises OutputError as read_table does.
     """
     table = read_table(uri, columns=ENCODED.names, filters=[("bucket", ">=", first), ("bucket", "<", last)])
     table = table.cast(ENCODED).sort_by([(key, "ascending") for key in _KEYS]).combine_chunks()

@@ -23,6 +23,11 @@ def spark_schema(schema: pa.Schema) -> st.StructType:
     return st.StructType([st.StructField(field.name, _spark_type(field.type), field.nullable) for field in schema])
 
 
+def spark_uri(uri: str) -> str:
+    """A URI as Spark must be told it: a local path stays local where the cluster's default is another store."""
+    return f"file://{uri}" if uri.startswith("/") else uri
+
+
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:
     """Writes a table as Parquet in place of what is at ``uri``.
 
@@ -33,7 +38,7 @@ def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> N
     if expected != got:
         raise OutputError(f"{uri}: expected the columns {expected}, got {got}; the stage must select its output schema")
     with runtime_settings(df.sparkSession, **{VALIDATE_SCHEMA: "true"}):
-        df.write.mode("overwrite").options(**options).parquet(uri)
+        df.write.mode("overwrite").options(**options).parquet(spark_uri(uri))
 
 
 def _spark_type(arrow: pa.DataType) -> st.DataType:

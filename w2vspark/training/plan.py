@@ -114,7 +114,9 @@ def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig
     How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
     """
     shards = min(32, max(1, tokens * training.epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
-    lanes = 2 if training.lanes == "auto" else training.lanes
+    lanes = training.lanes
+    if lanes == "auto":
+        lanes = 2 if shards == 1 else 1  # shards are parallel already, and every replica costs some quality
     rounds = training.rounds_per_epoch
     if rounds == "auto" and shards == 1 and tokens < ROUND_TOKENS:
         rounds = 1 / min(training.epochs, ROUND_TOKENS // tokens)

@@ -1,0 +1,193 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from commands import manifest, options, run_command
+
+from w2vspark.base import schemas
+from w2vspark.base.config import TrainingConfig
+from w2vspark.base.errors import TrainingError
+from w2vspark.kernels.combine import combine_changes
+from w2vspark.training import shards as worker
+from w2vspark.training import skipgram
+from w2vspark.training.plan import plan_rounds, resolve
+from w2vspark.training.rounds import run_rounds
+from w2vspark.training.tasks import RoundJob
+
+WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """Tables as the stages before leave them: a vocabulary, and 400 pieces of Zipf's words in 64 buckets."""
+    folder = tmp_path_factory.mktemp("rounds")
+    draw = np.random.default_rng(11)
+    pieces = [np.minimum(draw.zipf(1.2, draw.integers(20, 120)), WORDS).astype(np.int32) - 1 for _ in range(400)]
+    counts = np.bincount(np.concatenate(pieces), minlength=WORDS) + 1
+    buckets = np.sort(draw.integers(0, BUCKETS, len(pieces))).astype(np.int32)
+    table = {"bucket": buckets, "doc_id": [f"d{n:04}" for n in range(400)], "piece": np.zeros(400, np.int32)}
+    for name in ("vocabulary", "encoded"):
+        (folder / name).mkdir()
+    pq.write_table(
+        pa.table({"id": np.arange(WORDS, dtype=np.int32), "word": [f"w{n}" for n in range(WORDS)], "count": counts},
+                 schema=schemas.VOCABULARY), folder / "vocabulary" / "part-0.parquet",
+    )  # fmt: skip
+    pq.write_table(
+        pa.table(table | {"ids": [piece.tolist() for piece in pieces]}, schema=schemas.ENCODED),
+        folder / "encoded" / "part-0.parquet",
+    )
+    tokens = np.bincount(buckets, weights=[piece.size for piece in pieces], minlength=BUCKETS).astype(np.int64)
+    return {"folder": folder, "tokens": tokens}
+
+
+def training(shards: int, **more: object) -> TrainingConfig:
+    chosen: dict[str, object] = {
+        "dimensions": DIMENSIONS, "epochs": 1, "shards": shards, "lanes": 2, "rounds_per_epoch": 2, "subsample": 0.0,
+        "learning_rate": 0.05, "lane_merge_tokens": 2000,
+    }  # fmt: skip
+    return resolve(TrainingConfig(**(chosen | more)), 20_000, WORDS)
+
+
+def train(
+    spark, corpus, output: Path, config: TrainingConfig
+) -> tuple[str, list[dict[str, object]], list[object], RoundJob]:
+    """All rounds of a training: the last round's table, the metrics, the rounds and the job."""
+    rounds = plan_rounds(corpus["tokens"], config)
+    job = RoundJob(
+        training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs, words=WORDS,
+        vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
+        parameters_uri=None, threads=1, **extra_fields(),
+    )  # fmt: skip
+    seen: list[int] = []
+    uri, metrics = run_rounds(
+        spark, str(output), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
+    )
+    assert seen == [todo.number for todo in rounds]
+    return uri, metrics, rounds, job
+
+
+def extra_fields() -> dict[str, object]:
+    """Fields of a job that the engine fills itself."""
+    return {name: value for name, value in {"changes_uri": "", "places": ()}.items() if name in RoundJob.__slots__}
+
+
+def matrices(uri: str) -> dict[str, np.ndarray]:
+    """Both matrices of a round's table, float32 (WORDS, DIMENSIONS); every row is there once."""
+    found = {name: np.full((WORDS, DIMENSIONS), np.nan, np.float32) for name in schemas.MATRICES}
+    seen = {name: np.zeros(WORDS, np.int64) for name in schemas.MATRICES}
+    for row in pq.read_table(uri).to_pylist():
+        if row["matrix"] == schemas.METRICS_MATRIX:
+            continue
+        own = slice(row["first_id"], row["first_id"] + row["rows"])
+        found[row["matrix"]][own] = np.frombuffer(row["values"], np.float32).reshape(row["rows"], DIMENSIONS)
+        seen[row["matrix"]][own] += 1
+    assert all((count == 1).all() for count in seen.values())
+    return found
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_rounds_table_has_every_row_of_both_matrices_once_and_a_row_of_metrics_for_each_shard(
+    shards, spark, corpus, tmp_path
+):
+    uri, metrics, rounds, _ = train(spark, corpus, tmp_path, training(shards))
+    assert all(np.isfinite(matrix).all() for matrix in matrices(uri).values())
+    assert [(row["round"], row["shard"]) for row in metrics] == [(r + 1, s) for r in range(2) for s in range(shards)]
+    for todo in rounds:
+        own = [row["tokens"] for row in metrics if row["round"] == todo.number]
+        assert own == [corpus["tokens"][slice(*part)].sum() for part in todo.parts[0].ranges]
+    assert pq.read_schema(next(Path(uri).glob("*.parquet"))).names == schemas.PARAMETERS.names
+
+
+@pytest.mark.parametrize("rule", ["adasum", "mean"])
+@pytest.mark.parametrize("shards", [1, 2, 3, 4, 5])
+def test_a_round_combines_its_shards_as_the_pure_function_does(shards, rule, spark, corpus, tmp_path):
+    config = training(shards, rounds_per_epoch=1, combine=rule)
+    uri, _, rounds, job = train(spark, corpus, tmp_path, config)
+    old = {name: np.zeros((WORDS, DIMENSIONS), np.float32) for name in schemas.MATRICES}
+    for name, matrix in old.items():
+        skipgram.fill_initial(name, 0, config, matrix)
+    new, updates = shards_by_hand(replace(job, round=rounds[0]))
+    for name, matrix in matrices(uri).items():
+        if shards == 1:
+            expected = new[name][0]
+        else:
+            expected = old[name].copy()
+            combine_changes(rule, new[name] - old[name], updates[name], expected)
+        assert matrix.tobytes() == expected.tobytes()
+        assert (matrix != old[name]).any()
+
+
+def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Each shard trained here: new rows float32 (shards, WORDS, DIMENSIONS) and updates int32 (shards, WORDS)."""
+    count = int(job.training.shards)
+    new = {name: np.empty((count, WORDS, DIMENSIONS), np.float32) for name in schemas.MATRICES}
+    updates = {name: np.empty((count, WORDS), np.int32) for name in schemas.MATRICES}
+    vocabulary = pq.read_table(job.vocabulary_uri).sort_by("id")
+    tables = skipgram.make_tables(vocabulary["count"].to_numpy(), job.training)
+    for shard in range(count):
+        held = [
+            worker.make_matrix(name, rows, DIMENSIONS, int(job.training.lanes))
+            for name, rows in skipgram.held_rows(WORDS).items()
+        ]
+        for matrix in held:
+            skipgram.fill_initial(matrix.name, 0, job.training, matrix.base[:WORDS])
+        for part in job.round.parts:
+            text = worker.read_slice(job.encoded_uri, *part.ranges[shard])
+            skipgram.train_slice(
+                held, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, 1
+            )
+        for matrix in held:
+            new[matrix.name][shard] = matrix.base[:WORDS, :DIMENSIONS]
+            updates[matrix.name][shard] = matrix.updates[:WORDS]
+    return new, updates
+
+
+def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
+    uri, metrics, _, _ = train(spark, corpus, tmp_path / "whole", training(2, epochs=2))
+    expected = {name: matrix.tobytes() for name, matrix in matrices(uri).items()}
+    rounds = plan_rounds(corpus["tokens"], training(2, epochs=2))
+    table = tmp_path / "whole" / "staging" / "rounds" / "f"
+    assert sorted(folder.name for folder in table.iterdir()) == ["000003", "000004"]  # the last two are kept
+    (table / "000004" / "_record.json").unlink()  # as a run leaves it that dies before the round is declared whole
+    written = {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()}
+    seen: list[int] = []
+    job = RoundJob(
+        training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2, words=WORDS,
+        vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
+        parameters_uri=None, threads=1, **extra_fields(),
+    )  # fmt: skip
+    again, metrics_again = run_rounds(
+        spark, str(tmp_path / "whole"), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
+    )
+    assert seen == [4] and again == uri
+    assert {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()} == written
+    assert {name: matrix.tobytes() for name, matrix in matrices(again).items()} == expected
+    assert metrics_again[:6] == metrics[:6]
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_values_that_are_not_finite_end_in_one_error_and_no_round(shards, spark, corpus, tmp_path):
+    with pytest.raises(TrainingError, match=r"vector of word id \d+ is not finite.*training.learning_rate"):
+        train(spark, corpus, tmp_path, training(shards, learning_rate=1e30, combine="mean"))
+    assert list(tmp_path.rglob("_record.json")) == []
+
+
+def test_a_model_larger_than_what_the_driver_may_collect_is_trained_and_published(tmp_path):
+    draw = np.random.default_rng(12)
+    (tmp_path / "corpus.txt").write_text(
+        "".join(" ".join(f"w{n}" for n in draw.permutation(8000)) + "\n" for _ in range(2))
+    )
+    words = options(
+        input__path=tmp_path / "corpus.txt", output__path=tmp_path / "output", vocabulary__min_count=1,
+        training__dimensions=200, training__epochs=1, training__shards=2, training__rounds_per_epoch=1,
+        training__subsample=0, spark__master="local[2]",
+    )  # fmt: skip
+    words += ["--set", "spark.options.spark.driver.maxResultSize=2m"]
+    run_command("run", *words).assert_done()
+    rows = manifest(tmp_path / "output")["tables"]["vectors"]
+    assert rows == 8000 and 2 * rows * 200 * 4 > 6 * (2 << 20)
+    assert json.loads((tmp_path / "output" / "current.json").read_text())["version"] == "000001"
