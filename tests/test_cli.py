@@ -213,10 +213,9 @@ def test_spark_submit_gives_the_same_bytes_as_the_command_line(corpus, output, t
     done = run_command(*words, program=[submit]).assert_done()
     assert "vocabulary" in done.out
     assert digests(tmp_path / "output") == digests(output)
-    again = run_command(*words, program=[submit]).assert_done()
-    assert again.out.strip().startswith("nothing to do")
 
 
+@pytest.mark.slow
 def test_an_error_of_a_spark_submit_job_is_one_line_and_its_exit_code(corpus, tmp_path):
     submit = str(Path(COMMAND).with_name("spark-submit"))
     words = [

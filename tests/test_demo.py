@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.config import load_config
 from w2vspark.base.errors import ConfigError, EnvironmentFailure, OutputError
-from w2vspark.demo import NEIGHBOURS, SETTINGS, demo, read_docstrings, read_topics, write_corpus
+from w2vspark.demo import NEIGHBOURS, SETTINGS, _command, demo, read_docstrings, read_topics, write_corpus
 
 QUICKSTART = Path(__file__).parents[1] / "conf" / "quickstart.toml"
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -178,6 +178,23 @@ def test_the_demo_prints_neighbours_and_where_the_tables_are_and_has_nothing_to_
     thread = next(line.split() for line in lines[start:] if line.startswith("  thread "))
     assert len(thread) == 1 + 2 * NEIGHBOURS
     assert {"threads", "threading", "lock", "process"} & set(thread[1::2])
-    assert f"  w2vspark similar '{folder}/vectors' " in printed
+    assert f"w2vspark similar '{folder}/vectors' string integer\n" in printed
     again = demo(folder)
     assert again.startswith("nothing to do") and lines[start:] == again.splitlines()[-len(lines[start:]) :]
+
+
+def test_the_commands_to_try_next_work_where_the_environment_is_not_activated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "clone" / ".venv" / "bin" / "w2vspark"
+    own.parent.mkdir(parents=True)
+    own.touch(0o755)
+    monkeypatch.setattr("sys.executable", str(own.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert _command() == "clone/.venv/bin/w2vspark"
+    monkeypatch.chdir(own.parent / "..")
+    assert _command() == "bin/w2vspark"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert _command() == "w2vspark"

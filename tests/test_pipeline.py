@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
-from commands import current, digests, manifest, options, run_command, run_here, version_folder
+from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
 
 from w2vspark.base.config import from_dict
 
@@ -154,11 +154,7 @@ def as_orc(folder: Path, lines: list[str]) -> dict[str, object]:
 def as_csv_with_options(folder: Path, lines: list[str]) -> dict[str, object]:
     (folder / "rows.csv").write_text("n;text\n" + "".join(f"{n};{line}\n" for n, line in enumerate(lines)))
     reading = {"input__options__header": "true", "input__options__sep": ";"}
-    return {
-        "input__path": folder,
-        "input__format": "csv",
-        **{key.replace("__", "."): value for key, value in reading.items()},
-    }
+    return {"input__path": folder, "input__format": "csv"} | reading
 
 
 def as_partitioned_folders(folder: Path, lines: list[str]) -> dict[str, object]:
@@ -171,13 +167,13 @@ def as_partitioned_folders(folder: Path, lines: list[str]) -> dict[str, object]:
     "kind",
     [
         as_text_gz,
-        as_text_bz2,
         as_list_of_globs,
         as_json,
         as_parquet,
         as_orc,
-        as_csv_with_options,
-        as_partitioned_folders,
+        pytest.param(as_text_bz2, marks=pytest.mark.slow),
+        pytest.param(as_csv_with_options, marks=pytest.mark.slow),
+        pytest.param(as_partitioned_folders, marks=pytest.mark.slow),
     ],
 )
 def test_every_kind_of_input_gives_the_same_bytes_as_text(kind, lines, output, tmp_path):
@@ -218,7 +214,7 @@ def test_a_table_of_a_lasting_catalog_is_read_by_the_real_command(lines, output,
         "rows = [(line,) for line in json.loads(sys.argv[2])]\n"
         "builder.getOrCreate().createDataFrame(rows, 'text string').write.saveAsTable('documents')\n"
     )
-    run_command("-c", script, json.dumps(catalog), json.dumps(lines), program=[os.sys.executable]).assert_done()
+    run_command("-c", script, json.dumps(catalog), json.dumps(lines), program=[PYTHON]).assert_done()
     chosen = {"output__path": tmp_path / "output", "spark__master": "local[2]", "input__table": "documents"}
     words = options(**QUICK, **chosen) + [
         word for key, value in catalog.items() for word in ("--set", f"spark.options.{key}={value}")

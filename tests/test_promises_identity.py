@@ -98,7 +98,7 @@ def test_the_two_variants_are_different_trainings(expected):
     assert expected["4x2"]["vectors"] != expected["4x2"]["context"]
 
 
-@pytest.mark.parametrize("master", ["local[1]", "local[3]"])
+@pytest.mark.parametrize("master", ["local[1]", pytest.param("local[3]", marks=pytest.mark.slow)])
 def test_any_number_of_slots_and_threads_gives_the_same_bytes(master, corpus, expected, tmp_path):
     # The one shard of the default gets all slots as threads; the four shards run one after another, or three at once.
     runs = [command(name, corpus, tmp_path / name, spark__master=master) for name in VARIANTS]
@@ -113,7 +113,7 @@ def test_the_input_in_sixteen_files_gives_the_same_bytes_as_in_one(variant, line
     assert digests(tmp_path / "output") == expected[variant]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", ["4x2", pytest.param("default", marks=pytest.mark.slow)])
 def test_one_seed_gives_the_same_bytes_twice_and_another_seed_gives_others(variant, corpus, expected, tmp_path):
     run_here(*command(variant, corpus, tmp_path / "output")).assert_done()
     assert digests(tmp_path / "output") == expected[variant]

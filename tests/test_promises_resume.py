@@ -119,6 +119,7 @@ def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the
     assert run_here(*words).assert_done().out.startswith("nothing to do")
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_encodes_leaves_no_half_table_behind(corpus, uninterrupted, draw, tmp_path):
     output = tmp_path / "output"
     words = command(corpus, output)

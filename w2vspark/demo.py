@@ -3,6 +3,8 @@
 import ast
 import platform
 import shlex
+import shutil
+import sys
 import sysconfig
 import time
 import warnings
@@ -50,7 +52,8 @@ def demo(folder: str) -> str:
     began = time.perf_counter()
     run = run_flow(config, progress)
     seconds = time.perf_counter() - began
-    return f"{report(run)}job         {seconds:.1f} s\n\n{_neighbours(output)}\n{_next_commands(output)}"
+    took = f"job         {seconds:.1f} s\n" if run.made else ""
+    return f"{report(run)}{took}\n{_neighbours(output)}\n{_next_commands(output)}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:
@@ -161,11 +164,20 @@ def _neighbours(output: str) -> str:
 
 
 def _next_commands(output: str) -> str:
-    folder = shlex.quote(output)
+    command, folder = shlex.quote(_command()), shlex.quote(output)
     return (
         "try next:\n"
-        f"  w2vspark similar {folder} string integer\n"
-        f"  w2vspark analogy {folder} read write reader\n"
-        f"  w2vspark export {folder} --format word2vec-text vectors.txt\n"
-        f"  w2vspark run conf/word2vec.toml --set input.path=YOUR_TEXT --set output.path=vectors\n"
+        f"  {command} similar {folder} string integer\n"
+        f"  {command} analogy {folder} read reader write\n"
+        f"  {command} analogy {folder} client request server\n"
+        f"  {command} export {folder} --format word2vec-text vectors.txt\n"
+        f"  {command} run --set input.path=YOUR_TEXT --set output.path=YOUR_VECTORS\n"
     )
+
+
+def _command() -> str:
+    """How the reader's shell finds this w2vspark: `make demo` runs it in an environment that is not activated."""
+    own = Path(sys.executable).with_name("w2vspark")
+    if not own.exists() or shutil.which("w2vspark") == str(own):
+        return "w2vspark"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)

@@ -61,7 +61,9 @@ class Run:
         """The Spark session, started when it is first needed."""
         if self.started_session is None:
             self.progress.stage("starting Spark")
+            began = time.perf_counter()
             self.started_session = build_session(self.config.spark, "w2vspark")
+            log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
         return self.started_session
 
     def uri(self, table: str) -> str:

@@ -4,6 +4,7 @@ Importing this module pins numba's CPU target, so it comes before anything that 
 """
 
 import gzip
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,20 @@ def initial_matrices(words: int, training: TrainingConfig) -> list[Matrix]:
         skipgram.fill_initial(name, 0, training, matrix.base)
         matrices.append(matrix)
     return matrices
+
+
+def train_epoch(text: Text, training: TrainingConfig, share: float, threads: int) -> tuple[int, float, float]:
+    """Train one epoch of the first `share` of the buckets in one call; training: resolved.
+
+    Returns its words, and wall and CPU seconds of the call alone, lane copies and merges included.
+    """
+    pieces = text.buckets(0, max(1, int(share * text.bucket_tokens.size)))
+    tokens = int(pieces.tokens.sum())
+    tables = skipgram.make_tables(text.counts, training)
+    matrices = initial_matrices(len(text.words), training)
+    wall, cpu = time.perf_counter(), time.process_time()
+    skipgram.train_slice(matrices, tables, pieces, training, 0, 0, tokens, tokens, threads)
+    return tokens, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def simulate(text: Text, training: TrainingConfig, threads: int = 2) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common import Report, Row, need, run_script, tell, wiki_files
-from inprocess import Text, initial_matrices, read_text, skipgram
+from inprocess import Text, read_text, train_epoch
 from peers import unpack
 
 from w2vspark.base.config import TrainingConfig
@@ -32,7 +32,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     one_lane, wide = replace(training, lanes=1), replace(training, dimensions=300)
     tell("compiling, or loading what is compiled")
     for settings in (training, one_lane, wide):
-        train_ours(text, settings, share=0.01)
+        train_epoch(text, settings, 0.01, THREADS)
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as folder:
         plain = Path(folder) / "text.txt"
         unpack(files, plain)
@@ -62,21 +62,13 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
 
 def speed(rows: list[Row]) -> float:
     """Mean of the rows' words a CPU second, in millions."""
-    return statistics.mean(row["M words/CPU s"] for row in rows)
+    return float(statistics.mean(row["M words/CPU s"] for row in rows))
 
 
-def train_ours(text: Text, training: TrainingConfig, share: float = 1.0) -> Row:
-    """Train one epoch of the first `share` of the buckets; times cover the training call alone."""
-    pieces = text.buckets(0, max(1, int(share * text.bucket_tokens.size)))
-    tokens = int(pieces.tokens.sum())
-    tables = skipgram.make_tables(text.counts, training)
-    matrices = initial_matrices(len(text.words), training)
-    if share == 1.0:
-        tell(f"w2vspark, D = {training.dimensions}, {training.lanes} lanes")
-    wall, cpu = time.perf_counter(), time.process_time()
-    skipgram.train_slice(matrices, tables, pieces, training, 0, 0, tokens, tokens, THREADS)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return figures("w2vspark", training, tokens, wall, cpu)
+def train_ours(text: Text, training: TrainingConfig) -> Row:
+    """One epoch by our training call."""
+    tell(f"w2vspark, D = {training.dimensions}, {training.lanes} lanes")
+    return figures("w2vspark", training, *train_epoch(text, training, 1.0, THREADS))
 
 
 def train_gensim(text: Text, plain: Path, training: TrainingConfig) -> Row:

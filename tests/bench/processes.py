@@ -40,6 +40,11 @@ class Measured:
         """Bytes of the biggest process of a role, from `since` on."""
         return max((sample.resident.get(role, 0) for sample in self.samples if sample.at >= since), default=0)
 
+    def resident(self, role: str, at: float) -> int:
+        """Bytes of the biggest process of a role at the last look before a moment."""
+        seen = [sample.resident.get(role, 0) for sample in self.samples if sample.at <= at]
+        return seen[-1] if seen else 0
+
     def cpu_between(self, role: str, first: float, last: float) -> float:
         """CPU seconds of a role between two moments, as near as the samples are."""
         before = [sample.cpu.get(role, 0.0) for sample in self.samples if sample.at <= first]

@@ -60,6 +60,15 @@ for columns, negatives in [(20, 5), (100, 5), (100, 12)]:
             merge_lanes(rule, 0, len(rows), columns, rows, copies, counted, np.zeros(len(rows), np.int32))
             assert first_row_not_finite(rows) == -1
             show(rule, new, rows)
+# Two changes that all but cancel: what is left of them shows the last bits of adasum's sums in float64.
+change = np.empty((64, 104), np.float32)
+fill_uniform_rows(1, 0, 0, 1.0, 104, change)
+other = -change
+other[:, 103] = np.nextafter(other[:, 103], np.float32(2))
+left = np.zeros_like(change)
+combine_changes("adasum", np.stack([change, other]), np.ones((2, 64), np.int32), left)
+assert 0 < np.abs(left).max() < 1e-6
+show("cancelled", left)
 hits = misses = 0
 for room in ("combine", "noise", "random", "skipgram"):
     for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():

@@ -105,7 +105,7 @@ def combining_blocks(blocks: int, places: int, place: int) -> range:
 
 def model_bytes(words: int, dimensions: int) -> int:
     """Size of all parameter rows: two matrices, rows padded to eight float32."""
-    return 2 * words * (dimensions + 7) // 8 * 8 * 4
+    return 2 * words * ((dimensions + 7) // 8 * 8) * 4
 
 
 def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig:
