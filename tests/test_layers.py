@@ -23,6 +23,7 @@ ALLOWED = {
     "jobs": {"top", "base"},
 }
 KERNELS_NEED = {"numpy", "numba", "llvmlite", "typing", "collections", "math", "dataclasses"}
+KERNELS_NEED |= {"hashlib", "pkgutil", "importlib"}  # compiled.py: numba's cache must know the text of all kernels
 
 
 def name_of(path: Path) -> str:

@@ -31,10 +31,11 @@ def pin(target: str) -> str:
     if "numba" in sys.modules:
         import numba
 
-        now = numba.config.CPU_NAME or ""
-        if now != name:
+        now, features = getattr(numba.config, "CPU_NAME", None) or "", getattr(numba.config, "CPU_FEATURES", None)
+        if now != name or (name and features != ""):
+            loaded = f"{now} with the features {features or 'of this host'}" if now else HOST
             raise EnvironmentFailure(
-                f"numba is already loaded for the CPU target {now or HOST!r}, but training.cpu_target = {target!r} "
+                f"numba is already loaded for the CPU target {loaded!r}, but training.cpu_target = {target!r} "
                 f"needs {name or HOST!r}: start a new process, or set NUMBA_CPU_NAME={name} and NUMBA_CPU_FEATURES= "
                 "before numba is imported"
             )

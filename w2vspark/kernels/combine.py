@@ -6,12 +6,13 @@ summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones 
 """
 
 import numpy as np
-from numba import njit
+
+from w2vspark.kernels.compiled import compiled
 
 RULES = {"mean": 0, "adasum": 1}
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _adasum_pair(a, b, columns, changes):
     """changes[a] = adasum(changes[a], changes[b]): (1 - a.b / 2|a|^2) a + (1 - a.b / 2|b|^2) b."""
     dot = 0.0
@@ -32,7 +33,7 @@ def _adasum_pair(a, b, columns, changes):
         changes[a, d] = a_share * changes[a, d] + b_share * changes[b, d]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _combine_row(rule, touched, columns, weights, changes):
     """changes[0, :columns] = the combined change of changes[:touched]; the other rows are overwritten."""
     if touched <= 1:
@@ -54,7 +55,7 @@ def _combine_row(rule, touched, columns, weights, changes):
         stride *= 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _combine_changes(rule, changes, updates, columns, rows):
     replicas = changes.shape[0]
     scratch = np.empty((replicas, columns), np.float64)
@@ -73,7 +74,7 @@ def _combine_changes(rule, changes, updates, columns, rows):
                 rows[i, d] = np.float32(rows[i, d] + scratch[0, d])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _merge_lanes(rule, first, last, columns, base, lanes, lane_updates, updates):
     replicas = lanes.shape[0]
     stride = base.shape[1]
@@ -99,7 +100,7 @@ def _merge_lanes(rule, first, last, columns, base, lanes, lane_updates, updates)
                     lanes[r, i, d] = base[i, d]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def first_row_not_finite(rows: np.ndarray) -> int:
     """Index of the first row of a float32 (n, columns) matrix with a value that is not finite; -1 if none."""
     for i in range(rows.shape[0]):
@@ -116,7 +117,7 @@ def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: n
     updates: int32 (replicas, n), how often each replica updated each row; 0 = it did not touch it.
     rows: float32 (n, stride >= columns), the old rows. Raises KeyError or ValueError on other input.
     """
-    if changes.ndim != 3 or changes.shape[:2] != updates.shape or changes.shape[1] != rows.shape[0]:
+    if changes.ndim != 3 or rows.ndim != 2 or changes.shape[:2] != updates.shape or changes.shape[1] != rows.shape[0]:
         raise ValueError(f"shapes do not fit: changes {changes.shape}, updates {updates.shape}, rows {rows.shape}")
     if changes.dtype != np.float32 or updates.dtype != np.int32 or rows.dtype != np.float32:
         raise ValueError(f"expected float32, int32, float32, got {changes.dtype}, {updates.dtype}, {rows.dtype}")
@@ -139,8 +140,17 @@ def merge_lanes(
 
     base: float32 (n, stride), what the lanes last started from. lanes: float32 (lanes, n, stride).
     lane_updates: int32 (lanes, n), set to 0. updates: int32 (n,), added to. Only rows with updates are touched.
+    Raises KeyError or ValueError on other input.
     """
-    if lanes.shape[1:] != base.shape or lane_updates.shape != lanes.shape[:2] or updates.shape != base.shape[:1]:
+    kinds = [array.dtype for array in (base, lanes, lane_updates, updates)]
+    if kinds != [np.float32, np.float32, np.int32, np.int32]:
+        raise ValueError(f"expected float32 base and lanes, int32 lane_updates and updates, got {kinds}")
+    if (
+        base.ndim != 2
+        or lanes.shape[1:] != base.shape
+        or lane_updates.shape != lanes.shape[:2]
+        or updates.shape != base.shape[:1]
+    ):
         raise ValueError(
             f"shapes do not fit: base {base.shape}, lanes {lanes.shape}, lane_updates {lane_updates.shape}, "
             f"updates {updates.shape}"

@@ -5,10 +5,34 @@ order and use float64 only, so the tables are the same everywhere.
 """
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
+
+from w2vspark.kernels.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def _fill_powers(counts: np.ndarray, exponent: float, weights: np.ndarray) -> None:
+    # exponent in binary: its whole part by multiplying, each binary digit behind the point by one more square root.
+    # Both are exact to the last bit everywhere; a library's pow is not, and NumPy's differs between CPUs.
+    whole = int(np.floor(exponent))
+    for i in range(counts.size):
+        power = 1.0
+        for _ in range(abs(whole)):
+            power *= counts[i]
+        if whole < 0:
+            power = 1.0 / power
+        root = np.float64(counts[i])
+        rest = exponent - whole
+        while rest > 0.0:
+            root = np.sqrt(root)
+            rest *= 2.0
+            if rest >= 1.0:
+                power *= root
+                rest -= 1.0
+        weights[i] = power
+
+
+@compiled
 def _fill_alias(weights: np.ndarray, table: np.ndarray) -> None:
     n = weights.size
     total = 0.0
@@ -50,7 +74,9 @@ def alias_table(counts: np.ndarray, exponent: float) -> np.ndarray:
     if counts.ndim != 1 or counts.size == 0 or counts.size >= 2**31 or counts.min() <= 0:
         raise ValueError(f"counts must be a vector of 1 to 2**31-1 positive numbers, not shape {counts.shape}")
     table = np.empty(counts.size, np.uint64)
-    _fill_alias(np.power(counts.astype(np.float64), exponent), table)
+    weights = np.empty(counts.size, np.float64)
+    _fill_powers(counts, exponent, weights)
+    _fill_alias(weights, table)
     return table
 
 
@@ -58,9 +84,12 @@ def keep_thresholds(counts: np.ndarray, subsample: float) -> np.ndarray:
     """Of 2**32 draws of a word, how many are kept: min(1, (sqrt(z/t) + 1) * t/z), z the word's share of the corpus.
 
     counts: int64 (V,); subsample: t, 0 keeps everything. Returns uint64 (V,) in [0, 2**32].
+    Raises ValueError on other input.
     """
-    if subsample < 0 or counts.ndim != 1 or counts.size == 0:
-        raise ValueError(f"subsample must not be negative ({subsample}) and counts not empty ({counts.shape})")
+    if subsample < 0 or counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
+        raise ValueError(
+            f"subsample must not be negative ({subsample}), and counts a vector of positive numbers ({counts.shape})"
+        )
     if subsample == 0:
         return np.full(counts.size, 2**32, np.uint64)
     ratio = counts.astype(np.float64) / (float(counts.sum()) * subsample)

@@ -7,10 +7,12 @@ stream + n * GOLDEN, its output the mixed state. No state is shared; nothing dep
 import numpy as np
 from numba import njit, uint64
 
+from w2vspark.kernels.compiled import compiled
+
 GOLDEN = 0x9E3779B97F4A7C15
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")  # always part of another kernel, so it has no cache of its own
 def mix(state):
     """splitmix64's finaliser: uint64 -> uint64."""
     z = uint64(state)
@@ -19,7 +21,7 @@ def mix(state):
     return z ^ (z >> uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hash_of(a, b, c, d):
     """A uint64 that depends on all four integers (uint64 or int64) and their order."""
     h = mix(uint64(a) + uint64(GOLDEN))
@@ -28,14 +30,14 @@ def hash_of(a, b, c, d):
     return mix((h ^ uint64(d)) + uint64(GOLDEN))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_streams(seed: int, epoch: int, buckets: np.ndarray, pieces: np.ndarray, streams: np.ndarray) -> None:
     """streams[i] (uint64) = hash of (seed, epoch, buckets[i], pieces[i])."""
     for i in range(streams.size):
         streams[i] = hash_of(seed, epoch, buckets[i], pieces[i])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_uniform_rows(seed: int, matrix: int, first: int, scale: float, columns: int, rows: np.ndarray) -> None:
     """rows[i, d] (float32, shape (n, stride)) = (u - 0.5) * scale for d < columns, else 0; u uniform in [0, 1).
 

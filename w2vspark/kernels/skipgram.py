@@ -6,8 +6,9 @@ and its negatives (label 0) are the output rows.
 """
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
+from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.simd import (
     BLOCK,
@@ -22,7 +23,7 @@ from w2vspark.kernels.simd import (
 LOSS_EVERY = 512  # the loss is summed over every 512th centre: its logarithms cost more than they tell
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _keep_sentence(ids, start, end, stream, draw, keep, kept):
     """Copy the words that subsampling keeps to `kept`, up to a sentence's end; return (words kept, next, draw)."""
     count = 0
@@ -38,7 +39,7 @@ def _keep_sentence(ids, start, end, stream, draw, keep, kept):
     return count, i, draw
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw_outputs(centre, negatives, stream, draw, noise, void, rate, rows, row0, weights, weight0):
     """The centre's output rows and step sizes: itself, then its negatives.
 
@@ -71,24 +72,25 @@ def _draw_outputs(centre, negatives, stream, draw, noise, void, rate, rows, row0
     return draw
 
 
-@njit(cache=True, nogil=True)
-def _window_loss(seen, contexts, blocks, weights, weight0):
+@compiled
+def _window_loss(seen, contexts, blocks, weights, weight0, rate):
     """Sum of -log sigma(+-logit) over a window's pairs, and their number; the first output is the positive."""
     loss = 0.0
     terms = 0
     for row in range(blocks * contexts):
         block = row // contexts
         for k in range(BLOCK):
-            if weights[weight0 + block * LANES + k] != 0.0:
+            times = round(weights[weight0 + block * LANES + k] / rate)  # a negative drawn twice counts twice
+            if times > 0:
                 x = np.float64(seen[row * LANES + k])
                 if block == 0 and k == 0:
                     x = -x
-                loss += max(x, 0.0) + np.log1p(np.exp(-abs(x)))
-                terms += 1
+                loss += times * (max(x, 0.0) + np.log1p(np.exp(-abs(x))))
+                terms += times
     return loss, terms
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _meet(
     inputs,
     context_rows,
@@ -138,7 +140,7 @@ def _meet(
                 inputs[context_rows[c] + d] += change[c * chunks * LANES + d]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _train(
     inputs, outputs, input_updates, output_updates, ids, starts, streams, rates, keep, noise, window, negatives, chunks
 ):
@@ -207,7 +209,7 @@ def _train(
                     output_rows[k] = word * stride
                     output_updates[word] += 1
                 seen0 = -1
-                if (centres & (LOSS_EVERY - 1)) == 0:
+                if (centres & (LOSS_EVERY - 1)) == 0 and rate > 0.0:
                     seen0 = 0
                 _meet(
                     inputs,
@@ -227,7 +229,7 @@ def _train(
                     seen0,
                 )
                 if seen0 >= 0:
-                    part, number = _window_loss(seen, contexts, blocks, weights, now * blocks * LANES)
+                    part, number = _window_loss(seen, contexts, blocks, weights, now * blocks * LANES, rate)
                     loss += part
                     terms += number
                 centres += 1
@@ -260,6 +262,8 @@ def train_pieces(
     Returns the loss summed over a sample of pairs, the number of those pairs, and the centres trained.
     Raises ValueError on arrays of another shape or type, or ids out of range.
     """
+    if inputs.ndim != 2:
+        raise ValueError(f"inputs: expected two dimensions, got {inputs.shape}")
     words = noise.size
     stride = inputs.shape[1]
     expected = {
