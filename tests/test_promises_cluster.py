@@ -28,6 +28,13 @@ def test_two_executors_give_the_same_bytes_as_this_process(spark, corpus, tmp_pa
         assert digests(tmp_path / f"cluster-{name}") == digests(tmp_path / name)
 
 
+def is_executor(process: psutil.Process) -> bool:
+    try:
+        return any("CoarseGrainedExecutorBackend" in word for word in process.cmdline())
+    except psutil.Error:  # it has ended
+        return False
+
+
 @pytest.mark.slow
 def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tmp_path):
     settings = {"training__epochs": 4}
@@ -40,10 +47,7 @@ def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tm
         while "event=progress round=1 " not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.02)
-        executors = [
-            child for child in psutil.Process(process.pid).children(recursive=True)
-            if any("CoarseGrainedExecutorBackend" in word for word in child.cmdline())
-        ]  # fmt: skip
+        executors = [child for child in psutil.Process(process.pid).children(recursive=True) if is_executor(child)]
         assert len(executors) == 2
         executors[0].kill()
         assert process.wait(timeout=200) == 0, log.read_text()[-4000:]
