@@ -19,7 +19,9 @@ def manifest(
     tables: dict[str, int],
 ) -> dict[str, Any]:
     """The manifest of a version. `tables`: rows of each published table; the training's `auto` values are resolved."""
-    resolved = to_dict(config) | {"training": records["rounds"]["training"]}
+    resolved = to_dict(config)
+    resolved["encoded"]["buckets"] = records["encoded"]["buckets"]
+    resolved["training"] = records["rounds"]["training"]
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -29,9 +29,8 @@ from w2vspark.stages.vectors import vectors
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import plan_rounds, resolve
+from w2vspark.training.plan import RoundJob, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
-from w2vspark.training.tasks import RoundJob
 
 
 @dataclass(frozen=True, slots=True)

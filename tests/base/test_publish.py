@@ -99,7 +99,7 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
         check_output(str(tmp_path))
     (tmp_path / "staging").mkdir()
     check_output(str(tmp_path))
-    with pytest.raises(EnvironmentFailure, match=r"thesis\.tex: cannot be used"):
+    with pytest.raises(OutputError, match=r"thesis\.tex: holds something else \(a file\)"):
         check_output(str(tmp_path / "thesis.tex"))
 
 

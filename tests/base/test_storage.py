@@ -254,7 +254,6 @@ def test_a_table_is_read_in_the_order_of_file_names(tmp_path: Path) -> None:
     assert pa.Table.from_batches(storage.scan_table(uri, ["id"])).column("id").to_pylist() == [0, 1, 2, 3, 4, 5]
     assert storage.read_table(storage.join(uri, "part-00001.parquet")).column("id").to_pylist() == [2, 3]
     assert storage.count_rows(uri) == 6
-    assert storage.open_table(uri).head(3).column("id").to_pylist() == [0, 1, 2]
 
 
 def test_partition_folders_become_columns_whatever_stands_above_the_table(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from w2vspark.base.errors import TrainingError
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.training import shards as worker
 from w2vspark.training import skipgram
-from w2vspark.training.plan import plan_rounds, resolve
+from w2vspark.training.plan import RoundJob, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
-from w2vspark.training.tasks import RoundJob
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
 
@@ -176,6 +175,7 @@ def test_values_that_are_not_finite_end_in_one_error_and_no_round(shards, spark,
     assert list(tmp_path.rglob("_record.json")) == []
 
 
+@pytest.mark.slow
 def test_a_model_larger_than_what_the_driver_may_collect_is_trained_and_published(tmp_path):
     draw = np.random.default_rng(12)
     (tmp_path / "corpus.txt").write_text(

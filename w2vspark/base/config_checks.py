@@ -1,5 +1,6 @@
 """What the configuration's types cannot say: ranges, and which keys go together."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,10 @@ def between(low: float, high: float) -> Rule:
     return lambda value: bool(low <= value <= high), f"must be between {low} and {high}"
 
 
+def _is_whole_or_a_part(value: float) -> bool:
+    return value > 0 and math.isclose(number := max(value, 1 / value), round(number), rel_tol=1e-9)
+
+
 RULES: dict[str, Rule] = {
     "input.format": (bool, 'must be named: "text", "json", "parquet" or another Spark source'),
     "output.keep_versions": at_least(1),
@@ -42,7 +47,7 @@ RULES: dict[str, Rule] = {
     "training.learning_rate_floor": between(0, 1),
     "training.shards": at_least(1),
     "training.lanes": at_least(1),
-    "training.rounds_per_epoch": at_least(1),
+    "training.rounds_per_epoch": (_is_whole_or_a_part, "must be a whole number, or 1/n for a round of n epochs (0.2)"),
     "training.lane_merge_tokens": at_least(1),
     "training.seed": between(0, 2**63 - 1),
     "training.cpu_target": (lambda name: bool(name.strip()), "must be named"),
@@ -138,7 +143,7 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
         text = f"must be less than encoded.piece_tokens ({encoded.piece_tokens}), which no window crosses"
         yield "training.window", training.window, text
     shards = 1 if training.shards == "auto" else training.shards
-    slices = shards * (1 if training.rounds_per_epoch == "auto" else training.rounds_per_epoch)
+    slices = shards * (1 if training.rounds_per_epoch == "auto" else max(1, round(training.rounds_per_epoch)))
     if encoded.buckets != "auto" and 0 < encoded.buckets < slices:
         text = f"must be at least shards x rounds_per_epoch ({slices}), or some of them train on nothing"
         yield "encoded.buckets", encoded.buckets, text

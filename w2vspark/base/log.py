@@ -39,6 +39,8 @@ def configure(verbose: bool) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger.propagate = False
+    # When a call to the JVM is interrupted, py4j logs a traceback before it raises what we tell in one line.
+    logging.getLogger().addFilter(lambda record: record.module != "java_gateway")
 
 
 def _shown(value: Any) -> str:

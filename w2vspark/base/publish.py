@@ -15,6 +15,8 @@ OURS = {CURRENT, VERSIONS, "staging", "lock.json"}  # by any of these a folder i
 
 def check_output(output_uri: str) -> None:
     """Raises OutputError when the folder holds something, and nothing of it is ours; a missing folder is fine."""
+    if storage.is_file(output_uri):
+        raise OutputError(f"output.path {output_uri}: holds something else (a file); name a new or an empty folder")
     names = {name for name in storage.list_names(output_uri) if not name.startswith(".")}
     if names and not names & OURS:
         found = ", ".join(sorted(names)[:5])

@@ -17,10 +17,29 @@ from w2vspark.base.errors import InputError, OutputError
 from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, reaching, split_uri
 
 __all__ = [
-    "Filters", "InputFile", "absolute_uri", "copy_folder", "count_rows", "delete_file", "delete_folder", "exists", "filesystem",
-    "is_hidden", "join", "list_files", "list_names", "open_for_writing", "read_bytes", "read_table", "read_text",
-    "scan_table", "total_bytes", "write_table", "write_text",
-]  # fmt: skip
+    "Filters",
+    "InputFile",
+    "absolute_uri",
+    "copy_folder",
+    "count_rows",
+    "delete_file",
+    "delete_folder",
+    "exists",
+    "filesystem",
+    "is_file",
+    "is_hidden",
+    "join",
+    "list_files",
+    "list_names",
+    "open_for_writing",
+    "read_bytes",
+    "read_table",
+    "read_text",
+    "scan_table",
+    "total_bytes",
+    "write_table",
+    "write_text",
+]
 
 Filters = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 
@@ -39,6 +58,13 @@ def exists(uri: str) -> bool:
     fs, path = filesystem(uri)
     with reaching(uri):
         return bool(fs.get_file_info(path).type != pafs.FileType.NotFound)
+
+
+def is_file(uri: str) -> bool:
+    """Whether there is a file, not a folder."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        return bool(fs.get_file_info(path).type == pafs.FileType.File)
 
 
 def read_bytes(uri: str) -> bytes:

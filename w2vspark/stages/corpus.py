@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as st
 
-from w2vspark.base.config import InputConfig
+from w2vspark.base.config import InputConfig, text_column
 from w2vspark.base.errors import InputError
 from w2vspark.base.storage import absolute_uri
 from w2vspark.stages.table_io import spark_uri
@@ -51,17 +51,17 @@ def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
 
 
 def _load(session: SparkSession, config: InputConfig) -> DataFrame:
-    text_column = config.text_column or ("value" if config.format in _TEXT_FORMATS else "text")
-    wanted = [text_column, *([config.id_column] if config.id_column else [])]
+    column = text_column(config)
+    wanted = [column, *([config.id_column] if config.id_column else [])]
     with _input_errors(config):
         rows = _read(session, config, wanted)
         schema = rows.schema
     names = [name for name in schema.names if name != _CORRUPT]
     _check_columns(config, wanted, names)
-    _check_types(config, schema, text_column)
+    _check_types(config, schema, column)
     malformed = _column(_CORRUPT).isNotNull() if _CORRUPT in schema.names else F.lit(False)
     # Of a malformed row Spark keeps the columns before the fault: no part of the document.
-    text = F.when(~malformed, _column(text_column).cast("binary"))
+    text = F.when(~malformed, _column(column).cast("binary"))
     # An id that is not UTF-8 would end in an error of Arrow's; two that become equal are duplicates like others.
     doc_id = F.make_valid_utf8(_column(config.id_column).cast("string")) if config.id_column else F.lit(None)
     return rows.select(
@@ -87,6 +87,7 @@ def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> 
         _check_json(session, config, paths, wanted)
         fields = [st.StructField(name, st.StringType()) for name in dict.fromkeys([*wanted, _CORRUPT])]
         reader = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", _CORRUPT)
+        reader = reader.option("maxStringLen", str(2**31 - 1))  # Jackson's own limit is 20 million characters
         rows = reader.format("json").schema(st.StructType(fields)).load(paths)
     else:
         rows = reader.format(config.format).load(paths)
@@ -128,9 +129,9 @@ def _check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[s
             raise InputError(message)
 
 
-def _check_types(config: InputConfig, schema: st.StructType, text_column: str) -> None:
-    if not isinstance(schema[text_column].dataType, st.StringType | st.BinaryType):
-        _refuse_type(config, text_column, schema[text_column].dataType.simpleString())
+def _check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
+    if not isinstance(schema[text].dataType, st.StringType | st.BinaryType):
+        _refuse_type(config, text, schema[text].dataType.simpleString())
     if config.id_column:
         kind = schema[config.id_column].dataType
         if isinstance(kind, st.ArrayType | st.MapType | st.StructType | st.VariantType):

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import InputConfig
@@ -11,6 +10,12 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.fingerprint import fingerprint
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.storage import list_files
+
+# How a table that keeps its history is asked for its newest state.
+SNAPSHOTS = {
+    "delta": "DESCRIBE HISTORY {name} LIMIT 1",
+    "iceberg": "SELECT snapshot_id FROM {name}.snapshots ORDER BY committed_at DESC LIMIT 1",
+}
 
 
 def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> str:
@@ -28,16 +33,11 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
             f"input.table {config.table}: there is no such table; check its name and the catalog's settings"
         )
     name = ".".join(f"`{part}`" for part in config.table.replace("`", "").split("."))
-    for query in (
-        f"SELECT max(version) FROM (DESCRIBE HISTORY {name})",
-        f"SELECT snapshot_id FROM {name}.snapshots ORDER BY committed_at DESC LIMIT 1",
-    ):
-        try:
-            row = spark.sql(query).first()
-        except PySparkException:  # not that kind of table: Spark has no other way to ask
-            continue
-        if row is not None and row[0] is not None:
-            return fingerprint(input=config, snapshot=str(row[0]))
+    described = {row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {name}").collect()}
+    provider = str(described.get("Provider", "")).lower()
+    if provider in SNAPSHOTS:
+        newest = spark.sql(SNAPSHOTS[provider].format(name=name)).first()
+        return fingerprint(input=config, snapshot=str(newest))
     files = sorted({file for path in spark.table(config.table).inputFiles() for file in list_files(path)})
     if files:
         return fingerprint(input=config, files=[(file.uri, file.size, file.modified_ns) for file in files])

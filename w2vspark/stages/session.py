@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +35,8 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start.
     """
     builder = SparkSession.builder.appName(app_name)
-    if not _chosen_outside():
+    ours = not _chosen_outside()
+    if ours:
         require_java()
         # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
@@ -41,12 +44,17 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
             builder = builder.config(key, value)
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+            os.environ.setdefault("PYTHONSAFEPATH", "1")  # nor may it import a package from the current folder
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except PySparkException as error:
         raise EnvironmentFailure(
             f"Spark did not start: {error}; see the messages above, and [spark] in the config"
         ) from error
+    if ours and threading.current_thread() is threading.main_thread():
+        # pyspark's handler calls the JVM from within a call; the JVM of a local run ends with this process anyway.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return session
 
 
 def require_java() -> None:

@@ -1,4 +1,4 @@
-"""Errors that a task raised in a Python worker, as what they are: Spark wraps them in its own, with a traceback."""
+"""Errors of tasks as what they are: Spark wraps them in its own, with a traceback."""
 
 import re
 from collections.abc import Iterator
@@ -6,12 +6,16 @@ from contextlib import contextmanager
 
 from w2vspark.base import errors
 
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[.A-Z_]*\] (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
 _OURS = re.compile(r"^w2vspark\.base\.errors\.(\w+): (.+)$", re.MULTILINE)
 
 
 @contextmanager
 def worker_errors() -> Iterator[None]:
-    """Raise the W2VSparkError that a worker raised instead of Spark's report of it; others pass as they are."""
+    """Raise the W2VSparkError that a worker raised instead of Spark's report of it; others pass as they are.
+
+    InputError stands for a file that Spark cannot read.
+    """
     try:
         yield
     except Exception as error:  # PythonException, Py4JJavaError or SparkConnectGrpcException, by version and action
@@ -19,6 +23,9 @@ def worker_errors() -> Iterator[None]:
             raise
         found = _OURS.search(str(error))
         kind = getattr(errors, found[1], None) if found else None
-        if found is None or kind is None:
-            raise
-        raise kind(found[2].strip()) from error
+        if found is not None and kind is not None:
+            raise kind(found[2].strip()) from error
+        if unreadable := _UNREADABLE.search(str(error)):
+            fix = "check that it is whole, and of the format that input.format says"
+            raise errors.InputError(f"{unreadable[1]} {fix}") from error
+        raise

@@ -47,6 +47,22 @@ class Round:
     parts: tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RoundJob:
+    """All that a task needs to know, as plain values; tables are named by their URIs and read by the task."""
+
+    training: TrainingConfig  # resolved: no "auto"
+    round: Round
+    total_tokens: int  # of the whole run, all epochs
+    words: int  # size of the vocabulary
+    vocabulary_uri: str
+    encoded_uri: str
+    parameters_uri: str | None  # the last round's; None = initial values
+    changes_uri: str  # the folder that takes the shards' changes until they are combined
+    places: tuple[int, ...]  # keys of the partitions that combine
+    threads: int  # that this task may use; never changes the result
+
+
 def equal_ranges(bucket_tokens: np.ndarray, count: int) -> list[tuple[int, int]]:
     """Cut the buckets into `count` runs with as equal sums of tokens as their order allows."""
     ends = np.concatenate([[0], np.cumsum(bucket_tokens, dtype=np.int64)])

@@ -17,8 +17,8 @@ from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import Round
-from w2vspark.training.tasks import RoundJob, combine_shards, train_shards
+from w2vspark.training.plan import Round, RoundJob
+from w2vspark.training.tasks import combine_shards, train_shards
 
 KEPT_ROUNDS = 2
 # Blocks are large and all different: dictionaries and compression cost more than they save.

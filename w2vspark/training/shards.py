@@ -18,8 +18,7 @@ from w2vspark.stages.encoded import read_buckets
 from w2vspark.training import skipgram
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import check_finite, fill_matrix, one_row, parameter_row, read_blocks
-from w2vspark.training.plan import block_starts, combining_blocks
-from w2vspark.training.tasks import RoundJob
+from w2vspark.training.plan import RoundJob, block_starts, combining_blocks
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:

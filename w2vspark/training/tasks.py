@@ -1,29 +1,11 @@
 """The functions that Spark's Python workers run. They pin the CPU target before any kernel is imported."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
-from w2vspark.base.config import TrainingConfig
-from w2vspark.training.plan import Round
-
-
-@dataclass(frozen=True, slots=True)
-class RoundJob:
-    """All that a task needs to know, as plain values; tables are named by their URIs and read by the task."""
-
-    training: TrainingConfig  # resolved: no "auto"
-    round: Round
-    total_tokens: int  # of the whole run, all epochs
-    words: int  # size of the vocabulary
-    vocabulary_uri: str
-    encoded_uri: str
-    parameters_uri: str | None  # the last round's; None = initial values
-    changes_uri: str  # the folder that takes the shards' changes until they are combined
-    places: tuple[int, ...]  # keys of the partitions that combine
-    threads: int  # that this task may use; never changes the result
+from w2vspark.training.plan import RoundJob
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
