@@ -24,7 +24,7 @@ from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.session import build_session
 from w2vspark.stages.shared_storage import check_executors
-from w2vspark.stages.table_io import spark_uri, write_table
+from w2vspark.stages.table_io import read_spark_table, write_table
 from w2vspark.stages.vectors import vectors
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
@@ -87,7 +87,7 @@ def make_word_counts(run: Run) -> dict[str, Any]:
 
 def make_vocabulary(run: Run) -> dict[str, Any]:
     """The words that get a vector, numbered from the most frequent."""
-    counts = run.session().read.parquet(spark_uri(run.uri("word_counts")))
+    counts = read_spark_table(run.session(), run.uri("word_counts"), WORD_COUNTS)
     write_table(vocabulary(counts, run.config.vocabulary), run.uri("vocabulary"), VOCABULARY)
     words, tokens = vocabulary_summary(run.uri("vocabulary"))
     if words == 0:
@@ -103,15 +103,16 @@ def make_encoded(run: Run) -> dict[str, Any]:
     buckets = run.config.encoded.buckets
     if buckets == "auto":
         buckets = encoding.auto_buckets(run.records["vocabulary"]["tokens"])
+    files = encoding.file_count(run.records["vocabulary"]["tokens"], buckets)
     corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
-    pieces = encoding.encoded(corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets)
+    pieces = encoding.encoded(corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets, files)
     write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
     return {"buckets": buckets}
 
 
 def make_bucket_counts(run: Run) -> dict[str, Any]:
     """Tokens of each bucket, from which shards and slices are cut."""
-    pieces = run.session().read.parquet(spark_uri(run.uri("encoded")))
+    pieces = read_spark_table(run.session(), run.uri("encoded"), ENCODED)
     write_table(encoding.bucket_counts(pieces), run.uri("bucket_counts"), BUCKET_COUNTS)
     tokens = int(bucket_tokens(run).sum())
     if tokens != run.records["vocabulary"]["tokens"]:

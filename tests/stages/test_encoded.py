@@ -73,7 +73,7 @@ def rows_of(table: pa.Table) -> list[Row]:
 def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object) -> list[Row]:
     tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
     buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
-    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets)  # type: ignore[arg-type]
+    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets, 2)  # type: ignore[arg-type]
     write_table(table, str(folder / "encoded"), ENCODED, **WRITE_OPTIONS)
     return rows_of(read_table(str(folder / "encoded")))
 
@@ -208,7 +208,7 @@ def test_bucket_counts_are_pieces_and_tokens_without_separators(
 def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
     (tmp_path / "long.txt").write_text("w1 w2 w3 w4 w5 w99 " * 2_700_000 + "w7\n")
     corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "long.txt"),)))
-    table = encoded(corpus, vocabulary, TokensConfig(), EncodedConfig(), 4096)
+    table = encoded(corpus, vocabulary, TokensConfig(), EncodedConfig(), 4096, 16)
     write_table(table, str(tmp_path / "encoded"), ENCODED, **WRITE_OPTIONS)
     found = read_table(str(tmp_path / "encoded")).sort_by("piece")
     assert found["piece"].to_pylist() == list(range(13_501))

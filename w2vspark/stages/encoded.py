@@ -24,7 +24,7 @@ from w2vspark.stages.table_io import spark_schema
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
 WRITE_OPTIONS = {"parquet.block.size": str(4 << 20), "compression": "snappy"}
-BUCKETS_PER_FILE = 256
+TOKENS_PER_FILE = 4_000_000
 TOKENS_PER_BATCH = 500_000  # a task turns so many words to ids at once: some 40 MB
 
 _Ints = npt.NDArray[np.int64]
@@ -37,8 +37,13 @@ def auto_buckets(tokens: int) -> int:
     return 1 << min(max(round(math.log2(max(tokens, 1) / 4096)), 6), 15)
 
 
+def file_count(tokens: int, buckets: int) -> int:
+    """How many files, and tasks that write them, suit a corpus: runs of buckets with some four million tokens each."""
+    return max(1, min(tokens // TOKENS_PER_FILE, buckets))
+
+
 def encoded(
-    corpus: DataFrame, vocabulary_uri: str, tokens: TokensConfig, config: EncodedConfig, buckets: int
+    corpus: DataFrame, vocabulary_uri: str, tokens: TokensConfig, config: EncodedConfig, buckets: int, files: int
 ) -> DataFrame:
     """The corpus in ids, as schemas.ENCODED, sorted by (bucket, doc_id, piece) within each partition.
 
@@ -50,7 +55,6 @@ def encoded(
     Raises ConfigError when the tokenizer cannot be made.
     """
     tokenizer(tokens)
-    files = max(1, buckets // BUCKETS_PER_FILE)
     encode = functools.partial(
         encode_batches,
         vocabulary_uri=vocabulary_uri,

@@ -118,11 +118,13 @@ def _chosen_outside() -> bool:
 
 
 def _local_settings(config: SparkConfig) -> dict[str, str]:
-    quiet = f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
+    extra = config.options.get(_JAVA_OPTIONS, "")
+    # The collector for throughput: the default one takes a tenth more CPU from the same work, and starts later.
+    collector = "" if "GC" in extra else "-XX:+UseParallelGC "
+    java_options = f"{collector}-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()} {extra}".strip()
     settings = {
         "spark.master": config.master,
         "spark.driver.memory": config.driver_memory,
-        _JAVA_OPTIONS: quiet,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -132,9 +134,7 @@ def _local_settings(config: SparkConfig) -> dict[str, str]:
     if config.master.startswith("local"):  # no look-up of this machine's name, no open port
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     settings |= config.options
-    if extra := config.options.get(_JAVA_OPTIONS):  # one key holds all options of the JVM: both
-        settings[_JAVA_OPTIONS] = f"{quiet} {extra}"
-    return settings
+    return settings | {_JAVA_OPTIONS: java_options}  # one key holds all options of the JVM: ours and the user's
 
 
 def _is_known(session: SparkSession, key: str) -> bool:
