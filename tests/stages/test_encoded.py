@@ -73,7 +73,7 @@ def rows_of(table: pa.Table) -> list[Row]:
 def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object) -> list[Row]:
     tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
     buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
-    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets, 2)  # type: ignore[arg-type]
+    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets, max(1, buckets // 256))  # type: ignore[arg-type]
     write_table(table, str(folder / "encoded"), ENCODED, **WRITE_OPTIONS)
     return rows_of(read_table(str(folder / "encoded")))
 

@@ -39,8 +39,14 @@ def configure(verbose: bool) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger.propagate = False
-    # When a call to the JVM is interrupted, py4j logs a traceback before it raises what we tell in one line.
-    logging.getLogger().addFilter(lambda record: record.module != "java_gateway")
+    # When a call to the JVM is interrupted, py4j logs tracebacks, by its own loggers and by the root's, before it raises
+    # what we tell in one line.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_not_py4j)
+
+
+def _not_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in record.pathname
 
 
 def _shown(value: Any) -> str:
