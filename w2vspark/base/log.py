@@ -39,7 +39,7 @@ def configure(verbose: bool) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger.propagate = False
-    # When a call to the JVM is interrupted, py4j logs tracebacks, by its own loggers and by the root's, before it raises
+    # When a call to the JVM is interrupted, py4j logs tracebacks, by its own loggers and by the root's, and then raises
     # what we tell in one line.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(_not_py4j)
