@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from w2vspark.cli import main
 
 PYTHON = sys.executable
+# As in an activated environment: spark-submit looks for python and Spark on the PATH.
+ACTIVATED = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 COMMAND = str(Path(sys.executable).with_name("w2vspark"))
 SEVERAL_RUNS = (
     "import json, sys; from w2vspark.cli import main; sys.exit(max([main(r) for r in json.loads(sys.argv[1])]))"
@@ -70,11 +72,16 @@ def run_here(*arguments: str) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def run_command(*arguments: str, environment: Mapping[str, str] | None = None, program: Sequence[str] = ()) -> Outcome:
+def run_command(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = (),
+    folder: Path | None = None,
+) -> Outcome:
     """The installed command (or another program) in a process of its own."""
     done = subprocess.run(
         [*(program or [COMMAND]), *arguments], capture_output=True, text=True, timeout=500, check=False,
-        env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+        env={**ACTIVATED, **(environment or {})}, stdin=subprocess.DEVNULL, cwd=folder,
     )  # fmt: skip
     return Outcome(done.returncode, done.stdout, done.stderr)
 

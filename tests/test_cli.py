@@ -233,6 +233,13 @@ def test_an_error_of_a_spark_submit_job_is_one_line_and_its_exit_code(corpus, tm
     Outcome(done.code, "", done.out + done.err).assert_one_error(3, "nowhere")  # spark-submit mixes the two streams
 
 
+def test_a_package_of_the_same_name_in_the_current_folder_is_not_what_the_workers_run(corpus, output, tmp_path):
+    (tmp_path / "w2vspark").mkdir()
+    (tmp_path / "w2vspark" / "__init__.py").write_text("raise RuntimeError('this is another package')")
+    run_command("run", *settings(corpus, tmp_path / "output"), folder=tmp_path).assert_done()
+    assert digests(tmp_path / "output") == digests(output)
+
+
 def test_queries_read_the_published_tables_without_spark(output, tmp_path, no_java):
     word = planted.country(0)
     answer = run_command("similar", str(output), word, "--top", "3", "--json", environment=no_java).assert_done().out

@@ -44,7 +44,6 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
             builder = builder.config(key, value)
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-            os.environ.setdefault("PYTHONSAFEPATH", "1")  # nor may it import a package from the current folder
     try:
         session = builder.getOrCreate()
     except PySparkException as error:
@@ -133,6 +132,7 @@ def _local_settings(config: SparkConfig) -> dict[str, str]:
     }
     if config.master.startswith("local"):  # no look-up of this machine's name, no open port
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
     settings |= config.options
     return settings | {_JAVA_OPTIONS: java_options}  # one key holds all options of the JVM: ours and the user's
 
