@@ -191,8 +191,11 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None) 
         forced = forced_stages(force_from)
         if not forced and is_published(output, run.fingerprints["vectors"]):
             return run
-        for step in FLOW:
-            _make_or_find(run, step, step.table in forced)
+        try:
+            for step in FLOW:
+                _make_or_find(run, step, step.table in forced)
+        finally:
+            progress.done()
         return run
 
 
