@@ -36,7 +36,6 @@ __all__ = [
     "read_table",
     "read_text",
     "scan_table",
-    "total_bytes",
     "write_table",
     "write_text",
 ]
@@ -125,16 +124,6 @@ def list_names(uri: str) -> list[str]:
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     return sorted(child.base_name for child in children)
-
-
-def total_bytes(uri: str) -> int:
-    """Bytes of a file, or of all files of a folder, hidden ones included; 0 when it is missing."""
-    fs, path = filesystem(uri)
-    with reaching(uri):
-        info = fs.get_file_info(path)
-        if info.type != pafs.FileType.Directory:
-            return info.size or 0
-        return sum(file.size or 0 for file in fs.get_file_info(pafs.FileSelector(path, recursive=True)))
 
 
 def list_files(pattern: str) -> list[InputFile]:
