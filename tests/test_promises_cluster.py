@@ -1,4 +1,4 @@
-"""The promises on executors of their own: Spark's local-cluster starts a JVM for each, as a cluster does."""
+"""The promises on executors of their own: Spark's local-cluster, and a standalone master with its workers."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from commands import COMMAND, digests, options, run_command, run_here
+from commands import COMMAND, PYTHON, Outcome, digests, options, run_command, run_here
+from standalone import can_hide_folders, standalone_cluster
 from test_promises_identity import command
 
 CLUSTER = "local-cluster[2,1,1024]"
@@ -56,3 +57,29 @@ def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tm
             process.wait()
     run_here("run", *words[1:], *options(output__path=tmp_path / "here")).assert_done()
     assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
+
+
+def on_cluster(words: list[str], url: str) -> Outcome:
+    chosen = [*options(spark__master=url), "--set", 'spark.options={"spark.driver.host" = "127.0.0.1"}']
+    return run_command(*words, *chosen, environment={"PYSPARK_PYTHON": PYTHON})
+
+
+@pytest.mark.slow
+def test_a_standalone_cluster_gives_the_same_bytes(spark, corpus, tmp_path):
+    with standalone_cluster(tmp_path / "spark", workers=2) as url:
+        on_cluster(command("4x2", corpus, tmp_path / "cluster"), url).assert_done()
+    run_here(*command("4x2", corpus, tmp_path / "here")).assert_done()
+    assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_hide_folders(), reason="this system allows no mount namespaces")
+def test_an_output_folder_that_executors_cannot_reach_is_one_error(corpus, tmp_path):
+    output = tmp_path / "disk" / "vectors"
+    output.parent.mkdir()
+    with standalone_cluster(tmp_path / "spark", hidden=output.parent) as url:
+        outcome = on_cluster(command("4x2", corpus, output), url)
+    outcome.assert_one_error(
+        5, "executor on", "cannot read", str(output), "output.path must be storage that the driver"
+    )
+    assert not (output / "current.json").exists()

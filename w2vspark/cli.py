@@ -1,4 +1,4 @@
-"""The command line: `w2vspark run|demo|similar|analogy|evaluate|export`; spark-submit's job scripts share `run`."""
+"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|export`; spark-submit's scripts share `run`."""
 
 import argparse
 import sys
@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("folder", nargs="?", default="demo-output", help="where the corpus and tables go (demo-output)")
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=demo_command)
+    warm_up = commands.add_parser(
+        "warm-up", help="once: compile the kernels and keep Spark's loaded classes, so that local runs start faster"
+    )
+    warm_up.set_defaults(handler=warm_up_command)
     add_query_commands(commands)
     return call(parser, arguments)
 
@@ -99,6 +103,14 @@ def demo_command(arguments: argparse.Namespace) -> int:
 
     log.configure(arguments.verbose)
     write(demo(arguments.folder))
+    return 0
+
+
+def warm_up_command(_arguments: argparse.Namespace) -> int:
+    """`w2vspark warm-up`."""
+    from w2vspark.warm_up import warm_up
+
+    write(warm_up())
     return 0
 
 

@@ -24,7 +24,7 @@ from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.session import build_session
 from w2vspark.stages.shared_storage import check_executors
-from w2vspark.stages.table_io import read_spark_table, write_table
+from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vectors import vectors
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
@@ -57,12 +57,13 @@ class Run:
     started_session: SparkSession | None = None
 
     def session(self) -> SparkSession:
-        """The Spark session, started when it is first needed."""
+        """The Spark session, started when it is first needed; its executors must reach the output folder."""
         if self.started_session is None:
             self.progress.stage("starting Spark")
             began = time.perf_counter()
             self.started_session = build_session(self.config.spark, "w2vspark")
             log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
+            check_executors(self.started_session, self.output)
         return self.started_session
 
     def uri(self, table: str) -> str:
@@ -87,15 +88,15 @@ def make_word_counts(run: Run) -> dict[str, Any]:
 
 def make_vocabulary(run: Run) -> dict[str, Any]:
     """The words that get a vector, numbered from the most frequent."""
-    counts = read_spark_table(run.session(), run.uri("word_counts"), WORD_COUNTS)
-    write_table(vocabulary(counts, run.config.vocabulary), run.uri("vocabulary"), VOCABULARY)
-    words, tokens = vocabulary_summary(run.uri("vocabulary"))
-    if words == 0:
+    words = vocabulary(run.session(), run.uri("word_counts"), run.config.vocabulary)
+    write_table(words, run.uri("vocabulary"), VOCABULARY)
+    size, tokens = vocabulary_summary(run.uri("vocabulary"))
+    if size == 0:
         raise InputError(
             f"no word of the corpus occurs {run.config.vocabulary.min_count} times or more; "
             "lower vocabulary.min_count, or give more text"
         )
-    return {"words": words, "tokens": tokens}
+    return {"words": size, "tokens": tokens}
 
 
 def make_encoded(run: Run) -> dict[str, Any]:
@@ -112,8 +113,8 @@ def make_encoded(run: Run) -> dict[str, Any]:
 
 def make_bucket_counts(run: Run) -> dict[str, Any]:
     """Tokens of each bucket, from which shards and slices are cut."""
-    pieces = read_spark_table(run.session(), run.uri("encoded"), ENCODED)
-    write_table(encoding.bucket_counts(pieces), run.uri("bucket_counts"), BUCKET_COUNTS)
+    counts = encoding.bucket_counts(run.session(), run.uri("encoded"), run.records["encoded"]["buckets"])
+    write_table(counts, run.uri("bucket_counts"), BUCKET_COUNTS)
     tokens = int(bucket_tokens(run).sum())
     if tokens != run.records["vocabulary"]["tokens"]:
         raise InputError(
@@ -141,7 +142,6 @@ def make_rounds(run: Run) -> dict[str, Any]:
         places=(),
         threads=1,
     )
-    check_executors(run.session(), run.output)
     uri, metrics = run_rounds(run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round)
     return {"parameters": uri, "metrics": metrics, "training": asdict(training)}
 
@@ -231,7 +231,7 @@ def bucket_tokens(run: Run) -> np.ndarray:
     """int64 (buckets,): tokens of each bucket."""
     table = storage.read_table(run.uri("bucket_counts"))
     tokens = np.zeros(run.records["encoded"]["buckets"], np.int64)
-    tokens[table["bucket"].to_numpy()] = table["tokens"].to_numpy()
+    np.add.at(tokens, table["bucket"].to_numpy(), table["tokens"].to_numpy())
     return tokens
 
 

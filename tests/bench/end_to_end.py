@@ -1,6 +1,6 @@
 """From compressed text to published vectors: wall and CPU seconds against gensim's and MLlib's, stage by stage.
 
-All on two cores, each as a process of its own, five epochs; numba's cache is warm, everything else is fresh.
+All on two cores, each as a process of its own, five epochs; `w2vspark warm-up` has run before, all else is fresh.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     epochs = 1 if arguments.quick else 5
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
         folder = Path(name)
-        warm_up(files, folder)
+        warm_up()
         output = folder / "ours"
         ours = run_w2vspark(files, output, *quick)
         stages, one_shard = our_stages(ours), fixed_cost(ours, output)

@@ -29,7 +29,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
         folder = Path(name)
-        warm_up(files, folder)
+        warm_up()
         for part in PARTS:
             some = files[: len(files) // part]
             rows.append({"": f"1/{part}" if part > 1 else "whole", **ours(some, folder / f"ours-{part}", epochs)})

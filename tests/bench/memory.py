@@ -35,7 +35,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         words = QUICK_WORDS if arguments.quick else WORDS
         tell(f"writing a corpus of {words:,} words")
         large = write_zipf(folder / "text", words)
-        warm_up(large, folder)
+        warm_up()
         if arguments.only in (None, "wiki100"):
             try:
                 rows.append(peaks("wiki100, D = 100", wiki_files(arguments.quick), folder / "wiki100"))

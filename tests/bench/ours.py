@@ -25,9 +25,10 @@ def run_w2vspark(
     return run_measured(python("-m", "w2vspark.cli", "run", str(CONFIG), *options), interval)
 
 
-def warm_up(files: Sequence[Path], folder: Path) -> None:
-    """A small run that fills numba's cache, which a user's second run finds filled as well."""
-    run_w2vspark(files[:1], folder / "warm-up", "training.epochs=1", "training.shards=2", "training.rounds_per_epoch=1")
+def warm_up() -> None:
+    """`w2vspark warm-up`, which a user calls once: compiled kernels, and Spark's loaded classes."""
+    tell("w2vspark warm-up")
+    run_measured(python("-m", "w2vspark.cli", "warm-up"))
 
 
 def stage_seconds(run: Measured) -> dict[str, float]:

@@ -32,7 +32,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
         folder = Path(name)
-        warm_up(files, folder)
+        warm_up()
         output = folder / "ours"  # one folder: the tables before training are made once
         for seed in seeds:
             chosen = (f"training.seed={seed}", f"training.epochs={epochs}")

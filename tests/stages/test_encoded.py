@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from w2vspark.base import tokenized
 from w2vspark.base.config import EncodedConfig, InputConfig, TokensConfig
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
 from w2vspark.base.storage import read_table
 from w2vspark.base.tokenizer import decode, tokenizer
-from w2vspark.stages import encoded as module
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.encoded import WRITE_OPTIONS, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
 from w2vspark.stages.table_io import write_table
@@ -78,6 +79,14 @@ def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object
     return rows_of(read_table(str(folder / "encoded")))
 
 
+def read(table: Path, first: int, last: int) -> list[Row]:
+    keys, starts, ids = read_buckets(str(table), first, last)
+    assert (starts.dtype, ids.dtype, starts[-1]) == (np.int64, np.int32, len(ids))
+    assert keys.schema.equals(pa.schema(list(ENCODED)[:3]))
+    lists = [tuple(ids[begin:end].tolist()) for begin, end in pairwise(starts)]
+    return [(*row.values(), values) for row, values in zip(keys.to_pylist(), lists, strict=True)]
+
+
 def random_documents(seed: int, count: int) -> list[tuple[str | None, bytes]]:
     generator = random.Random(seed)
     documents: list[tuple[str | None, bytes]] = []
@@ -103,11 +112,11 @@ def test_pieces_are_those_of_the_oracle(vocabulary: str, sentences: str, piece_t
     assert -1 in found["ids"].combine_chunks().values.to_pylist() or sentences == "document" or piece_tokens == 1
 
 
-def test_the_flush_after_many_tokens_changes_nothing(vocabulary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parts_in_which_text_is_tokenized_change_nothing(vocabulary: str, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = random_documents(5, 200)
     names, texts = zip(*documents, strict=True)
     batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
-    monkeypatch.setattr(module, "TOKENS_PER_BATCH", 64)
+    monkeypatch.setattr(tokenized, "CHUNK_BYTES", 400)
     parts = list(encode_batches(iter([batch]), vocabulary, TokensConfig(), 10, 97, (0,)))
     assert len(parts) > 20
     assert Counter(rows_of(pa.Table.from_batches(parts))) == oracle(documents, TokensConfig(), 10, 97)
@@ -146,10 +155,7 @@ def test_a_worker_reads_its_buckets_alone_and_in_order(spark: SparkSession, tmp_
     written(corpus, vocabulary, tmp_path, piece_tokens=10)
     expected = sorted(oracle(documents, TokensConfig(), 10, 512).elements())
     for first, last in [(0, 512), (100, 101), (37, 300), (300, 300), (510, 512)]:
-        table = read_buckets(str(tmp_path / "encoded"), first, last)
-        assert table.schema == ENCODED
-        assert rows_of(table) == [row for row in expected if first <= row[0] < last]
-        assert all(column.num_chunks <= 1 for column in table.columns)
+        assert read(tmp_path / "encoded", first, last) == [row for row in expected if first <= row[0] < last]
 
 
 def test_rows_with_equal_keys_are_ordered_by_content(tmp_path: Path) -> None:
@@ -163,10 +169,13 @@ def test_rows_with_equal_keys_are_ordered_by_content(tmp_path: Path) -> None:
     ]
     columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), ENCODED, strict=True)]
     table = pa.Table.from_arrays(columns, schema=ENCODED)
+    (tmp_path / "t").mkdir()
     for order in ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]):
-        pq.write_table(table.take(order), tmp_path / "t.parquet")
-        found = rows_of(read_buckets(str(tmp_path / "t.parquet"), 0, 2))
-        assert found == sorted((bucket, name, piece, tuple(ids)) for bucket, name, piece, ids in rows)
+        pq.write_table(table.take(order[:2]), tmp_path / "t" / "0.parquet")
+        pq.write_table(table.take(order[2:]), tmp_path / "t" / "1.parquet", row_group_size=2)
+        assert read(tmp_path / "t", 0, 2) == sorted(
+            (bucket, name, piece, tuple(ids)) for bucket, name, piece, ids in rows
+        )
 
 
 def test_empty_null_and_unknown_documents_yield_nothing(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
@@ -174,7 +183,7 @@ def test_empty_null_and_unknown_documents_yield_nothing(spark: SparkSession, tmp
     corpus = spark.createDataFrame([(f"d{n}", text, text is None) for n, text in enumerate(texts)], CORPUS)
     assert [(row[1], row[3]) for row in written(corpus, vocabulary, tmp_path)] == [("d4", (1,))]
     assert written(corpus.limit(0), vocabulary, tmp_path) == []
-    assert read_buckets(str(tmp_path / "encoded"), 0, 512).num_rows == 0
+    assert read(tmp_path / "encoded", 0, 512) == []
 
 
 def test_a_vocabulary_written_again_at_the_same_place_is_read_again(
@@ -193,7 +202,7 @@ def test_bucket_counts_are_pieces_and_tokens_without_separators(
     corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS)
     rows = written(corpus, vocabulary, tmp_path, buckets=16, piece_tokens=10, sentences="line")
     assert any(-1 in row[3] for row in rows)
-    write_table(bucket_counts(spark.read.parquet(str(tmp_path / "encoded"))), str(tmp_path / "counts"), BUCKET_COUNTS)
+    write_table(bucket_counts(spark, str(tmp_path / "encoded"), 16), str(tmp_path / "counts"), BUCKET_COUNTS)
     found = {row["bucket"]: (row["pieces"], row["tokens"]) for row in read_table(str(tmp_path / "counts")).to_pylist()}
     expected = {
         bucket: (

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from w2vspark.base.config import SparkConfig
 from w2vspark.base.errors import EnvironmentFailure
-from w2vspark.stages.session import VALIDATE_SCHEMA, require_java, runtime_settings, task_slots
+from w2vspark.stages.class_archive import archive_path
+from w2vspark.stages.session import (
+    JAVA_OPTIONS,
+    VALIDATE_SCHEMA,
+    java_options,
+    require_java,
+    runtime_settings,
+    task_slots,
+)
 
 LOCAL_RUN = """
 from w2vspark.base.config import SparkConfig
@@ -80,6 +89,24 @@ def test_a_local_run_has_the_configured_settings_and_a_quiet_terminal(tmp_path: 
     assert run.stdout.split() == ["3", "600m", "UTC", "7", "false"]
     # The JVM's own line about a module that Spark asks for cannot be turned off.
     assert [line for line in run.stderr.splitlines() if "incubator modules" not in line] == []
+
+
+def test_the_archive_of_a_warm_up_is_read_and_that_of_other_jars_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    usual, other = 'version "17.0.1"\nOpenJDK 64-Bit Server VM (build 17)', 'version "17"\nEclipse OpenJ9 VM'
+    archive = archive_path(usual)
+    assert archive != archive_path(usual.replace("17.0.1", "17.0.2")) and archive.is_relative_to(tmp_path)
+    config = SparkConfig(options={JAVA_OPTIONS: "-Dmine=1"})
+    without = java_options(config, usual)
+    assert "-XX:Tier4" in without and without.endswith("-Dmine=1") and "Shared" not in without
+    archive.parent.mkdir()
+    archive.touch()
+    assert f'"-XX:SharedArchiveFile={archive}"' in java_options(config, usual)
+    assert "Shared" not in java_options(SparkConfig(options={JAVA_OPTIONS: "-XX:ArchiveClassesAtExit=x"}), usual)
+    assert "-XX:Tier4" not in java_options(config, other) and "Shared" not in java_options(config, other)
+    assert "ParallelGC" not in java_options(SparkConfig(options={JAVA_OPTIONS: "-XX:+UseG1GC"}), usual)
 
 
 def test_under_spark_submit_the_master_and_options_of_the_cluster_stand(tmp_path: Path) -> None:

@@ -2,22 +2,32 @@
 
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import VocabularyConfig
-from w2vspark.base.schemas import VOCABULARY
+from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
-
-COUNTS = "kind string, word string, count long"
 
 
 def built(spark: SparkSession, counts: dict[str, int], **settings: object) -> list[tuple[int, str, int]]:
     rows = [("word", word, count) for word, count in counts.items()] + [("report", "tokens", 10**12)]
     random.Random(1).shuffle(rows)
-    table = vocabulary(spark.createDataFrame(rows, COUNTS).repartition(3), VocabularyConfig(**settings))  # type: ignore[arg-type]
-    return sorted((row["id"], row["word"], row["count"]) for row in table.collect())
+    with TemporaryDirectory() as folder:
+        write_counts(Path(folder), rows)
+        table = vocabulary(spark, folder, VocabularyConfig(**settings))  # type: ignore[arg-type]
+        return [(row["id"], row["word"], row["count"]) for row in table.collect()]
+
+
+def write_counts(folder: Path, rows: list[tuple[str, str, int]]) -> None:
+    for part in range(3):
+        columns = zip(*rows[part::3], strict=True) if rows[part::3] else ([], [], [])
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, WORD_COUNTS, strict=True)]
+        pq.write_table(pa.Table.from_arrays(arrays, schema=WORD_COUNTS), folder / f"{part}.parquet")
 
 
 def test_words_are_numbered_by_falling_count_and_ties_by_code_point(spark: SparkSession) -> None:
@@ -45,7 +55,7 @@ def test_min_count_is_included_and_no_frequent_word_gives_no_rows(spark: SparkSe
 
 def test_the_summary_counts_words_and_tokens(spark: SparkSession, tmp_path: Path) -> None:
     for counts in ({"a": 2**40, "b": 5, "c": 5}, {"a": 1}):
-        rows = spark.createDataFrame([("word", word, count) for word, count in counts.items()], COUNTS)
-        write_table(vocabulary(rows, VocabularyConfig()), str(tmp_path / "v"), VOCABULARY)
+        write_counts(tmp_path, [("word", word, count) for word, count in counts.items()])
+        write_table(vocabulary(spark, str(tmp_path), VocabularyConfig()), str(tmp_path / "v"), VOCABULARY)
         kept = [count for count in counts.values() if count >= 5]
         assert vocabulary_summary(str(tmp_path / "v")) == (len(kept), sum(kept))

@@ -4,9 +4,11 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from w2vspark.base import tokenized
 from w2vspark.base.config import InputConfig, TokensConfig
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import WORD_COUNTS
@@ -14,7 +16,7 @@ from w2vspark.base.storage import read_table
 from w2vspark.stages import word_counts as module
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.table_io import write_table
-from w2vspark.stages.word_counts import count_batches, read_report, word_counts
+from w2vspark.stages.word_counts import count_batches, read_report, sum_batches, word_counts
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 
@@ -48,13 +50,31 @@ def test_counts_are_handed_on_before_they_fill_the_memory(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DISTINCT_WORDS", 10)
+    monkeypatch.setattr(tokenized, "CHUNK_BYTES", 30)
     rows = [(None, f"w{n} w{n + 1} all".encode(), False) for n in range(50)]
     batches = spark.createDataFrame(rows, CORPUS).select("text", "malformed").toArrow().to_batches()
     parts = list(count_batches(iter(batches), TokensConfig()))
     words = [Counter(dict(zip(p["word"].to_pylist(), p["count"].to_pylist(), strict=True))) for p in parts[:-1]]
-    assert len(words) > 5 and all(len(part) <= 12 for part in words)
+    assert len(words) > 5 and all(len(part) <= 20 for part in words)
     assert sum(words, Counter()) == Counter(word for n in range(50) for word in (f"w{n}", f"w{n + 1}", "all"))
     assert parts[-1]["kind"].to_pylist() == ["report"] * 6
+
+
+def test_partial_counts_of_words_and_figures_of_one_name_are_summed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DISTINCT_WORDS", 3)
+    generator = random.Random(4)
+    rows = [
+        (generator.choice(["word", "report"]), generator.choice(["tokens", "documents", "é", "x"]), 2**40 + n)
+        for n in range(200)
+    ]
+    expected: Counter[tuple[str, str]] = Counter()
+    for kind, word, count in rows:
+        expected[kind, word] += count
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), WORD_COUNTS, strict=True)]
+    batches = pa.Table.from_arrays(columns, schema=WORD_COUNTS).to_batches(max_chunksize=7)
+    found = [row for batch in sum_batches(iter(batches)) for row in batch.to_pylist()]
+    assert {(row["kind"], row["word"]): row["count"] for row in found} == expected
+    assert len(found) == len(expected)
 
 
 def test_what_is_odd_about_the_corpus_is_reported_not_fatal(spark: SparkSession, tmp_path: Path) -> None:

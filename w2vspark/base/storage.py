@@ -166,12 +166,15 @@ def read_table(uri: str, columns: Sequence[str] | None = None, filters: Filters 
 
 
 def scan_table(
-    uri: str, columns: Sequence[str] | None = None, filters: Filters | None = None
+    uri: str, columns: Sequence[str] | None = None, filters: Filters | None = None, files_ahead: int = 1
 ) -> Iterator[pa.RecordBatch]:
-    """As read_table, batch by batch, for tables that should not be in memory at once."""
+    """As read_table, batch by batch, for tables that should not be in memory at once.
+
+    files_ahead: how many files are opened side by side; many where most have no row that passes.
+    """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
-            columns=_listed(columns), filter=_expression(filters), batch_readahead=2, fragment_readahead=1
+            columns=_listed(columns), filter=_expression(filters), batch_readahead=2, fragment_readahead=files_ahead
         )
 
 

@@ -4,20 +4,19 @@ import functools
 import math
 from collections.abc import Iterator
 from hashlib import blake2b
-from itertools import chain, repeat
-from typing import Any
+from itertools import chain, pairwise, repeat
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.config import EncodedConfig, TokensConfig
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.base.storage import list_names, read_table
-from w2vspark.base.tokenizer import decode, tokenizer
+from w2vspark.base.storage import is_hidden, join, list_names, read_table, scan_table
+from w2vspark.base.tokenized import Tokenized, starts_of, tokenize
+from w2vspark.base.tokenizer import tokenizer
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.table_io import spark_schema
 
@@ -25,9 +24,11 @@ from w2vspark.stages.table_io import spark_schema
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
 WRITE_OPTIONS = {"parquet.block.size": str(4 << 20), "compression": "snappy"}
 TOKENS_PER_FILE = 4_000_000
-TOKENS_PER_BATCH = 500_000  # a task turns so many words to ids at once: some 40 MB
+
+COUNTING_TASKS = 64
 
 _Ints = npt.NDArray[np.int64]
+_Ids = npt.NDArray[np.int32]
 _KEYS = ("bucket", "doc_id", "piece")
 _PLACED = ENCODED.append(pa.field("place", pa.int32(), nullable=False))
 
@@ -68,32 +69,87 @@ def encoded(
     return placed.select(*ENCODED.names)
 
 
-def bucket_counts(encoded: DataFrame) -> DataFrame:
-    """Pieces and tokens of each bucket that has any, as schemas.BUCKET_COUNTS."""
-    tokens = F.size(F.array_remove("ids", -1)).cast("long")
-    counts = encoded.groupBy("bucket").agg(F.count("ids").alias("pieces"), F.sum(tokens).alias("tokens"))
-    return counts.select(*BUCKET_COUNTS.names)
+def bucket_counts(session: SparkSession, encoded_uri: str, buckets: int) -> DataFrame:
+    """Pieces and tokens of each bucket in each file, as schemas.BUCKET_COUNTS. The workers read the files."""
+    tasks = min(len(_files(encoded_uri)), COUNTING_TASKS)
+    count = functools.partial(count_files, encoded_uri=encoded_uri, buckets=buckets, tasks=tasks)
+    return session.range(0, tasks, 1, tasks).mapInArrow(count, spark_schema(BUCKET_COUNTS))
 
 
-def read_buckets(uri: str, first: int, last: int) -> pa.Table:
-    """The rows of buckets first … last - 1, as schemas.ENCODED, in one chunk.
+def count_files(
+    batches: Iterator[pa.RecordBatch], encoded_uri: str, buckets: int, tasks: int
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of tasks -> the rows of schemas.BUCKET_COUNTS for each task's share of the files."""
+    for task in chain.from_iterable(batch.column(0).to_pylist() for batch in batches):
+        for file in _files(encoded_uri)[task::tasks]:
+            pieces, tokens = np.zeros((2, buckets), np.int64)
+            for rows in scan_table(file, ["bucket", "ids"]):
+                at = rows["bucket"].to_numpy()
+                np.add.at(pieces, at, 1)
+                np.add.at(tokens, at, count_tokens(*_flat(rows["ids"])))
+            found = np.flatnonzero(pieces)
+            columns = [found.astype(np.int32), pieces[found], tokens[found]]
+            yield pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=BUCKET_COUNTS)
 
-    Sorted by bucket, doc_id and piece, and where these are equal by ids. Raises OutputError as read_table does.
+
+def _files(uri: str) -> list[str]:
+    return [join(uri, name) for name in list_names(uri) if not is_hidden(name)]
+
+
+def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
+    """Tokens of each row of ids (what is not -1): int64 (rows,). ids, starts: as read_buckets returns them."""
+    separators = np.searchsorted(np.flatnonzero(ids < 0), starts)  # before each row
+    return np.diff(starts) - np.diff(separators)
+
+
+def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids]:
+    """The rows of buckets first … last - 1, sorted by bucket, doc_id and piece, and where these are equal by ids.
+
+    Returns the keys (bucket int32, doc_id string, piece int32), and the ids as flat arrays: those of row i are
+    ids[starts[i] : starts[i + 1]], with starts int64 (rows + 1,). Needs memory for the ids twice, not for more.
+    Raises OutputError as read_table does.
     """
-    table = read_table(uri, columns=ENCODED.names, filters=[("bucket", ">=", first), ("bucket", "<", last)])
-    table = table.cast(ENCODED).sort_by([(key, "ascending") for key in _KEYS]).combine_chunks()
+    keys = ENCODED.remove(ENCODED.get_field_index("ids"))
+    batches, lengths, values = [], [np.empty(0, np.int64)], []
+    wanted = [("bucket", ">=", first), ("bucket", "<", last)]
+    for batch in scan_table(uri, ENCODED.names, wanted, files_ahead=16):
+        starts, ids = _flat(batch["ids"])
+        batches.append(batch.select(keys.names).cast(keys))
+        lengths.append(np.diff(starts))
+        values.append(ids)
+    table = pa.Table.from_batches(batches, keys)
+    order = pc.sort_indices(table, [(key, "ascending") for key in keys.names]).to_numpy()
+    table = table.take(order).combine_chunks()
+    starts = starts_of(np.concatenate(lengths)[order])
+    ids = np.empty(starts[-1], np.int32)
+    places = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours go in one copy
+    places[order] = starts[:-1]
+    for size, part in zip(lengths[1:], values, strict=True):
+        begins, places_of, places = starts_of(size), places[: len(size)], places[len(size) :]
+        cuts = np.flatnonzero(np.diff(places_of) != size[:-1]) + 1
+        for begin, end in pairwise([0, *cuts.tolist(), len(size)]):
+            if begin < end:
+                run = part[begins[begin] : begins[end]]
+                ids[places_of[begin] : places_of[begin] + run.size] = run
+    _sort_twins(table, starts, ids)
+    return table, starts, ids
+
+
+def _flat(lists: pa.ListArray) -> tuple[_Ints, _Ids]:
+    """Lists of ids as flat arrays: (starts, ids), as read_buckets returns them."""
+    return starts_of(lists.value_lengths().to_numpy()), lists.flatten().to_numpy()
+
+
+def _sort_twins(table: pa.Table, starts: _Ints, ids: _Ids) -> None:
+    """Puts rows whose keys are all equal in the order of their ids, in place."""
     twins = np.ones(max(table.num_rows - 1, 0), dtype=np.bool_)  # rows with the keys of the row before
-    for key in _KEYS:
+    for key in table.column_names:
         twins &= pc.equal(table[key][1:], table[key][:-1]).to_numpy()
-    if not twins.any():
-        return table
-    order = np.arange(table.num_rows)
-    for run in np.split(order, np.flatnonzero(~twins) + 1):
-        if len(run) > 1:
-            run[:] = run[0] + np.array(
-                sorted(range(len(run)), key=table["ids"][run[0] : run[-1] + 1].to_pylist().__getitem__)
-            )
-    return table.take(pa.array(order)).combine_chunks()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], twins, [False]]).astype(np.int8)))
+    for begin, end in zip(edges[::2], edges[1::2] + 1, strict=True):
+        rows = sorted(ids[starts[row] : starts[row + 1]].tolist() for row in range(begin, end))
+        ids[starts[begin] : starts[end]] = list(chain.from_iterable(rows))
+        starts[begin + 1 : end] = starts[begin] + np.cumsum([len(row) for row in rows[:-1]])
 
 
 def encode_batches(
@@ -105,78 +161,53 @@ def encode_batches(
     places: tuple[int, ...],
 ) -> Iterator[pa.RecordBatch]:
     """A task's part: batches (doc_id string, text binary) to rows of schemas.ENCODED, with their partition's key."""
-    tokenize = tokenizer(tokens)
     ids = None
-    names: list[str] = []
-    sentences: list[list[str]] = []
-    sentences_of: list[int] = []  # of each name
-    pending = 0
     for batch in batches:
-        if ids is None:  # not before: a task without documents needs no vocabulary
-            ids = _word_ids(vocabulary_uri)
-        for doc_id, text in zip(batch.column("doc_id").to_pylist(), batch.column("text").to_pylist(), strict=True):
-            found = tokenize(decode(text)[0]) if text else []
-            if not found:
+        for part in tokenize(batch["text"], tokens):
+            if not len(part.words):  # a task without words needs no vocabulary
                 continue
-            names.append(blake2b(text, digest_size=16).hexdigest() if doc_id is None else doc_id)
-            sentences += found
-            sentences_of.append(len(found))
-            pending += sum(map(len, found))
-            if pending >= TOKENS_PER_BATCH:
-                yield _rows(names, *_pieces(ids, sentences, sentences_of, piece_tokens), buckets, places)
-                names, sentences, sentences_of, pending = [], [], [], 0
-    if ids is not None and names:
-        yield _rows(names, *_pieces(ids, sentences, sentences_of, piece_tokens), buckets, places)
+            if ids is None:
+                ids = _word_ids(vocabulary_uri)
+            document, number, offsets, values = _pieces(part, ids, piece_tokens)
+            rows = pa.array(part.documents)
+            given, texts = batch["doc_id"].take(rows).to_pylist(), batch["text"].take(rows).to_pylist()
+            names = [
+                blake2b(text, digest_size=16).hexdigest() if name is None else name
+                for name, text in zip(given, texts, strict=True)
+            ]
+            doc_ids = [names[at] for at in document]
+            bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
+            columns = [
+                pa.array(bucket, pa.int32()),
+                pa.array(doc_ids, pa.string()),
+                pa.array(number, pa.int32()),
+                pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values)),
+                pa.array([places[at * len(places) // buckets] for at in bucket], pa.int32()),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=_PLACED)
 
 
-def _pieces(
-    ids: dict[str, int], sentences: list[list[str]], sentences_of: list[int], piece_tokens: int
-) -> tuple[_Ints, _Ints, _Ints, npt.NDArray[np.int32]]:
+def _pieces(part: Tokenized, ids: dict[str, int], piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
     """Cuts documents of words into pieces of ids.
 
-    ``sentences_of`` (documents,) counts the sentences of each. Returns each piece's document and number in it
-    (pieces,), the offsets (pieces + 1,) of the pieces and the values that they cut: ids, and -1 between two sentences
-    of a piece.
+    Returns each piece's document and number in it (pieces,), the offsets (pieces + 1,) of the pieces and the values
+    that they cut: ids, and -1 between two sentences of a piece.
     """
-    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    found = np.fromiter(map(ids.get, chain.from_iterable(sentences), repeat(-1)), np.int32, int(lengths.sum()))
+    distinct = part.words.dictionary_encode()
+    words = distinct.dictionary.to_pylist()
+    found = np.fromiter(map(ids.get, words, repeat(-1)), np.int32, len(words))[distinct.indices.to_numpy()]
     known = found >= 0
     # Where sentences and documents begin, counted in known words; the last entry is the end.
-    sentence_starts = _starts(known)[_starts(lengths)]
-    starts = sentence_starts[_starts(np.array(sentences_of))]
+    sentence_starts = starts_of(known)[part.sentence_starts]
+    starts = sentence_starts[part.document_starts]
     pieces = -(-np.diff(starts) // piece_tokens)
     document = np.repeat(np.arange(len(pieces)), pieces)
-    number = np.arange(len(document)) - np.repeat(_starts(pieces)[:-1], pieces)
+    number = np.arange(len(document)) - np.repeat(starts_of(pieces)[:-1], pieces)
     offsets = np.append(starts[document] + number * piece_tokens, starts[-1])
     # Starts inside a piece; those of sentences without a known word fall together with the next.
     breaks = np.setdiff1d(sentence_starts, offsets)
     values = np.insert(found[known], breaks, -1)
     return document, number, offsets + np.searchsorted(breaks, offsets), values
-
-
-def _starts(lengths: npt.NDArray[Any]) -> _Ints:
-    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-
-
-def _rows(
-    names: list[str],
-    document: _Ints,
-    number: _Ints,
-    offsets: _Ints,
-    values: npt.NDArray[np.int32],
-    buckets: int,
-    places: tuple[int, ...],
-) -> pa.RecordBatch:
-    doc_ids = [names[at] for at in document]
-    bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
-    columns = [
-        pa.array(bucket, pa.int32()),
-        pa.array(doc_ids, pa.string()),
-        pa.array(number, pa.int32()),
-        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values)),
-        pa.array([places[at * len(places) // buckets] for at in bucket], pa.int32()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=_PLACED)
 
 
 def _bucket(doc_id: str, piece: int, buckets: int) -> int:

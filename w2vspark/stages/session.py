@@ -18,11 +18,20 @@ from pyspark.sql import functions as F
 
 from w2vspark.base.config import SparkConfig
 from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.stages.class_archive import archive_path, reading_options
 
 JAVA_NEEDED = 17
 # Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.
 VALIDATE_SCHEMA = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
-_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Most of Spark's code runs for a second or two here, and the optimizing compiler took a fifth of the JVM's CPU for it.
+# So it waits twelve times as long as by default; what runs for minutes still gets there.
+COMPILE_LATER = (
+    "-XX:Tier4InvocationThreshold=60000",
+    "-XX:Tier4MinInvocationThreshold=8000",
+    "-XX:Tier4CompileThreshold=120000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
@@ -37,10 +46,10 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     ours = not _chosen_outside()
     if ours:
-        require_java()
+        java_version = require_java()
         # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
-        for key, value in _local_settings(config).items():
+        for key, value in _local_settings(config, java_version).items():
             builder = builder.config(key, value)
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -56,8 +65,8 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     return session
 
 
-def require_java() -> None:
-    """Raises EnvironmentFailure unless JAVA_HOME, or else PATH, has a Java that Spark 4 can use."""
+def require_java() -> str:
+    """What `java -version` prints. Raises EnvironmentFailure unless JAVA_HOME, or else PATH, has a Java for Spark 4."""
     fix = f"install OpenJDK {JAVA_NEEDED} or newer (17 and 21 are safe choices) or set JAVA_HOME to where it is"
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
@@ -68,9 +77,16 @@ def require_java() -> None:
     except (OSError, subprocess.SubprocessError) as error:
         where = f"JAVA_HOME={home}, but {java}" if home else java
         raise EnvironmentFailure(f"Spark needs Java and {where} cannot be run ({error}); {fix}") from error
-    found = re.search(r'version "(?:1\.)?(\d+)', run.stderr + run.stdout)
+    version = run.stderr + run.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)', version)
     if found and int(found[1]) < JAVA_NEEDED:
         raise EnvironmentFailure(f"Spark needs Java {JAVA_NEEDED} or newer and {java} is Java {found[1]}; {fix}")
+    return version
+
+
+def is_hotspot(java_version: str) -> bool:
+    """Whether a Java of which `java -version` prints this is the usual one, whose options we know."""
+    return "HotSpot" in java_version or "OpenJDK 64-Bit Server VM" in java_version
 
 
 def task_slots(session: SparkSession) -> int | None:
@@ -116,11 +132,21 @@ def _chosen_outside() -> bool:
     )
 
 
-def _local_settings(config: SparkConfig) -> dict[str, str]:
-    extra = config.options.get(_JAVA_OPTIONS, "")
-    # The collector for throughput: the default one takes a tenth more CPU from the same work, and starts later.
-    collector = "" if "GC" in extra else "-XX:+UseParallelGC "
-    java_options = f"{collector}-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()} {extra}".strip()
+def java_options(config: SparkConfig, java_version: str) -> str:
+    """The options of a local run's JVM, of which `java -version` prints this: ours and, over them, the user's."""
+    given = config.options.get(JAVA_OPTIONS, "")
+    options = [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
+    if "GC" not in given:  # the collector for throughput: the default one takes a tenth more CPU from the same work
+        options.append("-XX:+UseParallelGC")
+    if is_hotspot(java_version):
+        options += COMPILE_LATER
+        archive = archive_path(java_version)
+        if archive.exists() and "ArchiveClassesAtExit" not in given:
+            options += reading_options(archive)
+    return " ".join([*options, given]).strip()
+
+
+def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
     settings = {
         "spark.master": config.master,
         "spark.driver.memory": config.driver_memory,
@@ -134,7 +160,9 @@ def _local_settings(config: SparkConfig) -> dict[str, str]:
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
     settings |= config.options
-    return settings | {_JAVA_OPTIONS: java_options}  # one key holds all options of the JVM: ours and the user's
+    return settings | {
+        JAVA_OPTIONS: java_options(config, java_version)
+    }  # one key holds all options of the JVM: ours and the user's
 
 
 def _is_known(session: SparkSession, key: str) -> bool:

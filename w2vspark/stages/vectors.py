@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import storage
@@ -43,7 +44,8 @@ def _block_rows(matrix: str, first: int, rows: int, parameters_uri: str, vocabul
     block = storage.read_table(parameters_uri, ["values"], [("matrix", "==", matrix), ("first_id", "==", first)])
     values = np.frombuffer(block["values"][0].as_buffer(), np.float32)
     ids = [("id", ">=", first), ("id", "<", first + rows)]
-    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], ids).sort_by("id").combine_chunks()
+    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], ids)
+    known = known.take(pc.sort_indices(known, [("id", "ascending")]))
     offsets = np.arange(rows + 1, dtype=np.int32) * (values.size // rows)
     lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
     columns = [known[name].combine_chunks() for name in ("id", "word", "count")]

@@ -4,21 +4,23 @@ import functools
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from w2vspark.base.config import TokensConfig
 from w2vspark.base.schemas import WORD_COUNTS
 from w2vspark.base.storage import read_table
-from w2vspark.base.tokenizer import decode, tokenizer
+from w2vspark.base.tokenized import tokenize
+from w2vspark.base.tokenizer import tokenizer
 from w2vspark.stages.table_io import spark_schema
 
 # documents: rows of the corpus. Of these, malformed_rows could not be parsed, null_documents have no text,
 # empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not
 # UTF-8.
 REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "invalid_utf8", "tokens")
-DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 150 MB
+DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
 
 
 def word_counts(corpus: DataFrame, config: TokensConfig) -> DataFrame:
@@ -29,47 +31,80 @@ def word_counts(corpus: DataFrame, config: TokensConfig) -> DataFrame:
     tokenizer(config)  # here rather than in a worker, where the error would arrive wrapped
     count = functools.partial(count_batches, config=config)
     partial = corpus.select("text", "malformed").mapInArrow(count, spark_schema(WORD_COUNTS))
-    return partial.groupBy("kind", "word").agg(F.sum("count").alias("count")).select(*WORD_COUNTS.names)
+    return partial.repartition("word").mapInArrow(sum_batches, spark_schema(WORD_COUNTS))
 
 
 def count_batches(batches: Iterator[pa.RecordBatch], config: TokensConfig) -> Iterator[pa.RecordBatch]:
     """A task's part: batches (text binary, malformed bool) to partial counts, as schemas.WORD_COUNTS."""
-    tokenize = tokenizer(config)
-    counts: Counter[str] = Counter()
     report = Counter(dict.fromkeys(REPORT, 0))
+    counts = Counts()
     for batch in batches:
+        malformed = batch["malformed"].true_count
         report["documents"] += batch.num_rows
-        malformed_rows = batch.column("malformed").to_pylist()
-        for text, malformed in zip(batch.column("text").to_pylist(), malformed_rows, strict=True):
-            if malformed:
-                report["malformed_rows"] += 1
-            elif text is None:
-                report["null_documents"] += 1
-            else:
-                document, valid = decode(text)
-                report["invalid_utf8"] += not valid
-                sentences = tokenize(document)
-                report["empty_documents"] += not sentences
-                for words in sentences:
-                    counts.update(words)
-                    report["tokens"] += len(words)
-            if len(counts) >= DISTINCT_WORDS:
-                yield _rows("word", counts)
-                counts.clear()
-    yield _rows("word", counts)
-    yield _rows("report", report)
+        report["malformed_rows"] += malformed
+        report["null_documents"] += batch["text"].null_count - malformed
+        for part in tokenize(batch["text"], config):
+            report["invalid_utf8"] += part.invalid_utf8
+            report["empty_documents"] += int(np.count_nonzero(np.diff(part.document_starts) == 0))
+            report["tokens"] += len(part.words)
+            counts.add(*pc.value_counts(part.words).flatten())
+            if counts.distinct >= DISTINCT_WORDS:
+                yield counts.take("word")
+    yield counts.take("word")
+    yield _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
+
+
+def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: all partial counts of some words, as schemas.WORD_COUNTS, to their sums."""
+    counts = {"word": Counts(), "report": Counts()}
+    for batch in batches:
+        for kind, of_kind in counts.items():
+            rows = batch.filter(pc.equal(batch["kind"], kind))
+            of_kind.add(rows["word"], rows["count"])
+    for kind, of_kind in counts.items():
+        yield of_kind.take(kind)
+
+
+class Counts:
+    """Words with sums of counts, as columns: adding takes time for all words only now and then."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def add(self, words: pa.Array, counts: pa.Array) -> None:
+        """More counts: string and int64 (words,)."""
+        self._words.append(words)
+        self._counts.append(counts)
+        self._pending += len(words)
+        if self._pending >= max(self.distinct, DISTINCT_WORDS):
+            self._sum()
+
+    def take(self, kind: str) -> pa.RecordBatch:
+        """The sums as rows of schemas.WORD_COUNTS; what remains is empty."""
+        self._sum()
+        rows = _rows(kind, self._words[0], self._counts[0])
+        self._clear()
+        return rows
+
+    def _clear(self) -> None:
+        self._words = [pa.array([], pa.string())]
+        self._counts = [pa.array([], pa.int64())]
+        self._pending = 0
+        self.distinct = 0  # words at the last summing
+
+    def _sum(self) -> None:
+        coded = pa.concat_arrays(self._words).dictionary_encode()
+        sums = np.zeros(len(coded.dictionary), np.int64)
+        np.add.at(sums, coded.indices.to_numpy(), pa.concat_arrays(self._counts).to_numpy())
+        self._words, self._counts = [coded.dictionary], [pa.array(sums)]
+        self.distinct, self._pending = len(sums), 0
 
 
 def read_report(uri: str) -> dict[str, int]:
     """REPORT's figures from the written table; all 0 for an empty corpus. Raises OutputError as read_table does."""
-    table = read_table(uri, columns=["word", "count"], filters=[("kind", "==", "report")])
+    table = read_table(uri, ["word", "count"], [("kind", "==", "report")])
     return dict.fromkeys(REPORT, 0) | dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 
-def _rows(kind: str, counts: Counter[str]) -> pa.RecordBatch:
-    columns = [
-        pa.repeat(kind, len(counts)),
-        pa.array(counts.keys(), pa.string()),
-        pa.array(counts.values(), pa.int64()),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=WORD_COUNTS)
+def _rows(kind: str, words: pa.Array, counts: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.repeat(kind, len(words)), words, counts], schema=WORD_COUNTS)

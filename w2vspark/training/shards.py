@@ -14,7 +14,7 @@ from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, MATRICES, METRICS_MATRIX, PARAMETERS
 from w2vspark.kernels.combine import combine_changes
-from w2vspark.stages.encoded import read_buckets
+from w2vspark.stages.encoded import count_tokens, read_buckets
 from w2vspark.training import skipgram
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import check_finite, fill_matrix, one_row, parameter_row, read_blocks
@@ -59,15 +59,10 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
 
 def read_slice(uri: str, first: int, last: int) -> Slice:
     """The pieces of buckets first … last - 1 as flat arrays, in the order (bucket, doc_id, piece)."""
-    table = read_buckets(uri, first, last)
-    buckets = table["bucket"].to_numpy()
-    lists = pa.concat_arrays(table["ids"].chunks) if table.num_rows else pa.array([], table["ids"].type)
-    ids = lists.values.to_numpy()
-    starts = lists.offsets.to_numpy().astype(np.int64)
-    separators = np.concatenate([[0], np.cumsum(ids < 0, dtype=np.int64)])
-    tokens = np.diff(starts) - np.diff(separators[starts])
+    keys, starts, ids = read_buckets(uri, first, last)
+    buckets = keys["bucket"].to_numpy()
     numbers = np.arange(buckets.size) - np.searchsorted(buckets, buckets)
-    return Slice(ids, starts, tokens, buckets, numbers.astype(np.int32))
+    return Slice(ids, starts, count_tokens(starts, ids), buckets, numbers.astype(np.int32))
 
 
 def _load_matrices(job: RoundJob) -> list[Matrix]:
@@ -111,8 +106,10 @@ def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> skipgram.Tables:
-    vocabulary = storage.read_table(uri, ["id", "count"]).sort_by("id")
-    return skipgram.make_tables(vocabulary["count"].to_numpy(), training)
+    vocabulary = storage.read_table(uri, ["id", "count"])
+    counts = np.empty(len(vocabulary), np.int64)
+    counts[vocabulary["id"].to_numpy()] = vocabulary["count"].to_numpy()
+    return skipgram.make_tables(counts, training)
 
 
 @lru_cache(maxsize=1)
