@@ -22,7 +22,7 @@ from w2vspark.progress import Progress
 from w2vspark.stages import encoded as encoding
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.session import build_session
+from w2vspark.stages.session import build_session, runtime_settings
 from w2vspark.stages.shared_storage import check_executors
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vectors import vectors
@@ -63,7 +63,8 @@ class Run:
             began = time.perf_counter()
             self.started_session = build_session(self.config.spark, "w2vspark")
             log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
-            check_executors(self.started_session, self.output)
+            with worker_errors():
+                check_executors(self.started_session, self.output)
         return self.started_session
 
     def uri(self, table: str) -> str:
@@ -75,7 +76,9 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     """Every word of the corpus with its count, and what was odd about the documents."""
     duplicates = count_duplicate_ids(run.session(), run.config.input)
     corpus = read_corpus(run.session(), run.config.input, duplicates)
-    write_table(word_counts(corpus, run.config.tokens), run.uri("word_counts"), WORD_COUNTS)
+    # A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
+    with runtime_settings(run.session(), **{"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}):
+        write_table(word_counts(corpus, run.config.tokens), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     if report["tokens"] == 0:
         raise InputError(

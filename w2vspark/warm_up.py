@@ -1,7 +1,7 @@
 """`w2vspark warm-up`: what local runs need to start fast, made once: compiled kernels and Spark's loaded classes."""
 
+import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,29 +21,48 @@ def warm_up() -> str:
     """
     java_version = require_java()
     archive = archive_path(java_version)
-    with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as name:
-        folder = Path(name)
-        text, new = folder / "text.txt", archive.with_suffix(f".{os.getpid()}")
-        text.write_text(
-            "".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES))
-        )
-        settings = [f"input.path={text}", f"output.path={folder / 'output'}", "spark.master=local[2]"]
-        settings += ["training.epochs=1", "training.shards=2", "training.lanes=2", "training.rounds_per_epoch=1"]
-        if is_hotspot(java_version):
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            settings.append(f"spark.options={{{JAVA_OPTIONS!r} = {' '.join(writing_options(new))!r}}}")
-        command = [sys.executable, "-m", "w2vspark.cli", "run"]
-        # The JVM outlives the command and holds its output open until the archive is written.
-        done = subprocess.run(
-            [*command, *(part for setting in settings for part in ("--set", setting))],
-            capture_output=True, text=True, check=False, cwd=folder,
-        )  # fmt: skip
-        if done.returncode:
-            raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")
-    told = "the kernels are compiled\n"
-    if is_hotspot(java_version):
-        if not new.exists():
-            raise EnvironmentFailure(f"{shlex.join(command)} … did not write {new}: is there space for 200 MB?")
-        new.replace(archive)
-        told += f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n"
-    return told
+    new = archive.with_suffix(f".{os.getpid()}")
+    java_options = " ".join(writing_options(new)) if is_hotspot(java_version) else ""
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{archive.parent} cannot be made ({error}); set XDG_CACHE_HOME to a folder"
+        ) from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as folder:
+            _train(Path(folder), java_options)
+        if java_options:
+            if not new.exists():
+                raise EnvironmentFailure(
+                    f"the kernels are compiled, but the JVM did not write {new}; it needs 200 MB of space, and a Java "
+                    "with its default class-data archive"
+                )
+            new.replace(archive)
+    finally:
+        new.unlink(missing_ok=True)
+    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if java_options else ""
+    return f"the kernels are compiled\n{kept}"
+
+
+def _train(folder: Path, java_options: str) -> None:
+    text = folder / "text.txt"
+    text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
+    settings = [
+        f"input.path={text}",
+        f"output.path={folder / 'output'}",
+        "training.shards=2",
+        "training.lanes=2",
+        "training.epochs=1",
+        "training.rounds_per_epoch=1",
+        "spark.master=local[2]",
+        f'spark.options={{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
+    ]
+    command = [sys.executable, "-m", "w2vspark.cli", "run"]
+    for setting in settings:
+        command += ["--set", setting]
+    # The JVM outlives the command, and holds its output open until the archive is written.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=folder, env=ours)
+    if done.returncode:
+        raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")

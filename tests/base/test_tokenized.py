@@ -63,7 +63,7 @@ def test_the_words_are_those_of_the_tokenizer(
 
 
 def test_other_binary_and_string_columns_are_taken() -> None:
-    for kind in (pa.large_binary(), pa.string(), pa.large_string(), pa.binary_view()):
+    for kind in (pa.large_binary(), pa.string(), pa.large_string()):
         assert documents_of(pa.array(["a b", None, "été"], kind), TokensConfig()) == (
             {0: [["a", "b"]], 2: [["été"]]},
             0,

@@ -14,12 +14,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import tokenized
 from w2vspark.base.config import EncodedConfig, InputConfig, TokensConfig
+from w2vspark.base.errors import OutputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
 from w2vspark.base.storage import read_table
 from w2vspark.base.tokenizer import decode, tokenizer
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.encoded import WRITE_OPTIONS, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
+from w2vspark.stages.session import runtime_settings
 from w2vspark.stages.table_io import write_table
+from w2vspark.stages.word_counts import word_counts
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 WORDS = {f"w{n}": n for n in range(40)}  # words from w40 on are outside the vocabulary
@@ -178,6 +181,19 @@ def test_rows_with_equal_keys_are_ordered_by_content(tmp_path: Path) -> None:
         )
 
 
+def test_a_cluster_that_wants_large_arrow_types_counts_and_encodes_alike(
+    spark: SparkSession, tmp_path: Path, vocabulary: str
+) -> None:
+    documents = random_documents(6, 100)
+    corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS).repartition(3)
+    with runtime_settings(spark, **{"spark.sql.execution.arrow.useLargeVarTypes": "true"}):
+        found = written(corpus, vocabulary, tmp_path, piece_tokens=10)
+        counted = word_counts(corpus, TokensConfig()).where("kind = 'word'").collect()
+    assert Counter(found) == oracle(documents, TokensConfig(), 10, 512)
+    words = Counter(word for _, text in documents for s in tokenizer(TokensConfig())(text.decode()) for word in s)
+    assert {row["word"]: row["count"] for row in counted} == words
+
+
 def test_empty_null_and_unknown_documents_yield_nothing(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
     texts = [b"", None, b"  --", b"unknown words", b"caf\xe9 w1"]
     corpus = spark.createDataFrame([(f"d{n}", text, text is None) for n, text in enumerate(texts)], CORPUS)
@@ -202,16 +218,23 @@ def test_bucket_counts_are_pieces_and_tokens_without_separators(
     corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS)
     rows = written(corpus, vocabulary, tmp_path, buckets=16, piece_tokens=10, sentences="line")
     assert any(-1 in row[3] for row in rows)
-    write_table(bucket_counts(spark, str(tmp_path / "encoded"), 16), str(tmp_path / "counts"), BUCKET_COUNTS)
-    found = {row["bucket"]: (row["pieces"], row["tokens"]) for row in read_table(str(tmp_path / "counts")).to_pylist()}
-    expected = {
-        bucket: (
-            sum(row[0] == bucket for row in rows),
-            sum(id_ >= 0 for row in rows if row[0] == bucket for id_ in row[3]),
-        )
-        for bucket in {row[0] for row in rows}
-    }
-    assert found == expected
+    expected: Counter[tuple[int, str]] = Counter()
+    for bucket, _, _, ids in rows:
+        expected[bucket, "pieces"] += 1
+        expected[bucket, "tokens"] += sum(at >= 0 for at in ids)
+    for rows_per_file in (0, 7):  # with 7, a bucket stands in several files
+        frame = spark.read.parquet(str(tmp_path / "encoded"))
+        frame.write.option("maxRecordsPerFile", rows_per_file).mode("overwrite").parquet(str(tmp_path / "again"))
+        write_table(bucket_counts(spark, str(tmp_path / "again"), 16), str(tmp_path / "counts"), BUCKET_COUNTS)
+        counts = read_table(str(tmp_path / "counts")).to_pylist()
+        found: Counter[tuple[int, str]] = Counter()
+        for row in counts:
+            found[row["bucket"], "pieces"] += row["pieces"]
+            found[row["bucket"], "tokens"] += row["tokens"]
+        assert found == expected
+        assert (len(counts) > 16) == bool(rows_per_file)
+    with pytest.raises(OutputError, match="no such table"):
+        bucket_counts(spark, str(tmp_path / "nothing"), 16)
 
 
 def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:

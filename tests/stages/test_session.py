@@ -91,7 +91,7 @@ def test_a_local_run_has_the_configured_settings_and_a_quiet_terminal(tmp_path: 
     assert [line for line in run.stderr.splitlines() if "incubator modules" not in line] == []
 
 
-def test_the_archive_of_a_warm_up_is_read_and_that_of_other_jars_is_not(
+def test_the_archive_that_a_warm_up_made_with_this_java_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -24,6 +24,7 @@ def built(spark: SparkSession, counts: dict[str, int], **settings: object) -> li
 
 
 def write_counts(folder: Path, rows: list[tuple[str, str, int]]) -> None:
+    folder.mkdir(exist_ok=True)
     for part in range(3):
         columns = zip(*rows[part::3], strict=True) if rows[part::3] else ([], [], [])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, WORD_COUNTS, strict=True)]
@@ -55,7 +56,7 @@ def test_min_count_is_included_and_no_frequent_word_gives_no_rows(spark: SparkSe
 
 def test_the_summary_counts_words_and_tokens(spark: SparkSession, tmp_path: Path) -> None:
     for counts in ({"a": 2**40, "b": 5, "c": 5}, {"a": 1}):
-        write_counts(tmp_path, [("word", word, count) for word, count in counts.items()])
-        write_table(vocabulary(spark, str(tmp_path), VocabularyConfig()), str(tmp_path / "v"), VOCABULARY)
+        write_counts(tmp_path / "counts", [("word", word, count) for word, count in counts.items()])
+        write_table(vocabulary(spark, str(tmp_path / "counts"), VocabularyConfig()), str(tmp_path / "v"), VOCABULARY)
         kept = [count for count in counts.values() if count >= 5]
         assert vocabulary_summary(str(tmp_path / "v")) == (len(kept), sum(kept))

@@ -30,6 +30,7 @@ ENCODED = pa.schema(
     ]
 )
 
+# Rows of encoded, a file at a time: a bucket whose pieces stand in two files has two rows.
 BUCKET_COUNTS = pa.schema(
     [
         pa.field("bucket", pa.int32(), nullable=False),

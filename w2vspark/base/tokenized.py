@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from w2vspark.base.config import TokensConfig
 from w2vspark.base.tokenizer import decode, tokenizer
 
-CHUNK_BYTES = 8 << 20  # of text that is tokenized at once: some 40 MB
+CHUNK_BYTES = 8 << 20  # of text that is tokenized at once: 100 MB of memory, 160 where words are found one by one
 
 _Ints = npt.NDArray[np.int64]
 _APOSTROPHE, _SPACE = ord("'"), ord(" ")
@@ -42,7 +42,6 @@ def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
     The words are those of tokenizer(config). Text that is all ASCII is cut by array operations where the settings
     allow it, other text document by document. Raises ConfigError as tokenizer does.
     """
-    texts = texts.cast(pa.binary())
     if not len(texts):
         return
     ends = np.cumsum(pc.binary_length(texts).fill_null(0).to_numpy(), dtype=np.int64)
@@ -54,8 +53,8 @@ def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
 
 def _chunk(texts: pa.Array, first: int, config: TokensConfig) -> Iterator[Tokenized]:
     documents = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False)) + first
-    given = texts.drop_null().to_pylist()
-    if not _cuts_ascii(config):
+    given = texts.cast(pa.binary()).drop_null().to_pylist()
+    if not _can_cut_bytes(config):
         yield _one_by_one(given, documents, config)
         return
     is_ascii = np.fromiter(map(bytes.isascii, given), np.bool_, len(given))
@@ -65,14 +64,14 @@ def _chunk(texts: pa.Array, first: int, config: TokensConfig) -> Iterator[Tokeni
         yield _one_by_one(list(compress(given, ~is_ascii)), documents[~is_ascii], config)
 
 
-def _cuts_ascii(config: TokensConfig) -> bool:
+def _can_cut_bytes(config: TokensConfig) -> bool:
     plain = config.tokenizer == "whitespace" or (config.tokenizer == "pattern" and not config.pattern)
     return plain and config.sentences == "document" and config.numbers == "keep"
 
 
 def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokenized:
     """As tokenizer(config), which see: the built-in pattern or white space, lower case, lengths."""
-    text = b" ".join([b"", *texts, b""]).translate(_table(config))
+    text = b" ".join([b"", *texts, b""]).translate(_translation(config))
     letters = np.frombuffer(text, np.uint8)
     if config.tokenizer == "pattern" and b"'" in text:
         apostrophes = np.flatnonzero(letters == _APOSTROPHE)
@@ -95,7 +94,7 @@ def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokeni
     return Tokenized(documents, starts_of(with_words), sentence_starts, words, 0)
 
 
-def _table(config: TokensConfig) -> bytes:
+def _translation(config: TokensConfig) -> bytes:
     """Each byte in lower case if that is asked for, and as a space if it is in no word."""
     characters = bytes(range(256))
     if config.lowercase:

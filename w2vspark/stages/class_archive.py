@@ -19,7 +19,7 @@ def archive_path(java_version: str) -> Path:
     """Where the archive is for this Spark and the Java of which `java -version` prints this: in the user's cache."""
     jars = Path(pyspark.__file__).parent / "jars"
     made_of = f"{java_version} {jars} {jars.stat().st_mtime_ns if jars.exists() else ''}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     return cache / "w2vspark" / f"spark-classes-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.jsa"
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.config import EncodedConfig, TokensConfig
+from w2vspark.base.errors import OutputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
 from w2vspark.base.storage import is_hidden, join, list_names, read_table, scan_table
 from w2vspark.base.tokenized import Tokenized, starts_of, tokenize
@@ -24,8 +25,7 @@ from w2vspark.stages.table_io import spark_schema
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
 WRITE_OPTIONS = {"parquet.block.size": str(4 << 20), "compression": "snappy"}
 TOKENS_PER_FILE = 4_000_000
-
-COUNTING_TASKS = 64
+COUNTING_TASKS = 64  # at most, however many files there are
 
 _Ints = npt.NDArray[np.int64]
 _Ids = npt.NDArray[np.int32]
@@ -93,7 +93,10 @@ def count_files(
 
 
 def _files(uri: str) -> list[str]:
-    return [join(uri, name) for name in list_names(uri) if not is_hidden(name)]
+    files = [join(uri, name) for name in list_names(uri) if not is_hidden(name)]
+    if not files:
+        raise OutputError(f"{uri}: there is no such table; make it again by running the job")
+    return files
 
 
 def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
@@ -106,15 +109,15 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
     """The rows of buckets first … last - 1, sorted by bucket, doc_id and piece, and where these are equal by ids.
 
     Returns the keys (bucket int32, doc_id string, piece int32), and the ids as flat arrays: those of row i are
-    ids[starts[i] : starts[i + 1]], with starts int64 (rows + 1,). Needs memory for the ids twice, not for more.
-    Raises OutputError as read_table does.
+    ids[starts[i] : starts[i + 1]], with starts int64 (rows + 1,). Needs memory for the ids twice, and for the keys,
+    which outweigh the ids of short documents. Raises OutputError as read_table does.
     """
     keys = ENCODED.remove(ENCODED.get_field_index("ids"))
     batches, lengths, values = [], [np.empty(0, np.int64)], []
     wanted = [("bucket", ">=", first), ("bucket", "<", last)]
     for batch in scan_table(uri, ENCODED.names, wanted, files_ahead=16):
         starts, ids = _flat(batch["ids"])
-        batches.append(batch.select(keys.names).cast(keys))
+        batches.append(pa.RecordBatch.from_arrays([batch[name] for name in keys.names], schema=keys))
         lengths.append(np.diff(starts))
         values.append(ids)
     table = pa.Table.from_batches(batches, keys)
@@ -124,13 +127,15 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
     ids = np.empty(starts[-1], np.int32)
     places = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours go in one copy
     places[order] = starts[:-1]
+    rows = 0  # of the parts before
     for size, part in zip(lengths[1:], values, strict=True):
-        begins, places_of, places = starts_of(size), places[: len(size)], places[len(size) :]
-        cuts = np.flatnonzero(np.diff(places_of) != size[:-1]) + 1
+        begins, to = starts_of(size), places[rows : rows + len(size)]
+        cuts = np.flatnonzero(np.diff(to) != size[:-1]) + 1
         for begin, end in pairwise([0, *cuts.tolist(), len(size)]):
             if begin < end:
                 run = part[begins[begin] : begins[end]]
-                ids[places_of[begin] : places_of[begin] + run.size] = run
+                ids[to[begin] : to[begin] + run.size] = run
+        rows += len(size)
     _sort_twins(table, starts, ids)
     return table, starts, ids
 
@@ -169,12 +174,7 @@ def encode_batches(
             if ids is None:
                 ids = _word_ids(vocabulary_uri)
             document, number, offsets, values = _pieces(part, ids, piece_tokens)
-            rows = pa.array(part.documents)
-            given, texts = batch["doc_id"].take(rows).to_pylist(), batch["text"].take(rows).to_pylist()
-            names = [
-                blake2b(text, digest_size=16).hexdigest() if name is None else name
-                for name, text in zip(given, texts, strict=True)
-            ]
+            names = _names(batch, part.documents)
             doc_ids = [names[at] for at in document]
             bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
             columns = [
@@ -185,6 +185,17 @@ def encode_batches(
                 pa.array([places[at * len(places) // buckets] for at in bucket], pa.int32()),
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=_PLACED)
+
+
+def _names(batch: pa.RecordBatch, documents: _Ints) -> list[str]:
+    given = batch["doc_id"].take(pa.array(documents))
+    if not given.null_count:
+        return list(given.to_pylist())
+    texts = batch["text"].take(pa.array(documents)).to_pylist()
+    return [
+        blake2b(text, digest_size=16).hexdigest() if name is None else name
+        for name, text in zip(given.to_pylist(), texts, strict=True)
+    ]
 
 
 def _pieces(part: Tokenized, ids: dict[str, int], piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:

@@ -25,7 +25,7 @@ JAVA_NEEDED = 17
 VALIDATE_SCHEMA = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 # Most of Spark's code runs for a second or two here, and the optimizing compiler took a fifth of the JVM's CPU for it.
-# So it waits twelve times as long as by default; what runs for minutes still gets there.
+# So it waits some ten times as long as by default; what runs for minutes still gets there.
 COMPILE_LATER = (
     "-XX:Tier4InvocationThreshold=60000",
     "-XX:Tier4MinInvocationThreshold=8000",
@@ -141,7 +141,7 @@ def java_options(config: SparkConfig, java_version: str) -> str:
     if is_hotspot(java_version):
         options += COMPILE_LATER
         archive = archive_path(java_version)
-        if archive.exists() and "ArchiveClassesAtExit" not in given:
+        if os.access(archive, os.R_OK) and "ArchiveClassesAtExit" not in given:
             options += reading_options(archive)
     return " ".join([*options, given]).strip()
 
@@ -160,9 +160,8 @@ def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
     settings |= config.options
-    return settings | {
-        JAVA_OPTIONS: java_options(config, java_version)
-    }  # one key holds all options of the JVM: ours and the user's
+    settings[JAVA_OPTIONS] = java_options(config, java_version)  # one key holds them all: ours and the user's
+    return settings
 
 
 def _is_known(session: SparkSession, key: str) -> bool:

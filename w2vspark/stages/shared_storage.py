@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from w2vspark.base import storage
-from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.base.errors import EnvironmentFailure, W2VSparkError
 from w2vspark.base.fingerprint import code_fingerprint
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema
@@ -40,14 +40,21 @@ def check_executors(session: SparkSession, output: str) -> None:
 def answer(batches: Iterator[pa.RecordBatch], probe: str, code: str, numba_version: str) -> Iterator[pa.RecordBatch]:
     """mapInArrow on an executor: its host, and what is wrong there ("" = nothing)."""
     for _ in batches:
-        problem = ""
+        row = {"host": [socket.gethostname()], "problem": [_problem(probe, code, numba_version)]}
+        yield pa.RecordBatch.from_pydict(row, schema=_ANSWER)
+
+
+def _problem(probe: str, code: str, numba_version: str) -> str:
+    try:
         if not storage.exists(probe):
-            problem = (
+            return (
                 f"cannot read {probe}; output.path must be storage that the driver and all executors share, such as "
                 "hdfs://, s3a:// or a mounted folder"
             )
-        elif code_fingerprint() != code:
-            problem = "runs another version of w2vspark than the driver; ship one environment with --archives"
-        elif version("numba") != numba_version:
-            problem = f"has numba {version('numba')}, the driver {numba_version}; ship one environment with --archives"
-        yield pa.RecordBatch.from_pydict({"host": [socket.gethostname()], "problem": [problem]}, schema=_ANSWER)
+    except W2VSparkError as error:  # of the file system, such as missing credentials
+        return str(error)
+    if code_fingerprint() != code:
+        return "runs another version of w2vspark than the driver; ship one environment with --archives"
+    if version("numba") != numba_version:
+        return f"has numba {version('numba')}, the driver {numba_version}; ship one environment with --archives"
+    return ""

@@ -1,7 +1,7 @@
 """Arrow schemas as Spark's, and tables written only when they are what the schema says."""
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import types as st
 
 from w2vspark.base.errors import OutputError
@@ -26,11 +26,6 @@ def spark_schema(schema: pa.Schema) -> st.StructType:
 def spark_uri(uri: str) -> str:
     """A URI as Spark must be told it: a local path stays local where the cluster's default is another store."""
     return f"file://{uri}" if uri.startswith("/") else uri
-
-
-def read_spark_table(session: SparkSession, uri: str, schema: pa.Schema) -> DataFrame:
-    """A table that write_table wrote. The schema is given: Spark would start a job to look for it."""
-    return session.read.schema(spark_schema(schema)).parquet(spark_uri(uri))
 
 
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:

@@ -20,6 +20,7 @@ from w2vspark.stages.table_io import spark_schema
 # empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not
 # UTF-8.
 REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "invalid_utf8", "tokens")
+ROWS_PER_BATCH = 1 << 16
 DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
 
 
@@ -49,8 +50,8 @@ def count_batches(batches: Iterator[pa.RecordBatch], config: TokensConfig) -> It
             report["tokens"] += len(part.words)
             counts.add(*pc.value_counts(part.words).flatten())
             if counts.distinct >= DISTINCT_WORDS:
-                yield counts.take("word")
-    yield counts.take("word")
+                yield from counts.take("word")
+    yield from counts.take("word")
     yield _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
 
 
@@ -60,9 +61,9 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for kind, of_kind in counts.items():
             rows = batch.filter(pc.equal(batch["kind"], kind))
-            of_kind.add(rows["word"], rows["count"])
+            of_kind.add(rows["word"].cast(pa.string()), rows["count"])
     for kind, of_kind in counts.items():
-        yield of_kind.take(kind)
+        yield from of_kind.take(kind)
 
 
 class Counts:
@@ -79,12 +80,13 @@ class Counts:
         if self._pending >= max(self.distinct, DISTINCT_WORDS):
             self._sum()
 
-    def take(self, kind: str) -> pa.RecordBatch:
+    def take(self, kind: str) -> Iterator[pa.RecordBatch]:
         """The sums as rows of schemas.WORD_COUNTS; what remains is empty."""
         self._sum()
-        rows = _rows(kind, self._words[0], self._counts[0])
+        words, counts = self._words[0], self._counts[0]
         self._clear()
-        return rows
+        for first in range(0, len(words), ROWS_PER_BATCH):
+            yield _rows(kind, words[first : first + ROWS_PER_BATCH], counts[first : first + ROWS_PER_BATCH])
 
     def _clear(self) -> None:
         self._words = [pa.array([], pa.string())]

@@ -62,6 +62,7 @@ def read_slice(uri: str, first: int, last: int) -> Slice:
     keys, starts, ids = read_buckets(uri, first, last)
     buckets = keys["bucket"].to_numpy()
     numbers = np.arange(buckets.size) - np.searchsorted(buckets, buckets)
+    pa.default_memory_pool().release_unused()  # twice the ids, which the matrices' copies need now
     return Slice(ids, starts, count_tokens(starts, ids), buckets, numbers.astype(np.int32))
 
 
@@ -107,7 +108,7 @@ def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> skipgram.Tables:
     vocabulary = storage.read_table(uri, ["id", "count"])
-    counts = np.empty(len(vocabulary), np.int64)
+    counts = np.zeros(len(vocabulary), np.int64)
     counts[vocabulary["id"].to_numpy()] = vocabulary["count"].to_numpy()
     return skipgram.make_tables(counts, training)
 

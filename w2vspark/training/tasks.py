@@ -14,6 +14,7 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
     from w2vspark.training.shards import train_shard
 
     pa.set_cpu_count(job.threads)
+    pa.default_memory_pool().release_unused()  # what earlier stages left in this worker
     for batch in batches:
         for shard in batch.column(0).to_pylist():
             yield from train_shard(shard, job)
