@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import storage
 from w2vspark.base.schemas import VECTORS
+from w2vspark.stages.parameters import scan_blocks
 from w2vspark.stages.table_io import spark_schema
 
 TASK_BYTES = 32 << 20  # of float32 that one task turns into rows
@@ -34,19 +36,20 @@ def vector_batches(
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = words * task // tasks, words * (task + 1) // tasks
-            in_range = [("matrix", "==", matrix), ("first_id", ">=", first), ("first_id", "<", last)]
-            starts = storage.read_table(parameters_uri, ["first_id", "rows"], in_range).to_pylist()
-            for start in sorted(starts, key=lambda row: int(row["first_id"])):
-                yield _block_rows(matrix, start["first_id"], start["rows"], parameters_uri, vocabulary_uri)
+            blocks = sorted(scan_blocks(parameters_uri, matrix, first, last), key=itemgetter(0))
+            yield from _rows(blocks, vocabulary_uri)
 
 
-def _block_rows(matrix: str, first: int, rows: int, parameters_uri: str, vocabulary_uri: str) -> pa.RecordBatch:
-    block = storage.read_table(parameters_uri, ["values"], [("matrix", "==", matrix), ("first_id", "==", first)])
-    values = np.frombuffer(block["values"][0].as_buffer(), np.float32)
-    ids = [("id", ">=", first), ("id", "<", first + rows)]
-    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], ids)
-    known = known.take(pc.sort_indices(known, [("id", "ascending")]))
-    offsets = np.arange(rows + 1, dtype=np.int32) * (values.size // rows)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
-    columns = [known[name].combine_chunks() for name in ("id", "word", "count")]
-    return pa.RecordBatch.from_arrays([*columns, lists], schema=VECTORS)
+def _rows(blocks: list[tuple[int, np.ndarray]], vocabulary_uri: str) -> Iterator[pa.RecordBatch]:
+    """Neighbouring blocks, in order, as rows of schemas.VECTORS."""
+    if not blocks:
+        return
+    low, high = blocks[0][0], blocks[-1][0] + len(blocks[-1][1])
+    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], [("id", ">=", low), ("id", "<", high)])
+    known = known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
+    for first, block in blocks:
+        offsets = np.arange(len(block) + 1, dtype=np.int32) * block.shape[1]
+        lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(block.reshape(-1)))
+        of_block = known.slice(first - low, len(block))
+        columns = [of_block[name].combine_chunks() for name in ("id", "word", "count")]
+        yield pa.RecordBatch.from_arrays([*columns, lists], schema=VECTORS)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
+from w2vspark.stages.parameters import scan_blocks
 from w2vspark.training import skipgram
 from w2vspark.training.plan import block_starts
 
@@ -28,16 +28,12 @@ def read_blocks(
             yield first, block
         return
     wanted = dict(blocks)
-    low, high = blocks[0][0], blocks[-1][0]
-    filters = [("matrix", "==", name), ("first_id", ">=", low), ("first_id", "<=", high)]
-    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], filters):
-        for first, rows, values in zip(*(batch.column(i) for i in range(3)), strict=True):
-            if wanted.pop(first.as_py(), None) != rows.as_py():
-                raise TrainingError(
-                    f"{uri}: the block of {name!r} at row {first} does not fit; run again with --from rounds"
-                )
-            block = np.frombuffer(values.as_buffer(), np.float32).reshape(rows.as_py(), training.dimensions)
-            yield first.as_py(), block.copy()
+    for first, block in scan_blocks(uri, name, blocks[0][0], blocks[-1][0] + 1):
+        if wanted.pop(first, None) != len(block) or block.shape[1] != training.dimensions:
+            raise TrainingError(
+                f"{uri}: the block of {name!r} at row {first} does not fit; run again with --from rounds"
+            )
+        yield first, block.copy()
     if wanted:
         raise TrainingError(
             f"{uri}: lacks {len(wanted)} blocks of {name!r}, such as row {min(wanted)}; run again with --from rounds"

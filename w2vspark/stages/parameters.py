@@ -1,0 +1,20 @@
+"""Table parameters: the blocks of rows that a round has written, as workers read them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from w2vspark.base import storage
+
+
+def scan_blocks(uri: str, matrix: str, first: int, last: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """The blocks of a matrix that begin in rows first … last - 1, in the order of the files.
+
+    Yields a block's first row and its values, float32 (rows, dimensions), read-only. Raises OutputError as
+    storage.read_table does.
+    """
+    wanted = [("matrix", "==", matrix), ("first_id", ">=", first), ("first_id", "<", last)]
+    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], wanted):
+        for start, rows, values in zip(*(batch.column(i) for i in range(3)), strict=True):
+            yield start.as_py(), np.frombuffer(values.as_buffer(), np.float32).reshape(rows.as_py(), -1)
