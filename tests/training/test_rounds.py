@@ -101,6 +101,18 @@ def test_a_rounds_table_has_every_row_of_both_matrices_once_and_a_row_of_metrics
     assert pq.read_schema(next(Path(uri).glob("*.parquet"))).names == schemas.PARAMETERS.names
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_with_one_shard_the_epochs_of_a_round_give_the_bits_of_as_many_rounds(lanes, spark, corpus, tmp_path):
+    found = []
+    for share in (1, 1 / 2, 1 / 4):
+        config = training(1, lanes=lanes, rounds_per_epoch=share, epochs=4, lane_merge_tokens=500)
+        uri, metrics, *_ = train(spark, corpus, tmp_path / str(share), config)
+        assert len(metrics) == 4 * share
+        found.append(matrices(uri))
+    for other in found[1:]:
+        assert all(found[0][name].tobytes() == other[name].tobytes() for name in schemas.MATRICES)
+
+
 @pytest.mark.parametrize("rule", ["adasum", "mean"])
 @pytest.mark.parametrize("shards", [1, 2, 3, 4, 5])
 def test_a_round_combines_its_shards_as_the_pure_function_does(shards, rule, spark, corpus, tmp_path):
