@@ -29,11 +29,17 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         warm_up()
         output = folder / "ours"
         ours = run_w2vspark(files, output, *quick)
-        stages, one_shard = our_stages(ours), fixed_cost(ours, output)
-        in_training = sum(slowest_shards(output).values())
-        # The tables before training are there already: only two shards' rounds are made.
-        two = run_w2vspark(files, output, "training.shards=2", "training.rounds_per_epoch=2", "training.epochs=1")
-        two_shards = fixed_cost(two, output)
+        stages, in_training = our_stages(ours), sum(slowest_shards(output).values())
+        # The tables before training are there already: only rounds are made.
+        one_shard, two_shards = (
+            fixed_cost(
+                run_w2vspark(
+                    files, output, f"training.shards={shards}", "training.rounds_per_epoch=5", "training.epochs=1"
+                ),
+                output,
+            )
+            for shards in (1, 2)
+        )
         gensim = run_peer("gensim", folder, files, epochs)
         mllib = None if arguments.without_mllib else run_peer("mllib", folder, files, epochs)
     preparing = sum(stages[stage] for stage in PREPARING)

@@ -14,7 +14,7 @@ from w2vspark.base.config import TrainingConfig
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
-# A round costs a third of a second beside its training, so small corpora train several epochs in one: some ten seconds.
+# A round costs half a second beside its training, so small corpora train several epochs in one: some ten seconds.
 ROUND_TOKENS = 60_000_000
 # Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
 SHARD_TOKENS = 1_250_000_000
