@@ -17,7 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
 
+from w2vspark.base import storage
 from w2vspark.base.config import from_dict
+from w2vspark.base.lock import OutputLock
+from w2vspark.base.schemas import BUCKET_COUNTS
+from w2vspark.pipeline import Run, bucket_tokens
+from w2vspark.progress import Progress
 
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
 QUICK: dict[str, object] = {
@@ -217,13 +222,25 @@ def test_a_table_of_a_lasting_catalog_is_read_by_the_real_command(lines, output,
         "rows = [(line,) for line in json.loads(sys.argv[2])]\n"
         "builder.getOrCreate().createDataFrame(rows, 'text string').write.saveAsTable('documents')\n"
     )
-    run_command("-c", script, json.dumps(catalog), json.dumps(lines), program=[PYTHON]).assert_done()
+    # In a folder of the test: Derby leaves a log where it runs.
+    arguments = ("-c", script, json.dumps(catalog), json.dumps(lines))
+    run_command(*arguments, program=[PYTHON], folder=tmp_path).assert_done()
     chosen = {"output__path": tmp_path / "output", "spark__master": "local[2]", "input__table": "documents"}
     words = options(**QUICK, **chosen) + [
         word for key, value in catalog.items() for word in ("--set", f"spark.options.{key}={value}")
     ]
-    run_command("run", *words).assert_done()
+    run_command("run", *words, folder=tmp_path).assert_done()
     assert digests(tmp_path / "output") == digests(output)
+
+
+def test_a_bucket_that_stands_in_two_files_has_the_tokens_of_both(tmp_path):
+    config = from_dict({"input": {"path": ["text"]}, "output": {"path": str(tmp_path)}})
+    run = Run(config, str(tmp_path), Progress(), OutputLock(str(tmp_path)))
+    run.fingerprints["bucket_counts"], run.records["encoded"] = "f", {"buckets": 4}
+    rows = [{"bucket": 2, "pieces": 1, "tokens": 5}, {"bucket": 0, "pieces": 2, "tokens": 9}]
+    rows.append({"bucket": 2, "pieces": 1, "tokens": 30})
+    storage.write_table(pa.Table.from_pylist(rows, BUCKET_COUNTS), run.uri("bucket_counts"))
+    assert bucket_tokens(run).tolist() == [9, 0, 35, 0]
 
 
 def test_a_whole_file_can_be_a_document(spark, lines, tmp_path):

@@ -12,6 +12,7 @@ from w2vspark.stages.class_archive import archive_path, writing_options
 from w2vspark.stages.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
+TIMEOUT_SECONDS = 600
 
 
 def warm_up() -> str:
@@ -63,6 +64,13 @@ def _train(folder: Path, java_options: str) -> None:
         command += ["--set", setting]
     # The JVM outlives the command, and holds its output open until the archive is written.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=folder, env=ours)
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False, cwd=folder, env=ours
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFailure(
+            f"the warm-up did not end within {TIMEOUT_SECONDS} s; try again on an idle machine"
+        ) from error
     if done.returncode:
         raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")

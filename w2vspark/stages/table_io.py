@@ -7,6 +7,8 @@ from pyspark.sql import types as st
 from w2vspark.base.errors import OutputError
 from w2vspark.stages.session import VALIDATE_SCHEMA, runtime_settings
 
+ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
+
 _TYPES: dict[pa.DataType, st.DataType] = {
     pa.string(): st.StringType(),
     pa.binary(): st.BinaryType(),

@@ -11,9 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base.config import VocabularyConfig
 from w2vspark.base.schemas import VOCABULARY
 from w2vspark.base.storage import read_table, scan_table
-from w2vspark.stages.table_io import spark_schema
-
-ROWS_PER_BATCH = 1 << 16
+from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
 
 
 def vocabulary(session: SparkSession, word_counts_uri: str, config: VocabularyConfig) -> DataFrame:

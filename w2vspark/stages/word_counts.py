@@ -14,13 +14,12 @@ from w2vspark.base.schemas import WORD_COUNTS
 from w2vspark.base.storage import read_table
 from w2vspark.base.tokenized import tokenize
 from w2vspark.base.tokenizer import tokenizer
-from w2vspark.stages.table_io import spark_schema
+from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
 
 # documents: rows of the corpus. Of these, malformed_rows could not be parsed, null_documents have no text,
 # empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not
 # UTF-8.
 REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "invalid_utf8", "tokens")
-ROWS_PER_BATCH = 1 << 16
 DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
 
 
@@ -52,7 +51,7 @@ def count_batches(batches: Iterator[pa.RecordBatch], config: TokensConfig) -> It
             if counts.distinct >= DISTINCT_WORDS:
                 yield from counts.take("word")
     yield from counts.take("word")
-    yield _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
+    yield from _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -80,13 +79,12 @@ class Counts:
         if self._pending >= max(self.distinct, DISTINCT_WORDS):
             self._sum()
 
-    def take(self, kind: str) -> Iterator[pa.RecordBatch]:
+    def take(self, kind: str) -> list[pa.RecordBatch]:
         """The sums as rows of schemas.WORD_COUNTS; what remains is empty."""
         self._sum()
-        words, counts = self._words[0], self._counts[0]
+        rows = _rows(kind, self._words[0], self._counts[0])
         self._clear()
-        for first in range(0, len(words), ROWS_PER_BATCH):
-            yield _rows(kind, words[first : first + ROWS_PER_BATCH], counts[first : first + ROWS_PER_BATCH])
+        return rows
 
     def _clear(self) -> None:
         self._words = [pa.array([], pa.string())]
@@ -108,5 +106,6 @@ def read_report(uri: str) -> dict[str, int]:
     return dict.fromkeys(REPORT, 0) | dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 
-def _rows(kind: str, words: pa.Array, counts: pa.Array) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.repeat(kind, len(words)), words, counts], schema=WORD_COUNTS)
+def _rows(kind: str, words: pa.Array, counts: pa.Array) -> list[pa.RecordBatch]:
+    rows = pa.Table.from_arrays([pa.repeat(kind, len(words)), words, counts], schema=WORD_COUNTS)
+    return list(rows.to_batches(ROWS_PER_BATCH))
