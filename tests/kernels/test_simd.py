@@ -11,23 +11,23 @@ DIMENSIONS = [1, 3, 7, 8, 9, 16, 31, 100, 300]
 
 
 @njit
-def one(a, rows, first, b, outs, first_out, chunks, logits):
-    simd.dots_of_one(a, rows, first, b, outs, first_out, chunks, logits)
+def one(a, rows, first, b, outs, first_out, chunks, logits, at):
+    simd.dots_of_one(a, rows, first, b, outs, first_out, chunks, logits, at)
 
 
 @njit
-def two(a, rows, first, b, outs, first_out, chunks, logits):
-    simd.dots_of_two(a, rows, first, b, outs, first_out, chunks, logits)
+def two(a, rows, first, b, outs, first_out, chunks, logits, at):
+    simd.dots_of_two(a, rows, first, b, outs, first_out, chunks, logits, at)
 
 
 @njit
-def steps_of(logits, count, labels, first_label, weights, first_weight):
-    simd.logistic_steps(logits, count, labels, first_label, weights, first_weight)
+def steps_of(logits, at, count, labels, weights, first):
+    simd.logistic_steps(logits, at, count, labels, weights, first)
 
 
 @njit
-def update(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps):
-    simd.update_block(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps)
+def update(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps, at):
+    simd.update_block(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps, at)
 
 
 @njit
@@ -49,9 +49,10 @@ def test_dots_of_scattered_rows_are_numpys(kernel, count, dimensions):
     stride = a.shape[1]
     rows, outs = random.permutation(9), random.permutation(20)
     first, first_out = 3, 7
-    logits = np.full(9 * LANES, np.float32(777))
-    kernel(a.ravel(), rows * stride, first, b.ravel(), outs * stride, first_out, stride // LANES, logits)
-    table = logits.reshape(9, LANES)
+    logits, at = np.full(11 * LANES, np.float32(777)), 2 * LANES
+    kernel(a.ravel(), rows * stride, first, b.ravel(), outs * stride, first_out, stride // LANES, logits, at)
+    assert (logits[:at] == 777).all()
+    table = logits[at:].reshape(9, LANES)
     expected = a[rows[first : first + count]].astype(float) @ b[outs[first_out : first_out + BLOCK]].astype(float).T
     np.testing.assert_allclose(table[first : first + count, :BLOCK], expected, rtol=0, atol=2e-6 * dimensions**0.5)
     assert (table[first : first + count, BLOCK:] == 0).all()
@@ -64,29 +65,30 @@ def test_two_inputs_at_a_time_give_the_bits_of_one_at_a_time():
     a, b = padded(random, 2, 100), padded(random, BLOCK, 100)
     stride, logits = a.shape[1], np.zeros((2, 2 * LANES), np.float32)
     rows, outs = np.arange(2) * stride, np.arange(BLOCK) * stride
-    two(a.ravel(), rows, 0, b.ravel(), outs, 0, stride // LANES, logits[0])
+    two(a.ravel(), rows, 0, b.ravel(), outs, 0, stride // LANES, logits[0], 0)
     for i in range(2):
-        one(a.ravel(), rows, i, b.ravel(), outs, 0, stride // LANES, logits[1])
+        one(a.ravel(), rows, i, b.ravel(), outs, 0, stride // LANES, logits[1], 0)
     assert logits[0].tobytes() == logits[1].tobytes()
 
 
 def test_steps_are_label_minus_sigmoid_times_weight():
     random = np.random.default_rng(3)
     logits = np.linspace(-30, 30, 50 * LANES, dtype=np.float32)
-    labels = random.integers(0, 2, 3 * LANES).astype(np.float32)
+    labels = random.integers(0, 2, 4 * LANES).astype(np.float32)
     weights = random.uniform(-1, 1, 4 * LANES).astype(np.float32)
     steps = logits.copy()
-    steps_of(steps, 49, labels, 1 * LANES, weights, 2 * LANES)
-    x = logits.astype(float).reshape(50, LANES)[:49]
-    expected = (labels[LANES : 2 * LANES] - 1 / (1 + np.exp(-x))) * weights[2 * LANES : 3 * LANES].astype(float)
-    np.testing.assert_allclose(steps.reshape(50, LANES)[:49], expected, rtol=0, atol=3e-7)
+    steps_of(steps, LANES, 48, labels, weights, 2 * LANES)
+    x = logits.astype(float).reshape(50, LANES)[1:49]
+    expected = (labels[2 * LANES : 3 * LANES] - 1 / (1 + np.exp(-x))) * weights[2 * LANES : 3 * LANES].astype(float)
+    np.testing.assert_allclose(steps.reshape(50, LANES)[1:49], expected, rtol=0, atol=3e-7)
     assert (steps[49 * LANES :] == logits[49 * LANES :]).all(), "a row behind the last was written"
+    assert (steps[:LANES] == logits[:LANES]).all(), "a row before the first was written"
 
 
 def test_a_small_sigmoid_has_a_small_relative_error():
     x = np.linspace(-79, -10, 100 * LANES, dtype=np.float32)
     steps = x.copy()
-    steps_of(steps, 100, np.zeros(LANES, np.float32), 0, np.ones(LANES, np.float32), 0)
+    steps_of(steps, 0, 100, np.zeros(LANES, np.float32), np.ones(LANES, np.float32), 0)
     np.testing.assert_allclose(-steps, 1 / (1 + np.exp(-x.astype(float))), rtol=1e-6)
 
 
@@ -94,7 +96,7 @@ def test_a_small_sigmoid_has_a_small_relative_error():
 def test_steps_of_huge_logits_saturate_and_stay_finite(huge):
     logits = np.tile(np.array([huge, -huge], np.float32), LANES // 2)
     labels = np.repeat(np.array([0, 1], np.float32), LANES // 2)
-    steps_of(logits, 1, labels, 0, np.ones(LANES, np.float32), 0)
+    steps_of(logits, 0, 1, labels, np.ones(LANES, np.float32), 0)
     np.testing.assert_allclose(logits, np.tile([-1, 0], 2).tolist() + np.tile([0, 1], 2).tolist(), rtol=0, atol=1e-30)
 
 
@@ -111,7 +113,7 @@ def test_an_update_uses_the_old_rows_of_both_sides(count, dimensions):
     new_a[inputs] += used @ b[outputs].astype(float)
     new_b[outputs] += used.T @ a[inputs].astype(float)
     at = rows * stride
-    update(a.ravel(), at, count, a.ravel(), at, b.ravel(), outs * stride, first_out, stride // LANES, steps.ravel())
+    update(a.ravel(), at, count, a.ravel(), at, b.ravel(), outs * stride, first_out, stride // LANES, steps.ravel(), 0)
     np.testing.assert_allclose(a, new_a, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, new_b, rtol=0, atol=2e-6)
     assert (a[:, dimensions:] == 0).all() and (b[:, dimensions:] == 0).all(), "padding must stay 0"
@@ -127,7 +129,7 @@ def test_an_input_row_used_twice_in_place_adds_up():
         new_b += np.outer(steps[i, :BLOCK], new_a[row])
         new_a[row] += steps[i, :BLOCK] @ old_b
     outs, at = np.arange(BLOCK) * stride, order * stride
-    update(a.ravel(), at, 4, a.ravel(), at, b.ravel(), outs, 0, stride // LANES, steps.ravel())
+    update(a.ravel(), at, 4, a.ravel(), at, b.ravel(), outs, 0, stride // LANES, steps.ravel(), 0)
     np.testing.assert_allclose(a, new_a, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, new_b, rtol=0, atol=2e-6)
 
@@ -142,7 +144,7 @@ def test_several_blocks_collect_the_inputs_change_apart():
     for block in range(3):
         update(
             a.ravel(), order * stride, 3, change.ravel(), buffer_rows, b.ravel(), outs, block * BLOCK,
-            stride // LANES, steps[block].ravel(),
+            stride // LANES, steps.ravel(), block * 3 * LANES,
         )  # fmt: skip
     used = np.concatenate([steps[block, :, :BLOCK].astype(float) for block in range(3)], axis=1)
     assert (a == old_a).all(), "the inputs themselves wait until the last block has seen them"
@@ -157,7 +159,7 @@ def test_an_output_row_with_steps_of_zero_keeps_its_bytes():
     steps[:, 0] = 0.1
     before = b.copy()
     at = np.arange(5) * 24
-    update(a.ravel(), at, 5, a.ravel(), at, b.ravel(), np.arange(BLOCK) * 24, 0, 3, steps.ravel())
+    update(a.ravel(), at, 5, a.ravel(), at, b.ravel(), np.arange(BLOCK) * 24, 0, 3, steps.ravel(), 0)
     assert (b[0] != before[0]).all()
     assert b[1:].tobytes() == before[1:].tobytes()
 

@@ -2,12 +2,14 @@
 
 Both rules work row by row, in float64, in the replicas' order, over the replicas that touched the row:
 `mean`, weighted by updates; and `adasum` (Maleki et al. 2021, "Scaling distributed training with adaptive
-summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones added.
+summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones added. What an optimiser keeps with a
+row, AdaGrad's sum of squares, is a sum over all replicas.
 """
 
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.simd import LANES
 
 RULES = {"mean": 0, "adasum": 1}
 
@@ -56,7 +58,7 @@ def _combine_row(rule, touched, columns, weights, changes):
 
 
 @compiled
-def _combine_changes(rule, changes, updates, columns, rows):
+def _combine_changes(rule, changes, updates, columns, state, rows):
     replicas = changes.shape[0]
     scratch = np.empty((replicas, columns), np.float64)
     weights = np.empty(replicas, np.float64)
@@ -72,16 +74,30 @@ def _combine_changes(rule, changes, updates, columns, rows):
             _combine_row(rule, touched, columns, weights, scratch)
             for d in range(columns):
                 rows[i, d] = np.float32(rows[i, d] + scratch[0, d])
+            for d in range(columns, columns + state):
+                total = np.float64(rows[i, d])
+                for r in range(replicas):
+                    if updates[r, i] > 0:
+                        total += changes[r, i, d]
+                rows[i, d] = np.float32(total)
 
 
 @compiled
-def _merge_lanes(rule, first, last, columns, base, lanes, lane_updates, updates):
+def _merge_lanes(rule, first, last, columns, state, base, lanes, lane_updates, updates):
     replicas = lanes.shape[0]
     stride = base.shape[1]
+    state_at = (columns + LANES - 1) // LANES * LANES
     scratch = np.empty((replicas, columns), np.float64)
     weights = np.empty(replicas, np.float64)
+    kept = np.empty(state, np.float64)
     for i in range(first, last):
         touched = 0
+        for d in range(state_at, state_at + state):
+            total = np.float64(base[i, d])
+            for r in range(replicas):
+                if lane_updates[r, i] > 0:
+                    total += np.float64(lanes[r, i, d]) - np.float64(base[i, d])
+            kept[d - state_at] = total
         for r in range(replicas):
             count = lane_updates[r, i]
             if count > 0:
@@ -95,6 +111,8 @@ def _merge_lanes(rule, first, last, columns, base, lanes, lane_updates, updates)
             _combine_row(rule, touched, columns, weights, scratch)
             for d in range(columns):
                 base[i, d] = np.float32(base[i, d] + scratch[0, d])
+            for d in range(state):
+                base[i, state_at + d] = np.float32(kept[d])
             for r in range(replicas):
                 for d in range(stride):
                     lanes[r, i, d] = base[i, d]
@@ -110,12 +128,12 @@ def first_row_not_finite(rows: np.ndarray) -> int:
     return -1
 
 
-def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: np.ndarray) -> None:
+def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: np.ndarray, state: int = 0) -> None:
     """Add the combined change of all replicas to `rows`, in place.
 
-    changes: float32 (replicas, n, columns), new - old of each replica, in the replicas' order.
-    updates: int32 (replicas, n), how often each replica updated each row; 0 = it did not touch it.
-    rows: float32 (n, stride >= columns), the old rows. Raises KeyError or ValueError on other input.
+    changes: float32 (replicas, n, columns), new - old of each replica, in the replicas' order. The last `state` columns
+    are the optimiser's, and added up. updates: int32 (replicas, n), how often each replica updated each row; 0 = it did
+    not touch it. rows: float32 (n, stride >= columns), the old rows. Raises KeyError or ValueError on other input.
     """
     if changes.ndim != 3 or rows.ndim != 2 or changes.shape[:2] != updates.shape or changes.shape[1] != rows.shape[0]:
         raise ValueError(f"shapes do not fit: changes {changes.shape}, updates {updates.shape}, rows {rows.shape}")
@@ -123,7 +141,7 @@ def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: n
         raise ValueError(f"expected float32, int32, float32, got {changes.dtype}, {updates.dtype}, {rows.dtype}")
     if rows.shape[1] < changes.shape[2]:
         raise ValueError(f"rows have {rows.shape[1]} columns, changes {changes.shape[2]}")
-    _combine_changes(RULES[rule], changes, updates, changes.shape[2], rows)
+    _combine_changes(RULES[rule], changes, updates, changes.shape[2] - state, state, rows)
 
 
 def merge_lanes(
@@ -135,10 +153,12 @@ def merge_lanes(
     lanes: np.ndarray,
     lane_updates: np.ndarray,
     updates: np.ndarray,
+    state: int = 0,
 ) -> None:
     """Merge rows first..last of all lanes into `base`, hand the result back to the lanes, count the updates.
 
-    base: float32 (n, stride), what the lanes last started from. lanes: float32 (lanes, n, stride).
+    base: float32 (n, stride), what the lanes last started from; with `state` floats of an optimiser behind the columns'
+    last chunk, which are added up. lanes: float32 (lanes, n, stride).
     lane_updates: int32 (lanes, n), set to 0. updates: int32 (n,), added to. Only rows with updates are touched.
     Raises KeyError or ValueError on other input.
     """
@@ -157,4 +177,6 @@ def merge_lanes(
         )
     if not 0 <= first <= last <= base.shape[0] or columns > base.shape[1]:
         raise ValueError(f"rows {first}..{last} or {columns} columns are not in base {base.shape}")
-    _merge_lanes(RULES[rule], first, last, columns, base, lanes, lane_updates, updates)
+    if state and (columns + LANES - 1) // LANES * LANES + state > base.shape[1]:
+        raise ValueError(f"base {base.shape} has no room for {state} floats of state behind {columns} columns")
+    _merge_lanes(RULES[rule], first, last, columns, state, base, lanes, lane_updates, updates)

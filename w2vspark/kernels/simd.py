@@ -7,7 +7,7 @@ They are written as IR, not as loops for a vectoriser, for two reasons. The orde
 and no fast-math flag lets LLVM change it, so the bits do not depend on the CPU target. And the straight-line
 code for a block comes from a loop over the block's rows, so one text serves every block size.
 
-Pointers are flat float32 arrays; rows are given as offsets in elements; a row is `chunks` vectors of eight
+Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors of eight
 (the caller pads rows with zeros, which all operations here keep). No bounds are checked.
 """
 
@@ -34,8 +34,33 @@ Builder = Any
 Value = Any
 
 
-def _base(context: Any, builder: Builder, array_type: Any, array: Value) -> Value:
-    return context.make_array(array_type)(context, builder, array).data
+def _base(context: Any, builder: Builder, kind: Any, array: Value) -> Value:
+    return array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
+
+
+@intrinsic
+def pointer_to(typingctx: Any, array: Any) -> tuple[Signature, Callable[..., Value]]:
+    """A contiguous array's first element, to be indexed without bounds as the array is.
+
+    An inner kernel takes pointers: numba passes an array as seven arguments and counts its references at every call.
+    Whoever takes the pointer keeps the array alive.
+    """
+    signature = types.CPointer(array.dtype)(array)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        return _base(context, builder, sig.args[0], args[0])
+
+    return signature, codegen
+
+
+@intrinsic
+def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callable[..., Value]]:
+    """The pointer to the element `count` places behind."""
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        return builder.gep(args[0], [args[1]])
+
+    return pointer(pointer, types.int64), codegen
 
 
 def _load(builder: Builder, base: Value, offset: Value) -> Value:
@@ -87,39 +112,53 @@ def _offsets(builder: Builder, base: Value, first: Value, count: int) -> list[Va
     return [builder.load(builder.gep(base, [builder.add(first, ir.Constant(WIDE, i))])) for i in range(count)]
 
 
-def _chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
-    """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
+def _loop(builder: Builder, count: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
+    """for i in range(count): carried = body(i, carried); return carried. Runs once where count is less than one."""
     before = builder.block
-    loop = builder.append_basic_block("chunk")
-    after = builder.append_basic_block("chunks.done")
+    loop = builder.append_basic_block("loop")
+    after = builder.append_basic_block("loop.done")
     builder.branch(loop)
     builder.position_at_end(loop)
-    step = builder.phi(WIDE)
-    step.add_incoming(ir.Constant(WIDE, 0), before)
+    i = builder.phi(WIDE)
+    i.add_incoming(ir.Constant(WIDE, 0), before)
     carried = []
     for value in start:
         phi = builder.phi(value.type)
         phi.add_incoming(value, before)
         carried.append(phi)
-    new = body(builder.mul(step, ir.Constant(WIDE, LANES)), carried)
-    following = builder.add(step, ir.Constant(WIDE, 1))
+    new = body(i, carried)
+    following = builder.add(i, ir.Constant(WIDE, 1))
     end = builder.block
-    step.add_incoming(following, end)
+    i.add_incoming(following, end)
     for phi, value in zip(carried, new, strict=True):
         phi.add_incoming(value, end)
-    builder.cbranch(builder.icmp_signed("<", following, chunks), loop, after)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
     builder.position_at_end(after)
     return new
 
 
+def _chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
+    """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
+    return _loop(builder, chunks, start, lambda i, carried: body(builder.mul(i, ir.Constant(WIDE, LANES)), carried))
+
+
 def _dots(inputs: int) -> Any:
-    """Logits of `inputs` (1 or 2) input rows x BLOCK output rows: logits[8*i + k] = input_i . output_k."""
+    """Logits of `inputs` (1 or 2) input rows x BLOCK output rows: logits[at + 8*(first + i) + k] = input_i . output_k."""
 
     @intrinsic
     def dots(
-        typingctx: Any, a: Any, rows: Any, first: Any, b: Any, outs: Any, first_out: Any, chunks: Any, logits: Any
+        typingctx: Any,
+        a: Any,
+        rows: Any,
+        first: Any,
+        b: Any,
+        outs: Any,
+        first_out: Any,
+        chunks: Any,
+        logits: Any,
+        at: Any,
     ) -> tuple[Signature, Callable[..., Value]]:
-        signature = types.void(a, rows, types.int64, b, outs, types.int64, types.int64, logits)
+        signature = types.void(a, rows, types.int64, b, outs, types.int64, types.int64, logits, types.int64)
 
         def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
             a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
@@ -141,7 +180,7 @@ def _dots(inputs: int) -> Any:
             for i in range(inputs):
                 padded = sums[i * BLOCK : (i + 1) * BLOCK] + [_splat(0.0)] * (LANES - BLOCK)
                 offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, LANES))
-                _store(builder, _sums(builder, padded), logits_base, offset)
+                _store(builder, _sums(builder, padded), logits_base, builder.add(args[8], offset))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -166,58 +205,122 @@ def update_block(
     first_out: Any,
     chunks: Any,
     steps: Any,
+    at: Any,
 ) -> tuple[Signature, Callable[..., Value]]:
     """One fused pass: target_i += sum_k step_ik * output_k (old), output_k += sum_i step_ik * input_i.
 
-    `target` is the input array itself where there is one block of outputs; with more, a buffer that collects
-    the inputs' changes until the last block has seen the old inputs. Needs chunks >= 1 and count >= 1.
+    step_ik = steps[at + 8*i + k]. `target` is the input array itself, changed in place, where no other block of
+    outputs must see the old inputs. Needs chunks >= 1 and count >= 1.
     """
-    signature = types.void(a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps)
+    signature = types.void(
+        a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps, types.int64
+    )
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
         t_base, t_rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
         b_base, outs_base = (_base(context, builder, sig.args[i], args[i]) for i in (5, 6))
-        steps_base = _base(context, builder, sig.args[9], args[9])
+        steps_base = builder.gep(_base(context, builder, sig.args[9], args[9]), [args[10]])
         b_rows = _offsets(builder, outs_base, args[7], BLOCK)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             old = [_load(builder, b_base, builder.add(row, d)) for row in b_rows]
-            before = builder.block
-            loop = builder.append_basic_block("input")
-            after = builder.append_basic_block("inputs.done")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            i = builder.phi(WIDE)
-            i.add_incoming(ir.Constant(WIDE, 0), before)
-            new = []
-            for value in old:
-                phi = builder.phi(VECTOR)
-                phi.add_incoming(value, before)
-                new.append(phi)
-            row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
-            target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
-            left = _load(builder, a_base, row)
-            moved = _load(builder, t_base, target_row)
-            following = []
-            for k in range(BLOCK):
-                at = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
-                step = _broadcast(builder, builder.load(builder.gep(steps_base, [at])))
-                moved = _fma(builder, step, old[k], moved)
-                following.append(_fma(builder, step, left, new[k]))
-            _store(builder, moved, t_base, target_row)
-            next_i = builder.add(i, ir.Constant(WIDE, 1))
-            i.add_incoming(next_i, loop)
-            for phi, value in zip(new, following, strict=True):
-                phi.add_incoming(value, loop)
-            builder.cbranch(builder.icmp_signed("<", next_i, args[2]), loop, after)
-            builder.position_at_end(after)
-            for row, value in zip(b_rows, following, strict=True):
+
+            def one_input(i: Value, new: list[Value]) -> list[Value]:
+                row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
+                target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
+                left = _load(builder, a_base, row)
+                moved = _load(builder, t_base, target_row)
+                following = []
+                for k in range(BLOCK):
+                    at = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
+                    step = _broadcast(builder, builder.load(builder.gep(steps_base, [at])))
+                    moved = _fma(builder, step, old[k], moved)
+                    following.append(_fma(builder, step, left, new[k]))
+                _store(builder, moved, t_base, target_row)
+                return following
+
+            for row, value in zip(b_rows, _loop(builder, args[2], old, one_input), strict=True):
                 _store(builder, value, b_base, builder.add(row, d))
             return []
 
         _chunk_loop(builder, args[8], [], chunk)
         return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def sum_rows(
+    typingctx: Any, a: Any, rows: Any, count: Any, scale: Any, out: Any, at: Any, chunks: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """out[at:] = scale * (row_0 + row_1 + …), added in that order. Needs chunks >= 1 and count >= 1."""
+    signature = types.void(a, rows, types.int64, types.float32, out, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
+        out_base = _base(context, builder, sig.args[4], args[4])
+        scale = _broadcast(builder, args[3])
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            def one_row(i: Value, sums: list[Value]) -> list[Value]:
+                row = builder.load(builder.gep(rows_base, [i]))
+                return [builder.fadd(sums[0], _load(builder, a_base, builder.add(row, d)))]
+
+            sums = _loop(builder, args[2], [_splat(0.0)], one_row)
+            _store(builder, builder.fmul(sums[0], scale), out_base, builder.add(args[5], d))
+            return []
+
+        _chunk_loop(builder, args[6], [], chunk)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def spread_row(
+    typingctx: Any, change: Any, at: Any, scale: Any, a: Any, rows: Any, count: Any, chunks: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """row_i += scale * change[at:] for `count` rows of a. Needs chunks >= 1 and count >= 1."""
+    signature = types.void(change, types.int64, types.float32, a, rows, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        change_base = _base(context, builder, sig.args[0], args[0])
+        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
+        scale = _broadcast(builder, args[2])
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            step = builder.fmul(scale, _load(builder, change_base, builder.add(args[1], d)))
+
+            def one_row(i: Value, _: list[Value]) -> list[Value]:
+                row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
+                _store(builder, builder.fadd(_load(builder, a_base, row), step), a_base, row)
+                return []
+
+            _loop(builder, args[5], [], one_row)
+            return []
+
+        _chunk_loop(builder, args[6], [], chunk)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def square_of_row(typingctx: Any, a: Any, at: Any, chunks: Any) -> tuple[Signature, Callable[..., Value]]:
+    """The row's dot product with itself, float32. Needs chunks >= 1."""
+    signature = types.float32(a, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base = builder.gep(_base(context, builder, sig.args[0], args[0]), [args[1]])
+
+        def chunk(d: Value, sums: list[Value]) -> list[Value]:
+            row = _load(builder, base, d)
+            return [_fma(builder, row, row, sums[0])]
+
+        sums = _chunk_loop(builder, args[2], [_splat(0.0)], chunk)
+        total = _sums(builder, sums + [_splat(0.0)] * (LANES - 1))
+        return builder.extract_element(total, ir.Constant(INT, 0))
 
     return signature, codegen
 
@@ -241,31 +344,46 @@ def _select(builder: Builder, compare: str, a: Value, b: Value) -> Value:
     return builder.select(builder.fcmp_ordered(compare, a, b), a, b)
 
 
+def _bounded(builder: Builder, x: Value) -> Value:
+    return _select(builder, ">", _select(builder, "<", x, _splat(80.0)), _splat(-80.0))
+
+
 @intrinsic
 def logistic_steps(
-    typingctx: Any, logits: Any, count: Any, labels: Any, first_label: Any, weights: Any, first_weight: Any
+    typingctx: Any, logits: Any, at: Any, count: Any, labels: Any, weights: Any, first: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """In place, for each of `count` rows of eight logits: (label - sigmoid(logit)) * weight.
+    """In place, for `count` rows of eight logits from logits[at]: (label - sigmoid(logit)) * weight.
 
-    The eight labels and eight weights at their first elements serve every row.
+    The eight labels and weights from `first` serve every row.
     """
-    signature = types.void(logits, types.int64, labels, types.int64, weights, types.int64)
+    signature = types.void(logits, types.int64, types.int64, labels, weights, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base = _base(context, builder, sig.args[0], args[0])
-        label = _load(builder, _base(context, builder, sig.args[2], args[2]), args[3])
+        base = builder.gep(_base(context, builder, sig.args[0], args[0]), [args[1]])
+        label = _load(builder, _base(context, builder, sig.args[3], args[3]), args[5])
         weight = _load(builder, _base(context, builder, sig.args[4], args[4]), args[5])
 
         def row(offset: Value, _: list[Value]) -> list[Value]:
-            x = _load(builder, base, offset)
-            minus = builder.fsub(_splat(0.0), x)
-            minus = _select(builder, "<", minus, _splat(80.0))
-            minus = _select(builder, ">", minus, _splat(-80.0))
+            minus = _bounded(builder, builder.fsub(_splat(0.0), _load(builder, base, offset)))
             sigmoid = builder.fdiv(_splat(1.0), builder.fadd(_splat(1.0), _exp(builder, minus)))
             _store(builder, builder.fmul(builder.fsub(label, sigmoid), weight), base, offset)
             return []
 
-        _chunk_loop(builder, args[1], [], row)
+        _chunk_loop(builder, args[2], [], row)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def exponential(typingctx: Any, values: Any, at: Any, shift: Any) -> tuple[Signature, Callable[..., Value]]:
+    """In place, for eight values from values[at]: e**(value - shift), with the exponent kept within +-80."""
+    signature = types.void(values, types.int64, types.float32)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base = _base(context, builder, sig.args[0], args[0])
+        x = builder.fsub(_load(builder, base, args[1]), _broadcast(builder, args[2]))
+        _store(builder, _exp(builder, _bounded(builder, x)), base, args[1])
         return context.get_dummy_value()
 
     return signature, codegen

@@ -1,14 +1,18 @@
 """train_pieces against plain Python, finite differences and statistics."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from w2vspark.kernels.huffman import Paths, huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
-from w2vspark.kernels.skipgram import train_pieces
+from w2vspark.kernels.word2vec import NO_PATHS, Objective, Subwords, Tables, train_pieces
 
 from . import reference
-from .cases import Case, make_case
+from .cases import Case, changed, make_case
 
 KEEP_ALL = 2**32
 
@@ -57,47 +61,6 @@ def test_pieces_trained_in_two_calls_give_the_bytes_of_one_call():
 def point_noise(words: int, word: int) -> np.ndarray:
     """An alias table of which every slot gives `word`."""
     return np.full(words, word, np.uint64)
-
-
-def descended_by_finite_differences(case: Case) -> tuple[np.ndarray, np.ndarray, list[reference.Event]]:
-    """Rows after one step per window event down the central differences of the loss that METHODS.md states."""
-    inputs, outputs = case.inputs.astype(float), case.outputs.astype(float)
-    done = []
-    for piece, stream, rate in zip(case.pieces, case.streams.tolist(), case.rates.tolist(), strict=True):
-        drawn = reference.draw_events(
-            piece, stream, case.keep.tolist(), case.noise.tolist(), case.window, case.negatives
-        )
-        for event in drawn:
-            gradients = []
-            for matrix in (inputs, outputs):
-                gradient = np.zeros_like(matrix)
-                for at in np.ndindex(matrix.shape):
-                    old = matrix[at]
-                    matrix[at] = old + 1e-5
-                    above = reference.event_loss(inputs, outputs, event)
-                    matrix[at] = old - 1e-5
-                    gradient[at] = (above - reference.event_loss(inputs, outputs, event)) / 2e-5
-                    matrix[at] = old
-                gradients.append(gradient)
-            inputs -= rate * gradients[0]
-            outputs -= rate * gradients[1]
-            done.append(event)
-    return inputs, outputs, done
-
-
-@pytest.mark.parametrize("negatives", [1, 5, 6, 20])
-@pytest.mark.parametrize("sentence", [[0, 1], [2, 0, 4], [5, 4, 3, 2, 1, 0]], ids=str)
-def test_an_event_steps_down_the_gradient_of_the_stated_loss(sentence, negatives):
-    case = make_case(
-        6, 8, seed=len(sentence), pieces=0, negatives=negatives, keep=np.full(6, KEEP_ALL, np.uint64),
-    )  # fmt: skip
-    case.pieces = [sentence]
-    case.streams, case.rates = case.streams[:1], np.array([0.05], np.float32)
-    inputs, outputs, events = descended_by_finite_differences(case)
-    got, _ = case.run()
-    assert [event.centre for event in events] == sentence
-    np.testing.assert_allclose(got["inputs"], inputs, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(got["outputs"][:6], outputs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("negatives", [1, 3, 5, 8])
@@ -161,18 +124,15 @@ def unit_case(words: int, pieces: list[list[int]], seed: int, **changes) -> Case
         pieces=pieces,
         streams=streams,
         rates=np.full(len(pieces), 2 * UNIT, np.float32),
-        keep=np.full(words, KEEP_ALL, np.uint64),
-        noise=point_noise(words, words - 1),
+        tables=Tables(np.full(words, KEEP_ALL, np.uint64), point_noise(words, words - 1)),
     )
-    for name, value in changes.items():
-        setattr(case, name, value)
-    return case
+    return changed(case, **changes)
 
 
 def met(case: Case) -> np.ndarray:
     """How often each output word (row) was trained on each context (column); negatives count below 0."""
     got, _ = case.run()
-    times = got["outputs"][: case.noise.size, : case.noise.size].astype(float) / UNIT
+    times = got["outputs"][: len(case.inputs), : len(case.inputs)].astype(float) / UNIT
     np.testing.assert_allclose(times, np.round(times), rtol=0, atol=0.2)
     return np.round(times).astype(int)
 
@@ -300,6 +260,22 @@ def test_nothing_to_train_changes_nothing():
         assert got["inputs"].tobytes() == case.inputs.tobytes() and (got["output_updates"] == 0).all()
 
 
+def hierarchy(arguments: dict) -> dict:
+    rows = {name: arguments[name][:-1] for name in ("outputs", "output_updates")}
+    return rows | {"objective": Objective(loss="hs")}
+
+
+def with_paths(arguments: dict, paths: Paths, node: int | None = None) -> Tables:
+    if node is not None:
+        paths.nodes[0] = node
+    return replace(arguments["tables"], paths=paths)
+
+
+def with_parts(arguments: dict, starts: Iterable[int], rows: Iterable[int]) -> Tables:
+    parts = Subwords(np.array(list(starts)), np.array(list(rows), np.int32))
+    return replace(arguments["tables"], subwords=parts)
+
+
 BAD = {
     "inputs of float64": lambda a: {"inputs": a["inputs"].astype(float)},
     "inputs of too many rows": lambda a: {"inputs": np.vstack([a["inputs"], a["inputs"]])},
@@ -322,11 +298,28 @@ BAD = {
     "streams of int64": lambda a: {"streams": a["streams"].astype(np.int64)},
     "rates of float64": lambda a: {"rates": a["rates"].astype(float)},
     "too few rates": lambda a: {"rates": a["rates"][:-1]},
-    "keep of another vocabulary": lambda a: {"keep": a["keep"][:-1]},
-    "keep of int64": lambda a: {"keep": a["keep"].astype(np.int64)},
-    "noise of another vocabulary": lambda a: {"noise": a["noise"][:-1]},
-    "a window of 0": lambda a: {"window": 0},
-    "no negatives": lambda a: {"negatives": 0},
+    "a void row of another vocabulary": lambda a: {"tables": replace(a["tables"], keep=a["tables"].keep[:-1])},
+    "keep of int64": lambda a: {"tables": replace(a["tables"], keep=a["tables"].keep.astype(np.int64))},
+    "noise of another vocabulary": lambda a: {"tables": replace(a["tables"], noise=a["tables"].noise[:-1])},
+    "no noise": lambda a: {"tables": Tables(a["tables"].keep)},
+    "a window of 0": lambda a: {"objective": Objective(window=0)},
+    "no negatives": lambda a: {"objective": Objective(negatives=0)},
+    "a loss of no name": lambda a: {"objective": Objective(loss="hinge")},
+    "outputs of words for inner nodes": lambda a: {"objective": Objective(loss="hs")},
+    "paths of another vocabulary": lambda a: hierarchy(a) | {"tables": with_paths(a, huffman_paths(np.ones(19, int)))},
+    "no paths": lambda a: hierarchy(a) | {"tables": with_paths(a, NO_PATHS)},
+    "a node behind the root": lambda a: hierarchy(a) | {"tables": with_paths(a, huffman_paths(np.ones(20, int)), 19)},
+    "AdaGrad without its state": lambda a: {"objective": Objective(adagrad=0.1)},
+    "a word made of no row": lambda a: {"tables": with_parts(a, [0, *range(20)], range(19))},
+    "a part that is no row": lambda a: {"tables": with_parts(a, range(21), [20, *range(19)])},
+    "AdaGrad and subwords": lambda a: {
+        "tables": with_parts(a, range(21), range(20)),
+        "objective": Objective(adagrad=0.1),
+        "inputs": np.zeros((20, 16), np.float32),
+        "outputs": np.zeros((21, 16), np.float32),
+    },
+    "columns that do not fit the stride": lambda a: {"columns": 9},
+    "columns of 0": lambda a: {"columns": 0, "inputs": a["inputs"][:, :0], "outputs": a["outputs"][:, :0]},
 }
 
 

@@ -1,0 +1,82 @@
+"""Huffman's code over the vocabulary: each word's path from the root, for hierarchical softmax.
+
+Huffman 1952; Morin & Bengio 2005; Mikolov et al. 2013 (word2vec.c). Built from two queues in the order of the counts,
+so that ties have one answer: the less frequent, then the later word goes first, and a word before an inner node.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from w2vspark.kernels.compiled import compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Of word w, root first: nodes[starts[w] : starts[w + 1]], and at each the branch that the path takes."""
+
+    starts: np.ndarray  # int64 (V + 1,)
+    nodes: np.ndarray  # int32, inner nodes 0 … V - 2 in the order in which they were made; the root is the last
+    codes: np.ndarray  # uint8, 0 or 1
+
+
+@compiled
+def _fill_tree(counts, parents, branches):
+    """parents, branches of words 0 … V-1 and, behind them, of inner nodes in the order in which they are made."""
+    words = counts.size
+    weights = np.empty(words - 1, np.int64)
+    word = words - 1  # the queue of words: from the least frequent
+    node = 0  # the queue of inner nodes: their weights never fall
+    for made in range(words - 1):
+        for branch in range(2):
+            if word >= 0 and (node >= made or counts[word] <= weights[node]):
+                child, weight = word, counts[word]
+                word -= 1
+            else:
+                child, weight = words + node, weights[node]
+                node += 1
+            parents[child] = made
+            branches[child] = branch
+            weights[made] = weight if branch == 0 else weights[made] + weight
+
+
+@compiled
+def _fill_lengths(parents, words, depths, starts):
+    for made in range(words - 3, -1, -1):  # an inner node is made before its parent
+        depths[made] = depths[parents[words + made]] + 1
+    for word in range(words):
+        starts[word + 1] = starts[word] + depths[parents[word]] + 1
+
+
+@compiled
+def _fill_paths(parents, branches, words, starts, nodes, codes):
+    for word in range(words):
+        child = word
+        for at in range(starts[word + 1] - 1, starts[word] - 1, -1):
+            nodes[at] = parents[child]
+            codes[at] = branches[child]
+            child = words + parents[child]
+
+
+def huffman_paths(counts: np.ndarray) -> Paths:
+    """The paths of all words.
+
+    counts: int64 (V,), positive and falling, as a vocabulary's. Of two subtrees the lighter one has code 0. A single
+    word has an empty path. Raises ValueError on other input.
+    """
+    if counts.dtype != np.int64 or counts.ndim != 1 or counts.size == 0 or counts.size >= 2**31:
+        raise ValueError(
+            f"counts must be a vector of int64 with 1 to 2**31-1 entries, not {counts.dtype} {counts.shape}"
+        )
+    if counts[-1] <= 0 or (np.diff(counts) > 0).any():
+        raise ValueError("counts must be positive and must not rise")
+    words = counts.size
+    parents = np.zeros(2 * words - 1, np.int32)
+    branches = np.zeros(2 * words - 1, np.uint8)
+    _fill_tree(counts, parents, branches)
+    starts = np.zeros(words + 1, np.int64)
+    if words > 1:
+        _fill_lengths(parents, words, np.zeros(words - 1, np.int64), starts)
+    nodes, codes = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.uint8)
+    _fill_paths(parents, branches, words, starts, nodes, codes)
+    return Paths(starts, nodes, codes)
