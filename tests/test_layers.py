@@ -77,7 +77,7 @@ def test_the_source_is_read_at_all():
     rooms = {room(module) for module in SOURCES}
     assert rooms >= {"", "base", "kernels", "vectors", "stages", "training", "top"}
     assert rooms <= {"", *ALLOWED}, "a new room needs its line in ALLOWED"
-    assert ("w2vspark.training.skipgram", "w2vspark.kernels.skipgram") in IMPORTS
+    assert ("w2vspark.training.word2vec", "w2vspark.kernels.word2vec") in IMPORTS
 
 
 def test_imports_between_rooms_point_one_way():

@@ -25,7 +25,7 @@ def test_the_next_session_maps_the_classes_that_a_warm_up_left(tmp_path: Path) -
     (archive,) = (tmp_path / "a cache" / "w2vspark").iterdir()
     assert str(archive) in told
     compiled = {file.name.partition(".")[0] for file in (tmp_path / "kernels").rglob("*.nbi")}
-    assert {"skipgram", "combine", "noise", "random"} <= compiled
+    assert {"word2vec", "events", "combine", "noise", "random"} <= compiled
     found = run_command("-c", MAPPED, str(tmp_path), environment=cache, program=[PYTHON]).assert_done()
     assert found.out.split("\n")[0] == str(archive)
 

@@ -16,12 +16,25 @@ from w2vspark.base.errors import ConfigError, InputError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
-from w2vspark.base.schemas import BUCKET_COUNTS, CONTEXT, ENCODED, METRICS, VECTORS, VOCABULARY, WORD_COUNTS, WORDS
+from w2vspark.base.schemas import (
+    BUCKET_COUNTS,
+    CODES,
+    CONTEXT,
+    ENCODED,
+    METRICS,
+    NODE_VECTORS,
+    VECTORS,
+    VOCABULARY,
+    WORD_COUNTS,
+    WORDS,
+)
 from w2vspark.manifest import manifest
 from w2vspark.progress import Progress
 from w2vspark.stages import encoded as encoding
+from w2vspark.stages.codes import codes
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
+from w2vspark.stages.nodes import nodes
 from w2vspark.stages.session import build_session, runtime_settings
 from w2vspark.stages.shared_storage import check_executors
 from w2vspark.stages.table_io import write_table
@@ -29,7 +42,7 @@ from w2vspark.stages.vectors import vectors
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import RoundJob, plan_rounds, resolve
+from w2vspark.training.plan import RoundJob, check_vocabulary, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
 
 
@@ -132,12 +145,13 @@ def make_rounds(run: Run) -> dict[str, Any]:
     counted = run.records["vocabulary"]
     training = _resolved(run, counted["tokens"], counted["words"])
     log_start("rounds", **asdict(training))
+    check_vocabulary(training, counted["words"])
     rounds = plan_rounds(bucket_tokens(run), training)
     job = RoundJob(
         training=training,
         round=rounds[0],
         total_tokens=counted["tokens"] * training.epochs,
-        words=counted["words"],
+        shapes=matrix_shapes(training, counted["words"]),
         vocabulary_uri=run.uri("vocabulary"),
         encoded_uri=run.uri("encoded"),
         parameters_uri=None,
@@ -150,18 +164,25 @@ def make_rounds(run: Run) -> dict[str, Any]:
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:
-    """The published version: vectors, context, vocabulary, metrics and the manifest; then current.json."""
+    """The published version: vectors, context (or nodes, codes), vocabulary, metrics, manifest; then current.json."""
     version = publish.next_version(run.output)
     folder = publish.version_path(run.output, version)
     words, rounds = run.records["vocabulary"]["words"], run.records["rounds"]
-    for table, matrix in (("vectors", WORDS), ("context", CONTEXT)):
-        rows = vectors(
-            run.session(), matrix, rounds["parameters"], run.uri("vocabulary"), words, rounds["training"]["dimensions"]
-        )
+    training, parameters = TrainingConfig(**rounds["training"]), rounds["parameters"]
+    tables = {"vectors": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
+    of_words = {"vectors": WORDS} if training.loss == "hs" else {"vectors": WORDS, "context": CONTEXT}
+    for table, matrix in of_words.items():
+        rows = vectors(run.session(), matrix, parameters, run.uri("vocabulary"), words, training.dimensions)
         write_table(rows, storage.join(folder, table), VECTORS)
+        tables[table] = words
+    if training.loss == "hs":
+        rows = nodes(run.session(), parameters, words - 1, training.dimensions)
+        write_table(rows, storage.join(folder, "nodes"), NODE_VECTORS)
+        rows = codes(run.session(), run.uri("vocabulary"), training.cpu_target)
+        write_table(rows, storage.join(folder, "codes"), CODES)
+        tables |= {"nodes": words - 1, "codes": words}
     storage.copy_folder(run.uri("vocabulary"), storage.join(folder, "vocabulary"))
     storage.write_table(pa.Table.from_pylist(rounds["metrics"], METRICS), storage.join(folder, "metrics"))
-    tables = {"vectors": words, "context": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
     record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables)
     publish.publish(run.output, version, record, run.lock.check)
     publish.prune(run.output, run.config.output.keep_versions)

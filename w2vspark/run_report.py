@@ -7,7 +7,7 @@ from w2vspark.base.config import Config, to_toml
 from w2vspark.base.lock import OutputLock
 from w2vspark.pipeline import FLOW, Run, fingerprints, forced_stages, is_published
 from w2vspark.progress import Progress
-from w2vspark.training.plan import model_bytes, resolve, worker_bytes
+from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
@@ -29,11 +29,12 @@ def dry_run(config: Config, force_from: str | None) -> str:
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
     training = resolve(config.training, tokens, words)
+    shapes = matrix_shapes(training, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
-        f"  model {model_bytes(words, training.dimensions) / 1e6:,.0f} MB; a training worker "
-        f"{worker_bytes(training, words, tokens) / 1e6:,.0f} MB of Python memory, {training.shards} of them; the "
-        "driver's Python less than 400 MB"
+        f"  model {sum(shape.bytes for shape in shapes) / 1e6:,.0f} MB; a training worker "
+        f"{worker_bytes(training, shapes, words, tokens) / 1e6:,.0f} MB of Python memory, {training.shards} of them; "
+        "the driver's Python less than 400 MB"
     )
     return "\n".join([to_toml(replace(config, training=training)), *lines, memory, ""])
 
@@ -74,7 +75,7 @@ def report(run: Run) -> str:
         f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
         f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}",
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
-        f"tables      {current}/{{vectors,context,vocabulary,metrics}}",
+        f"tables      {current}/{{{','.join(record['tables'])}}}",
     ]
     return "\n".join(lines) + "\n"
 

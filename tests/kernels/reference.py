@@ -91,10 +91,6 @@ def draw_events(
         sentence = []
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -x))
-
-
 def labelled_outputs(event: Event, tables: Tables, objective: Objective) -> dict[int, tuple[float, int]]:
     """Each output row of a logistic loss, with its label and how often it counts."""
     if objective.loss == "hs":

@@ -263,3 +263,33 @@ def test_an_unknown_rule_is_refused(call):
             combine_changes("sum", changes, lane_updates, base)
         else:
             merge_lanes("sum", 0, 30, 12, base, lanes, lane_updates, np.zeros(30, np.int32))
+
+
+@pytest.mark.parametrize("columns, stride", [(1, 16), (10, 24), (16, 24)])
+@pytest.mark.parametrize("rule", RULES)
+def test_what_an_optimiser_keeps_with_a_row_is_added_up_over_all_replicas(rule, columns, stride):
+    changes, updates = replicas_of(4, 30, columns + 1, seed=columns)
+    changes[updates == 0] = 0
+    touched = updates.any(axis=0)
+    rows = old_rows(30, columns + 1)
+    want = rows.astype(float)
+    for i in range(30):
+        want[i, :columns] += combined(rule, changes[:, i, :columns], updates[:, i])
+    want[:, columns] += changes[:, :, columns].astype(float).sum(axis=0)
+    base = np.zeros((30, stride), np.float32)
+    base[:, :columns], base[:, stride - 8] = rows[:, :columns], rows[:, columns]
+    lanes = np.stack([base] * 4)
+    lanes[:, :, :columns] += changes[:, :, :columns]
+    lanes[:, :, stride - 8] += changes[:, :, columns]
+    combine_changes(rule, changes, updates, rows, state=1)
+    np.testing.assert_allclose(rows, want, rtol=2e-7, atol=1e-7)
+    merge_lanes(rule, 0, 30, columns, base, lanes, updates, np.zeros(30, np.int32), state=1)
+    np.testing.assert_allclose(base[:, :columns], want[:, :columns], rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(base[:, stride - 8], want[:, columns], rtol=2e-6, atol=2e-6)
+    assert (lanes[:, touched] == base[touched]).all(), "every lane goes on from the merged rows"
+
+
+def test_rows_without_room_for_the_state_are_refused():
+    base = old_rows(3, 16)
+    with pytest.raises(ValueError, match="no room for 1 floats of state behind 10 columns"):
+        merge_lanes("mean", 0, 3, 10, base, np.stack([base]), np.ones((1, 3), np.int32), np.zeros(3, np.int32), state=1)

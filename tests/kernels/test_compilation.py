@@ -12,10 +12,11 @@ from llvmlite import binding
 
 import w2vspark
 
-# Trains some pieces with lanes of one and of two blocks of outputs, merges and combines; prints digests of all results.
+# Trains some pieces with lanes by every method, merges and combines; prints digests of all results.
 # The text comes from the package's own generator: numpy's would be one more thing that could differ.
 TRAIN = """
 import hashlib, importlib, sys
+from dataclasses import replace
 import numpy as np
 from w2vspark.base.cpu_target import pin
 print("target", pin(sys.argv[1]))
@@ -23,26 +24,36 @@ from numba.core.dispatcher import Dispatcher
 from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows
-from w2vspark.kernels.skipgram import train_pieces
+from w2vspark.kernels.huffman import huffman_paths
+from w2vspark.kernels.rows import stride_of
+from w2vspark.kernels.word2vec import Objective, Subwords, Tables, train_pieces
 
 def show(name, *arrays):
     print(name, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
 
 words, pieces = 200, 12
 counts = np.sort(np.arange(1, words + 1, dtype=np.int64) ** 2)[::-1].copy()
-keep, noise = keep_thresholds(counts, 5e-3), alias_table(counts, 0.75)
-show("tables", keep, noise)
-for columns, negatives in [(20, 5), (100, 5), (100, 12)]:
-    stride = (columns + 7) // 8 * 8
+paths = huffman_paths(counts)
+tables = Tables(keep_thresholds(counts, 5e-3), alias_table(counts, 0.75), paths)
+show("tables", tables.keep, tables.noise, paths.starts, paths.nodes, paths.codes)
+parts = Subwords(np.arange(words + 1) * 3, (np.arange(words * 3) * 7 % words).astype(np.int32))
+runs = [(20, Objective()), (100, Objective()), (100, Objective(negatives=12))]
+for cbow in (False, True):
+    runs += [(100, Objective(cbow, loss, sum_gradient=cbow)) for loss in ("ns", "hs", "softmax")]
+    runs += [(20, Objective(cbow, loss, adagrad=0.01)) for loss in ("ns", "hs", "softmax")]
+for columns, objective in [*runs, *((columns, replace(o, window=2)) for columns, o in runs if not o.adagrad)]:
+    state = 1 if objective.adagrad else 0
+    stride = stride_of(columns, state > 0)
+    own = replace(tables, subwords=parts) if objective.window == 2 else tables
     draws = np.empty(pieces * 200, np.uint64)
     fill_streams(1, 0, np.zeros(draws.size, np.int32), np.arange(draws.size, dtype=np.int32), draws)
     ids = ((draws >> np.uint64(32)) % np.uint64(words + 1)).astype(np.int32) - 1
     starts = np.arange(pieces + 1, dtype=np.int64) * 200
     streams, rates = draws[:pieces].copy(), np.linspace(0.1, 0.01, pieces).astype(np.float32)
-    base = [np.empty((words + more, stride), np.float32) for more in (0, 1)]
+    base = [np.zeros((words + more, stride), np.float32) for more in (0, 0 if objective.loss == "hs" else 1)]
     for matrix, rows in enumerate(base):
         fill_uniform_rows(1, matrix, 0, 1.0, columns, rows)
-    base[1][words] = 0
+    base[1][-1] = 0
     for rule in ("mean", "adasum"):
         lanes = [np.stack([rows] * 3) for rows in base]
         lane_updates = [np.zeros(rows.shape[:2], np.int32) for rows in lanes]
@@ -50,14 +61,14 @@ for columns, negatives in [(20, 5), (100, 5), (100, 12)]:
             part = slice(lane * 4, lane * 4 + 4)
             loss, terms, centres = train_pieces(
                 lanes[0][lane], lanes[1][lane], lane_updates[0][lane], lane_updates[1][lane], ids,
-                starts[lane * 4 : lane * 4 + 5], streams[part], rates[part], keep, noise, 5, negatives,
+                starts[lane * 4 : lane * 4 + 5], streams[part], rates[part], own, objective, columns,
             )
-            print("trained", columns, negatives, lane, terms, centres)
+            print("trained", columns, objective, lane, terms, centres)
         show("lanes", *lanes, *lane_updates)
         for rows, copies, counted in zip(base, lanes, lane_updates):
             new = rows.copy()
             combine_changes(rule, copies[:, :, :columns] - rows[:, :columns], counted, new)
-            merge_lanes(rule, 0, len(rows), columns, rows, copies, counted, np.zeros(len(rows), np.int32))
+            merge_lanes(rule, 0, len(rows), columns, rows, copies, counted, np.zeros(len(rows), np.int32), state)
             assert first_row_not_finite(rows) == -1
             show(rule, new, rows)
 # Two changes that all but cancel: what is left of them shows the last bits of adasum's sums in float64.
@@ -70,7 +81,7 @@ combine_changes("adasum", np.stack([change, other]), np.ones((2, 64), np.int32),
 assert 0 < np.abs(left).max() < 1e-6
 show("cancelled", left)
 hits = misses = 0
-for room in ("combine", "noise", "random", "skipgram"):
+for room in ("combine", "huffman", "noise", "random", "word2vec"):
     for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():
         if isinstance(value, Dispatcher):
             hits += sum(value.stats.cache_hits.values())

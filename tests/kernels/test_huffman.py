@@ -1,6 +1,7 @@
 """Huffman's code: METHODS.md's examples, the optimum by a heap, ties, and hierarchical softmax's probabilities."""
 
 import heapq
+import itertools
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_codes_are_prefix_free_optimal_and_shorter_for_frequent_words(counts):
     assert (counts * lengths(paths)).sum() == optimum(counts)
     assert sum(2.0 ** -len(c) for c in codes) == 1.0
     ordered = sorted(codes)
-    assert not any(b.startswith(a) for a, b in zip(ordered, ordered[1:], strict=False))
+    assert not any(b.startswith(a) for a, b in itertools.pairwise(ordered))
     assert lengths(paths) == sorted(lengths(paths))
     for word in range(counts.size):
         assert all(b < a for a, b in zip(path(paths, word), path(paths, word)[1:], strict=False)), "root first"

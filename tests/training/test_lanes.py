@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import MATRICES
 from w2vspark.kernels.combine import combine_changes
-from w2vspark.training.lanes import Slice, aligned_rows, lane_pieces, make_matrix, train_lanes
-from w2vspark.training.skipgram import fill_initial, held_rows, make_tables, train_slice
+from w2vspark.kernels.rows import aligned_rows, stride_of
+from w2vspark.training.lanes import Slice, TrainLane, lane_pieces, make_matrix, train_lanes
+from w2vspark.training.plan import MatrixShape, matrix_shapes
+from w2vspark.training.word2vec import fill_initial, make_tables, train_slice
 
 PIECES = {
     "even": np.full(40, 100),
@@ -23,13 +24,13 @@ PIECES = {
 @pytest.mark.parametrize("columns, stride", [(1, 8), (8, 8), (9, 16), (100, 104)])
 def test_rows_start_at_zero_on_a_cache_line_with_a_stride_of_eight_floats(columns, stride):
     for _ in range(5):
-        rows = aligned_rows(7, columns)
+        rows = aligned_rows(7, stride_of(columns))
         assert rows.shape == (7, stride) and rows.dtype == np.float32 and rows.flags.c_contiguous
         assert rows.ctypes.data % 64 == 0 and not rows.any()
 
 
 def test_one_lane_is_the_base_itself_and_several_are_copies():
-    alone, three = make_matrix("words", 5, 10, 1), make_matrix("words", 5, 10, 3)
+    alone, three = (make_matrix(MatrixShape("words", 5, 10), lanes) for lanes in (1, 3))
     assert np.shares_memory(alone.base, alone.lanes) and np.shares_memory(alone.updates, alone.lane_updates)
     assert not np.shares_memory(three.base, three.lanes)
     assert three.lanes.shape == (3, 5, 16) and three.lane_updates.shape == (3, 5) and three.updates.shape == (5,)
@@ -66,16 +67,18 @@ def corpus(words: int, pieces: int, seed: int) -> Slice:
     )
 
 
-def trained(lanes: int, threads: int, rule: str = "adasum", merge_tokens: int = 300) -> tuple[list, tuple]:
+def trained(
+    lanes: int, threads: int, rule: str = "adasum", merge_tokens: int = 300, **more: object
+) -> tuple[list, tuple]:
     training = TrainingConfig(
         dimensions=20, shards=1, lanes=lanes, rounds_per_epoch=1, lane_merge_tokens=merge_tokens, learning_rate=0.05,
-        subsample=0.01, combine=rule,
+        subsample=0.01, combine=rule, **({"negatives": 5} | more),
     )  # fmt: skip
     text = corpus(100, 60, seed=1)
     tables = make_tables(np.bincount(text.ids, minlength=100).astype(np.int64) + 1, training)
-    matrices = [make_matrix(name, rows, 20, lanes) for name, rows in held_rows(100).items()]
+    matrices = [make_matrix(shape, lanes) for shape in matrix_shapes(training, 100)]
     for matrix in matrices:
-        fill_initial(matrix.name, 0, training, matrix.base)
+        fill_initial(matrix.shape.name, 0, training, matrix.base)
     total = int(text.tokens.sum())
     returned = train_slice(matrices, tables, text, training, 0, 0, total, total, threads)
     return matrices, returned
@@ -85,7 +88,7 @@ def trained(lanes: int, threads: int, rule: str = "adasum", merge_tokens: int = 
 @pytest.mark.parametrize("lanes", [1, 2, 3, 5])
 def test_1_2_and_3_threads_give_the_same_bytes(lanes, rule):
     (alone, returned), *others = [trained(lanes, threads, rule) for threads in (1, 2, 3)]
-    assert [m.name for m in alone] == list(MATRICES)
+    assert [matrix.shape.name for matrix in alone] == ["words", "context"]
     assert returned[2] > 1000
     for matrices, also in others:
         assert also == returned
@@ -116,7 +119,7 @@ def test_every_step_starts_from_the_combination_of_the_lanes_before(rule):
     changes = random.integers(-64, 64, (6, 10, 8)).astype(np.float32) / 64
     counts = random.integers(0, 4, (6, 10)).astype(np.int32)
     changes[counts == 0] = 0
-    matrix = make_matrix("words", 10, 8, 3)
+    matrix = make_matrix(MatrixShape("words", 10, 8), 3)
     matrix.base[:] = random.integers(-64, 64, (10, 8)) / 64
     expected, calls = matrix.base.copy(), []
 
@@ -139,7 +142,7 @@ def test_every_step_starts_from_the_combination_of_the_lanes_before(rule):
 
 
 def test_the_rate_falls_over_the_slice_alike_in_every_lane():
-    matrix = make_matrix("words", 4, 8, 2)
+    matrix = make_matrix(MatrixShape("words", 4, 8), 2)
     seen = {}
 
     def train(lane: int, first: int, last: int, rates: np.ndarray) -> tuple[float, int, int]:
@@ -151,6 +154,12 @@ def test_the_rate_falls_over_the_slice_alike_in_every_lane():
     assert seen == {(0, 0, 4): first, (1, 4, 8): first, (0, 8, 12): second, (1, 12, 16): second}
 
 
+def run_lanes(train: TrainLane, lanes: int, merge_tokens: int, threads: int) -> None:
+    """Four pieces of ten tokens, and a matrix that does not matter."""
+    matrix = make_matrix(MatrixShape("w", 4, 8), lanes)
+    train_lanes([matrix], np.full(4, 10, np.int64), merge_tokens, "mean", threads, lambda share: share, train)
+
+
 def test_an_error_in_a_lane_is_raised():
     def train(lane: int, first: int, last: int, rates: np.ndarray) -> tuple[float, int, int]:
         if lane == 1:
@@ -158,7 +167,7 @@ def test_an_error_in_a_lane_is_raised():
         return 0.0, 0, 0
 
     with pytest.raises(ValueError, match="lane 1 fails"):
-        train_lanes([make_matrix("w", 4, 8, 2)], np.full(4, 10, np.int64), 5, "mean", 2, lambda share: share, train)
+        run_lanes(train, lanes=2, merge_tokens=5, threads=2)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -175,5 +184,5 @@ def test_no_more_threads_than_asked_for_run_lanes(threads):
             running.discard(lane)
         return 0.0, 0, 0
 
-    train_lanes([make_matrix("w", 4, 8, 4)], np.full(4, 10, np.int64), 10, "mean", threads, lambda share: share, train)
+    run_lanes(train, lanes=4, merge_tokens=10, threads=threads)
     assert most[0] == threads

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from w2vspark.base.config import TrainingConfig
-from w2vspark.training.plan import equal_ranges, model_bytes, plan_rounds, resolve
+from w2vspark.base.errors import ConfigError
+from w2vspark.training.plan import (
+    MatrixShape,
+    check_vocabulary,
+    combining_blocks,
+    equal_ranges,
+    matrix_shapes,
+    plan_rounds,
+    resolve,
+)
 
 BUCKETS = {
     "even": np.full(64, 1000),
@@ -123,7 +132,7 @@ def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
             settled.shards, settled.lanes, settled.rounds_per_epoch, settled.lane_merge_tokens, settled.learning_rate
         )  # fmt: skip
         assert resolve(settled, tokens, 70_000) == settled
-    chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
+    chosen = config(negatives=7, shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
     assert resolve(chosen, 10**9, 10**6) == chosen
 
 
@@ -175,4 +184,42 @@ def test_slices_stay_small_enough_for_a_worker_and_rounds_do_not_outnumber_epoch
 
 @pytest.mark.parametrize("dimensions, stride", [(1, 8), (8, 8), (9, 16), (100, 104), (300, 304), (304, 304)])
 def test_the_model_is_two_matrices_of_rows_padded_to_eight_floats(dimensions, stride):
-    assert model_bytes(1000, dimensions) == 2 * 1000 * stride * 4
+    shapes = matrix_shapes(TrainingConfig(dimensions=dimensions), 1000)
+    assert sum(shape.bytes for shape in shapes) == 2 * 1000 * stride * 4
+
+
+def test_inner_nodes_are_one_less_than_words_and_adagrad_keeps_a_float_with_each_row():
+    words, nodes = matrix_shapes(TrainingConfig(method="cbow-hs", dimensions=10, optimizer="adagrad"), 1000)
+    assert (words.name, words.rows, words.void) == ("words", 1000, 0)
+    assert (nodes.name, nodes.rows, nodes.void) == ("nodes", 999, 1)
+    assert words.width == nodes.width == 11 and nodes.bytes == 999 * 24 * 4
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 7, 50])
+def test_every_block_of_every_matrix_is_combined_at_one_place(places):
+    shapes = (MatrixShape("a", 10_000, 100), MatrixShape("b", 1, 100), MatrixShape("c", 9_000, 300, state=1))
+    numbered = [(shape, block) for shape in shapes for block in shape.blocks]
+    found = []
+    for place in range(places):
+        mine = combining_blocks(shapes, places, place)
+        assert sum(len(blocks) for _, blocks, _ in mine) <= -(-len(numbered) // places)
+        for shape, blocks, number in mine:
+            assert [(shape, block) for block in blocks] == numbered[number : number + len(blocks)]
+            found += [(shape, block) for block in blocks]
+    assert found == numbered
+
+
+@pytest.mark.parametrize(
+    "method, negatives", [("skipgram-ns", 5), ("cbow-ns", 5), ("cbow-hs", 0), ("skipgram-softmax", 0)]
+)
+def test_only_negative_sampling_draws_negatives(method, negatives):
+    assert resolve(TrainingConfig(method=method), 1000, 100).negatives == negatives
+
+
+def test_a_vocabulary_that_a_method_cannot_train_is_refused():
+    check_vocabulary(TrainingConfig(method="cbow-softmax"), 10_000)
+    with pytest.raises(ConfigError, match=r'cbow-softmax": the vocabulary has 10001 words.*choose "cbow-ns".*10000'):
+        check_vocabulary(TrainingConfig(method="cbow-softmax"), 10_001)
+    check_vocabulary(TrainingConfig(method="skipgram-hs"), 2)
+    with pytest.raises(ConfigError, match=r'skipgram-hs": a tree needs two words, and the vocabulary has 1'):
+        check_vocabulary(TrainingConfig(method="skipgram-hs"), 1)

@@ -13,8 +13,8 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.training import shards as worker
-from w2vspark.training import skipgram
-from w2vspark.training.plan import RoundJob, plan_rounds, resolve
+from w2vspark.training import word2vec
+from w2vspark.training.plan import MatrixShape, RoundJob, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
@@ -27,6 +27,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     draw = np.random.default_rng(11)
     pieces = [np.minimum(draw.zipf(1.2, draw.integers(20, 120)), WORDS).astype(np.int32) - 1 for _ in range(400)]
     counts = np.bincount(np.concatenate(pieces), minlength=WORDS) + 1
+    order = np.argsort(-counts, kind="stable")  # ids run from the most frequent word
+    pieces, counts = [np.argsort(order).astype(np.int32)[piece] for piece in pieces], counts[order]
     buckets = np.sort(draw.integers(0, BUCKETS, len(pieces))).astype(np.int32)
     table = {"bucket": buckets, "doc_id": [f"d{n:04}" for n in range(400)], "piece": np.zeros(400, np.int32)}
     for name in ("vocabulary", "encoded"):
@@ -57,7 +59,8 @@ def train(
     """All rounds of a training: the last round's table, the metrics, the rounds and the job."""
     rounds = plan_rounds(corpus["tokens"], config)
     job = RoundJob(
-        training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs, words=WORDS,
+        training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs,
+        shapes=matrix_shapes(config, WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
         parameters_uri=None, threads=1, **extra_fields(),
     )  # fmt: skip
@@ -74,15 +77,15 @@ def extra_fields() -> dict[str, object]:
     return {name: value for name, value in {"changes_uri": "", "places": ()}.items() if name in RoundJob.__slots__}
 
 
-def matrices(uri: str) -> dict[str, np.ndarray]:
-    """Both matrices of a round's table, float32 (WORDS, DIMENSIONS); every row is there once."""
-    found = {name: np.full((WORDS, DIMENSIONS), np.nan, np.float32) for name in schemas.MATRICES}
-    seen = {name: np.zeros(WORDS, np.int64) for name in schemas.MATRICES}
+def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]:
+    """All matrices of a round's table, float32 (rows, width); every row is there once."""
+    found = {shape.name: np.full((shape.rows, shape.width), np.nan, np.float32) for shape in shapes}
+    seen = {shape.name: np.zeros(shape.rows, np.int64) for shape in shapes}
     for row in pq.read_table(uri).to_pylist():
         if row["matrix"] == schemas.METRICS_MATRIX:
             continue
         own = slice(row["first_id"], row["first_id"] + row["rows"])
-        found[row["matrix"]][own] = np.frombuffer(row["values"], np.float32).reshape(row["rows"], DIMENSIONS)
+        found[row["matrix"]][own] = np.frombuffer(row["values"], np.float32).reshape(row["rows"], -1)
         seen[row["matrix"]][own] += 1
     assert all((count == 1).all() for count in seen.values())
     return found
@@ -92,8 +95,8 @@ def matrices(uri: str) -> dict[str, np.ndarray]:
 def test_a_rounds_table_has_every_row_of_both_matrices_once_and_a_row_of_metrics_for_each_shard(
     shards, spark, corpus, tmp_path
 ):
-    uri, metrics, rounds, _ = train(spark, corpus, tmp_path, training(shards))
-    assert all(np.isfinite(matrix).all() for matrix in matrices(uri).values())
+    uri, metrics, rounds, job = train(spark, corpus, tmp_path, training(shards))
+    assert all(np.isfinite(matrix).all() for matrix in matrices(uri, job.shapes).values())
     assert [(row["round"], row["shard"]) for row in metrics] == [(r + 1, s) for r in range(2) for s in range(shards)]
     for todo in rounds:
         own = [row["tokens"] for row in metrics if row["round"] == todo.number]
@@ -106,60 +109,70 @@ def test_with_one_shard_the_epochs_of_a_round_give_the_bits_of_as_many_rounds(la
     found = []
     for share in (1, 1 / 2, 1 / 4):
         config = training(1, lanes=lanes, rounds_per_epoch=share, epochs=4, lane_merge_tokens=500)
-        uri, metrics, *_ = train(spark, corpus, tmp_path / str(share), config)
+        uri, metrics, _, job = train(spark, corpus, tmp_path / str(share), config)
         assert len(metrics) == 4 * share
-        found.append(matrices(uri))
+        found.append(matrices(uri, job.shapes))
     for other in found[1:]:
-        assert all(found[0][name].tobytes() == other[name].tobytes() for name in schemas.MATRICES)
+        assert all(matrix.tobytes() == other[name].tobytes() for name, matrix in found[0].items())
 
 
 @pytest.mark.parametrize("rule", ["adasum", "mean"])
 @pytest.mark.parametrize("shards", [1, 2, 3, 4, 5])
 def test_a_round_combines_its_shards_as_the_pure_function_does(shards, rule, spark, corpus, tmp_path):
-    config = training(shards, rounds_per_epoch=1, combine=rule)
+    check_combination(training(shards, rounds_per_epoch=1, combine=rule), spark, corpus, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["skipgram-hs", "cbow-ns", "cbow-hs"])
+def test_every_methods_matrices_and_adagrads_state_go_through_a_round(method, spark, corpus, tmp_path):
+    config = training(3, rounds_per_epoch=1, method=method, optimizer="adagrad")
+    for name, matrix in check_combination(config, spark, corpus, tmp_path).items():
+        assert matrix.shape == (WORDS - (name == "nodes"), DIMENSIONS + 1)
+        assert (matrix[:, DIMENSIONS] >= 0).all() and (matrix[:, DIMENSIONS] > 0).mean() > 0.1
+
+
+def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:
+    """The round's matrices, which are the shards' changes as combine_changes combines them."""
     uri, _, rounds, job = train(spark, corpus, tmp_path, config)
-    old = {name: np.zeros((WORDS, DIMENSIONS), np.float32) for name in schemas.MATRICES}
-    for name, matrix in old.items():
-        skipgram.fill_initial(name, 0, config, matrix)
+    found = matrices(uri, job.shapes)
     new, updates = shards_by_hand(replace(job, round=rounds[0]))
-    for name, matrix in matrices(uri).items():
-        if shards == 1:
-            expected = new[name][0]
-        else:
-            expected = old[name].copy()
-            combine_changes(rule, new[name] - old[name], updates[name], expected)
-        assert matrix.tobytes() == expected.tobytes()
-        assert (matrix != old[name]).any()
+    for shape in job.shapes:
+        old = np.zeros((shape.rows, shape.width), np.float32)
+        word2vec.fill_initial(shape.name, 0, config, old)
+        expected = new[shape.name][0]
+        if config.shards > 1:
+            expected = old.copy()
+            combine_changes(config.combine, new[shape.name] - old, updates[shape.name], expected, shape.state)
+        assert found[shape.name].tobytes() == expected.tobytes()
+        assert (expected != old).any()
+    return found
 
 
 def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Each shard trained here: new rows float32 (shards, WORDS, DIMENSIONS) and updates int32 (shards, WORDS)."""
+    """Each shard trained here: new rows float32 (shards, rows, width) and updates int32 (shards, rows)."""
     count = int(job.training.shards)
-    new = {name: np.empty((count, WORDS, DIMENSIONS), np.float32) for name in schemas.MATRICES}
-    updates = {name: np.empty((count, WORDS), np.int32) for name in schemas.MATRICES}
+    new = {shape.name: np.empty((count, shape.rows, shape.width), np.float32) for shape in job.shapes}
+    updates = {shape.name: np.empty((count, shape.rows), np.int32) for shape in job.shapes}
     vocabulary = pq.read_table(job.vocabulary_uri).sort_by("id")
-    tables = skipgram.make_tables(vocabulary["count"].to_numpy(), job.training)
+    tables = word2vec.make_tables(vocabulary["count"].to_numpy(), job.training)
     for shard in range(count):
-        held = [
-            worker.make_matrix(name, rows, DIMENSIONS, int(job.training.lanes))
-            for name, rows in skipgram.held_rows(WORDS).items()
-        ]
+        held = [worker.make_matrix(shape, int(job.training.lanes)) for shape in job.shapes]
         for matrix in held:
-            skipgram.fill_initial(matrix.name, 0, job.training, matrix.base[:WORDS])
+            word2vec.fill_initial(matrix.shape.name, 0, job.training, matrix.base)
         for part in job.round.parts:
             text = worker.read_slice(job.encoded_uri, *part.ranges[shard])
-            skipgram.train_slice(
+            word2vec.train_slice(
                 held, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, 1
             )
         for matrix in held:
-            new[matrix.name][shard] = matrix.base[:WORDS, :DIMENSIONS]
-            updates[matrix.name][shard] = matrix.updates[:WORDS]
+            rows = matrix.shape.rows
+            new[matrix.shape.name][shard] = matrix.read(slice(0, rows))
+            updates[matrix.shape.name][shard] = matrix.updates[:rows]
     return new, updates
 
 
 def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
-    uri, metrics, _, _ = train(spark, corpus, tmp_path / "whole", training(2, epochs=2))
-    expected = {name: matrix.tobytes() for name, matrix in matrices(uri).items()}
+    uri, metrics, _, trained = train(spark, corpus, tmp_path / "whole", training(2, epochs=2))
+    expected = {name: matrix.tobytes() for name, matrix in matrices(uri, trained.shapes).items()}
     rounds = plan_rounds(corpus["tokens"], training(2, epochs=2))
     table = tmp_path / "whole" / "staging" / "rounds" / "f"
     assert sorted(folder.name for folder in table.iterdir()) == ["000003", "000004"]  # the last two are kept
@@ -167,7 +180,8 @@ def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
     written = {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()}
     seen: list[int] = []
     job = RoundJob(
-        training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2, words=WORDS,
+        training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2,
+        shapes=matrix_shapes(training(2, epochs=2), WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
         parameters_uri=None, threads=1, **extra_fields(),
     )  # fmt: skip
@@ -176,7 +190,7 @@ def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
     )
     assert seen == [4] and again == uri
     assert {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()} == written
-    assert {name: matrix.tobytes() for name, matrix in matrices(again).items()} == expected
+    assert {name: matrix.tobytes() for name, matrix in matrices(again, job.shapes).items()} == expected
     assert metrics_again[:6] == metrics[:6]
 
 

@@ -69,10 +69,22 @@ class EncodedConfig:
 class TrainingConfig:
     """How vectors are learned."""
 
-    method: Literal["skipgram-ns"] = "skipgram-ns"
+    method: Literal["skipgram-ns", "skipgram-hs", "skipgram-softmax", "cbow-ns", "cbow-hs", "cbow-softmax"] = (
+        "skipgram-ns"  # the model, and its loss: negative sampling, hierarchical softmax, or the softmax itself
+    )
     dimensions: int = 100
     window: int = 5
-    negatives: int = 5
+    negatives: int | Auto = "auto"  # of the methods with -ns
+    cbow_gradient: Literal["mean", "sum"] = (
+        "mean"  # mean: the true one, shared by the window's words; sum: word2vec.c's
+    )
+    softmax_max_words: int = (
+        10_000  # the largest vocabulary for a method with -softmax, whose every step takes all words
+    )
+    optimizer: Literal["sgd", "adagrad"] = "sgd"  # adagrad: a rate for each word, which falls the more it has learned
+    adagrad_initial: float = (
+        0.01  # where a word's sum of squared gradients begins; its rate is half when that is fourfold
+    )
     noise_exponent: float = 0.75
     subsample: float = 1e-4  # 0 = keep every word
     epochs: int = 5
@@ -85,6 +97,16 @@ class TrainingConfig:
     combine: Literal["adasum", "mean"] = "adasum"
     seed: int = 1
     cpu_target: str = "avx2"  # avx2 = the pinned level; host = this machine's, gives up identity; or an LLVM name
+
+    @property
+    def model(self) -> str:
+        """skipgram or cbow."""
+        return self.method.partition("-")[0]
+
+    @property
+    def loss(self) -> str:
+        """ns, hs or softmax."""
+        return self.method.partition("-")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

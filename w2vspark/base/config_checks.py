@@ -39,7 +39,9 @@ RULES: dict[str, Rule] = {
     "encoded.buckets": between(1, 1_000_000),
     "training.dimensions": between(1, 4096),
     "training.window": at_least(1),
-    "training.negatives": between(1, 64),
+    "training.negatives": between(0, 64),
+    "training.softmax_max_words": between(1, 1_000_000),
+    "training.adagrad_initial": (lambda start: start > 0, "must be greater than 0"),
     "training.noise_exponent": between(-2, 2),
     "training.subsample": (lambda share: 0 <= share < 1, "must be at least 0 (keep every word) and less than 1"),
     "training.epochs": at_least(1),
@@ -147,3 +149,11 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
     if encoded.buckets != "auto" and 0 < encoded.buckets < slices:
         text = f"must be at least shards x rounds_per_epoch ({slices}), or some of them train on nothing"
         yield "encoded.buckets", encoded.buckets, text
+    if training.loss == "ns" and training.negatives == 0:
+        yield "training.negatives", 0, f"must be at least 1 for training.method = {training.method}; 5 is usual"
+    if training.loss != "ns" and training.negatives not in (0, "auto"):
+        text = f'has no meaning for training.method = {training.method}; remove it, or choose "{training.model}-ns"'
+        yield "training.negatives", training.negatives, text
+    if training.model != "cbow" and training.cbow_gradient != "mean":
+        text = f'has no meaning for training.method = {training.method}; remove it, or choose "cbow-{training.loss}"'
+        yield "training.cbow_gradient", training.cbow_gradient, text

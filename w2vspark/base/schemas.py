@@ -39,7 +39,8 @@ BUCKET_COUNTS = pa.schema(
     ]
 )
 
-# One word a row; vectors and context have the same columns. Rows are sorted by id within each file.
+# One word a row; vectors and context have the same columns. Rows are sorted by id within each file. With subwords a
+# word's vector is the mean of its own row and its n-grams'.
 VECTORS = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -60,13 +61,31 @@ METRICS = pa.schema(
     ]
 )
 
+# Hierarchical softmax: the inner nodes of Huffman's tree, the root last; and each word's way to them from the root,
+# with the branch (0 or 1) that it takes at each. p(branch 0 | x) = sigmoid(x . node).
+NODE_VECTORS = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+CODES = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("nodes", pa.list_(pa.int32()), nullable=False),
+        pa.field("code", pa.list_(pa.int32()), nullable=False),
+    ]
+)
+
 # The parameter matrices of word2vec's methods; word vectors are what most consumers read.
 WORDS = "words"
 CONTEXT = "context"
-MATRICES = (WORDS, CONTEXT)
+NODES = "nodes"
 METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the blocks
 
-# One round's parameters: blocks of float32 rows, row-major. Rows of METRICS_MATRIX hold a shard's metrics.
+# One round's parameters: blocks of float32 rows, row-major; behind each row what an optimiser keeps with it (AdaGrad:
+# one float). Rows of METRICS_MATRIX hold a shard's metrics.
 PARAMETERS = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),

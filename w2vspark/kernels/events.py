@@ -139,7 +139,7 @@ def _adagrad_step(gradient, at, rows, row, rate, rule):
 def _meet(
     inputs, input_rows, count, targets, target_rows, outputs, output_rows, blocks, slot, unit, sample, rule, event
 ):
-    """Add to each target its input's step, and to the outputs theirs. unit: the weight of an output that counts once."""
+    """Add to each target its input's step, and to the outputs theirs. unit: the weight of what counts once."""
     logits, labels, weights = event.logits, event.labels, event.weights
     for block in range(blocks):
         at = block * count * LANES

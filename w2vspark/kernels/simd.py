@@ -7,8 +7,8 @@ They are written as IR, not as loops for a vectoriser, for two reasons. The orde
 and no fast-math flag lets LLVM change it, so the bits do not depend on the CPU target. And the straight-line
 code for a block comes from a loop over the block's rows, so one text serves every block size.
 
-Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors of eight
-(the caller pads rows with zeros, which all operations here keep). No bounds are checked.
+Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors
+of eight (the caller pads rows with zeros, which all operations here keep). No bounds are checked.
 """
 
 from collections.abc import Callable
@@ -143,7 +143,7 @@ def _chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Calla
 
 
 def _dots(inputs: int) -> Any:
-    """Logits of `inputs` (1 or 2) input rows x BLOCK output rows: logits[at + 8*(first + i) + k] = input_i . output_k."""
+    """Logits of `inputs` (1 or 2) input rows x BLOCK outputs: logits[at + 8*(first + i) + k] = input_i . output_k."""
 
     @intrinsic
     def dots(

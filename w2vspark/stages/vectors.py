@@ -24,23 +24,29 @@ def vectors(
     tasks = max(1, words * dimensions * 4 // TASK_BYTES)
     rows = partial(
         vector_batches, matrix=matrix, parameters_uri=parameters_uri, vocabulary_uri=vocabulary_uri, words=words,
-        tasks=tasks,
+        dimensions=dimensions, tasks=tasks,
     )  # fmt: skip
     return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(VECTORS)).select(*VECTORS.names)
 
 
 def vector_batches(
-    batches: Iterator[pa.RecordBatch], matrix: str, parameters_uri: str, vocabulary_uri: str, words: int, tasks: int
+    batches: Iterator[pa.RecordBatch],
+    matrix: str,
+    parameters_uri: str,
+    vocabulary_uri: str,
+    words: int,
+    dimensions: int,
+    tasks: int,
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> rows of schemas.VECTORS, of all blocks that begin in the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = words * task // tasks, words * (task + 1) // tasks
             blocks = sorted(scan_blocks(parameters_uri, matrix, first, last), key=itemgetter(0))
-            yield from _rows(blocks, vocabulary_uri)
+            yield from _rows(blocks, vocabulary_uri, dimensions)
 
 
-def _rows(blocks: list[tuple[int, np.ndarray]], vocabulary_uri: str) -> Iterator[pa.RecordBatch]:
+def _rows(blocks: list[tuple[int, np.ndarray]], vocabulary_uri: str, dimensions: int) -> Iterator[pa.RecordBatch]:
     """Neighbouring blocks, in order, as rows of schemas.VECTORS."""
     if not blocks:
         return
@@ -48,8 +54,13 @@ def _rows(blocks: list[tuple[int, np.ndarray]], vocabulary_uri: str) -> Iterator
     known = storage.read_table(vocabulary_uri, ["id", "word", "count"], [("id", ">=", low), ("id", "<", high)])
     known = known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
     for first, block in blocks:
-        offsets = np.arange(len(block) + 1, dtype=np.int32) * block.shape[1]
-        lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(block.reshape(-1)))
+        lists = vector_lists(block[:, :dimensions])
         of_block = known.slice(first - low, len(block))
         columns = [of_block[name].combine_chunks() for name in ("id", "word", "count")]
         yield pa.RecordBatch.from_arrays([*columns, lists], schema=VECTORS)
+
+
+def vector_lists(rows: np.ndarray) -> pa.ListArray:
+    """float32 (n, dimensions) as a column of n lists."""
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.reshape(-1)))

@@ -12,6 +12,9 @@ from itertools import pairwise
 import numpy as np
 
 from w2vspark.kernels.combine import merge_lanes
+from w2vspark.kernels.rows import aligned_rows, stride_of
+from w2vspark.kernels.simd import LANES
+from w2vspark.training.plan import MatrixShape
 
 
 @dataclass(slots=True)
@@ -27,35 +30,43 @@ class Slice:
 
 @dataclass(slots=True)
 class Matrix:
-    """One parameter matrix of a shard, with a copy for each lane."""
+    """One parameter matrix of a shard, with a copy for each lane. A row is as kernels.rows has it."""
 
-    name: str
-    columns: int  # dimensions; rows are padded with zeros to a multiple of eight
-    base: np.ndarray  # float32 (rows, stride)
+    shape: MatrixShape
+    base: np.ndarray  # float32 (rows, stride), and the void row if there is one
     updates: np.ndarray  # int32 (rows,)
     lanes: np.ndarray  # float32 (lanes, rows, stride); with one lane a view of base
     lane_updates: np.ndarray  # int32 (lanes, rows)
+
+    def read(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Some rows of the base as a block of the parameters table, float32 (rows, shape.width)."""
+        chosen = self.base[rows]
+        columns, end = self.shape.columns, chosen.shape[1]
+        if not self.shape.state:
+            return np.ascontiguousarray(chosen[:, :columns])
+        return np.hstack([chosen[:, :columns], chosen[:, end - LANES : end - LANES + self.shape.state]])
+
+    def write(self, first: int, block: np.ndarray) -> None:
+        """Put a block of the parameters table into the base."""
+        rows, columns = self.base[first : first + len(block)], self.shape.columns
+        rows[:, :columns] = block[:, :columns]
+        if self.shape.state:
+            end = rows.shape[1] - LANES
+            rows[:, end : end + self.shape.state] = block[:, columns:]
 
 
 TrainLane = Callable[[int, int, int, np.ndarray], tuple[float, int, int]]
 
 
-def aligned_rows(rows: int, columns: int) -> np.ndarray:
-    """float32 zeros (rows, columns padded to a multiple of eight), on a cache line's boundary."""
-    stride = (columns + 7) // 8 * 8
-    memory = np.zeros(rows * stride + 16, np.float32)
-    skip = (-memory.ctypes.data % 64) // 4
-    return memory[skip : skip + rows * stride].reshape(rows, stride)
-
-
-def make_matrix(name: str, rows: int, columns: int, lanes: int) -> Matrix:
+def make_matrix(shape: MatrixShape, lanes: int) -> Matrix:
     """A matrix of zeros with room for its lanes. One lane trains on the base itself."""
-    base = aligned_rows(rows, columns)
+    rows, stride = shape.rows + shape.void, stride_of(shape.columns, shape.state > 0)
+    base = aligned_rows(rows, stride)
     updates = np.zeros(rows, np.int32)
     if lanes == 1:
-        return Matrix(name, columns, base, updates, base[None], updates[None])
-    copies = aligned_rows(lanes * rows, columns).reshape(lanes, rows, base.shape[1])
-    return Matrix(name, columns, base, updates, copies, np.zeros((lanes, rows), np.int32))
+        return Matrix(shape, base, updates, base[None], updates[None])
+    copies = aligned_rows(lanes * rows, stride).reshape(lanes, rows, stride)
+    return Matrix(shape, base, updates, copies, np.zeros((lanes, rows), np.int32))
 
 
 def lane_pieces(tokens: np.ndarray, lanes: int, merge_tokens: int) -> list[list[tuple[int, int]]]:
@@ -116,11 +127,12 @@ def _merge(pool: ThreadPoolExecutor, matrices: list[Matrix], rule: str, threads:
                     rule,
                     first,
                     last,
-                    matrix.columns,
+                    matrix.shape.columns,
                     matrix.base,
                     matrix.lanes,
                     matrix.lane_updates,
                     matrix.updates,
+                    matrix.shape.state,
                 )
             )
     for future in work:

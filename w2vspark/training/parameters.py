@@ -10,40 +10,35 @@ from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
 from w2vspark.stages.parameters import scan_blocks
-from w2vspark.training import skipgram
-from w2vspark.training.plan import block_starts
+from w2vspark.training import word2vec
+from w2vspark.training.plan import MatrixShape
 
 
 def read_blocks(
-    uri: str | None, name: str, blocks: list[tuple[int, int]], training: TrainingConfig
+    uri: str | None, shape: MatrixShape, blocks: list[tuple[int, int]], training: TrainingConfig
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, dimensions).
+    """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, shape.width).
 
     uri None yields the initial values. The arrays are the caller's own. Raises TrainingError when one is missing.
     """
     if uri is None:
         for first, rows in blocks:
-            block = np.empty((rows, training.dimensions), np.float32)
-            skipgram.fill_initial(name, first, training, block)
+            block = np.zeros((rows, shape.width), np.float32)
+            word2vec.fill_initial(shape.name, first, training, block)
             yield first, block
         return
     wanted = dict(blocks)
-    for first, block in scan_blocks(uri, name, blocks[0][0], blocks[-1][0] + 1):
-        if wanted.pop(first, None) != len(block) or block.shape[1] != training.dimensions:
+    for first, block in scan_blocks(uri, shape.name, blocks[0][0], blocks[-1][0] + 1):
+        if wanted.pop(first, None) != len(block) or block.shape[1] != shape.width:
             raise TrainingError(
-                f"{uri}: the block of {name!r} at row {first} does not fit; run again with --from rounds"
+                f"{uri}: the block of {shape.name!r} at row {first} does not fit; run again with --from rounds"
             )
         yield first, block.copy()
     if wanted:
         raise TrainingError(
-            f"{uri}: lacks {len(wanted)} blocks of {name!r}, such as row {min(wanted)}; run again with --from rounds"
+            f"{uri}: lacks {len(wanted)} blocks of {shape.name!r}, such as row {min(wanted)}; run again with "
+            "--from rounds"
         )
-
-
-def fill_matrix(uri: str | None, name: str, words: int, training: TrainingConfig, base: np.ndarray) -> None:
-    """Read all rows of a matrix into base[:words, :dimensions]; the initial values where uri is None."""
-    for first, block in read_blocks(uri, name, block_starts(words, training.dimensions), training):
-        base[first : first + len(block), : training.dimensions] = block
 
 
 def check_finite(name: str, first: int, block: np.ndarray) -> None:

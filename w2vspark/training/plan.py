@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from w2vspark.base.config import TrainingConfig
+from w2vspark.base.errors import ConfigError
+from w2vspark.base.schemas import CONTEXT, NODES, WORDS
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
@@ -20,12 +22,22 @@ ROUND_TOKENS = 60_000_000
 SHARD_TOKENS = 1_250_000_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
 LANE_TOKENS = 1_000_000
-# One replica's learning rate is word2vec's; it grows with the root of their number, up to RATE_CAP times.
-RATE = 0.025
+# One replica's learning rate; it grows with the root of their number, up to RATE_CAP times.
+RATES = {
+    "skipgram-ns": 0.025,
+    "skipgram-hs": 0.025,
+    "skipgram-softmax": 0.025,
+    "cbow-ns": 0.05,
+    "cbow-hs": 0.05,
+    "cbow-softmax": 0.05,
+}
 RATE_CAP = 4.0
+NEGATIVES = 5
 # Blocks of rows, the unit in which parameters are stored and combined.
 BLOCK_BYTES = 4 << 20
 BLOCK_ROWS = 4096
+# A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
+TABLES_BYTES, TABLES_BYTES_HS = 60, 220
 PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 
 
@@ -48,13 +60,41 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixShape:
+    """A parameter matrix as its table holds it."""
+
+    name: str
+    rows: int
+    columns: int
+    state: int = 0  # floats that the optimiser keeps behind each row
+    void: int = 0  # rows more in memory: 1 for outputs, whose unused slots point there
+
+    @property
+    def width(self) -> int:
+        """Floats of a row in the table."""
+        return self.columns + self.state
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """First row and row count of each block."""
+        size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (4 * self.width)))
+        return [(first, min(size, self.rows - first)) for first in range(0, self.rows, size)]
+
+    @property
+    def bytes(self) -> int:
+        """Its size in a worker's memory."""
+        stride = (self.columns + 7) // 8 * 8 + (8 if self.state else 0)
+        return self.rows * stride * 4
+
+
+@dataclass(frozen=True, slots=True)
 class RoundJob:
     """All that a task needs to know, as plain values; tables are named by their URIs and read by the task."""
 
     training: TrainingConfig  # resolved: no "auto"
     round: Round
     total_tokens: int  # of the whole run, all epochs
-    words: int  # size of the vocabulary
+    shapes: tuple[MatrixShape, ...]  # inputs, outputs
     vocabulary_uri: str
     encoded_uri: str
     parameters_uri: str | None  # the last round's; None = initial values
@@ -108,20 +148,48 @@ def plan_rounds(bucket_tokens: np.ndarray, training: TrainingConfig) -> list[Rou
     ]
 
 
-def block_starts(words: int, dimensions: int) -> list[tuple[int, int]]:
-    """First row and row count of each block of a matrix with `words` rows."""
-    size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // (4 * dimensions)))
-    return [(first, min(size, words - first)) for first in range(0, words, size)]
+def check_vocabulary(training: TrainingConfig, words: int) -> None:
+    """Raise ConfigError where a method cannot train a vocabulary of so many words."""
+    if training.loss == "softmax" and words > training.softmax_max_words:
+        raise ConfigError(
+            f'training.method = "{training.method}": the vocabulary has {words} words, and every step of the softmax '
+            f'takes all; choose "{training.model}-ns" or "{training.model}-hs", lower vocabulary.max_size to '
+            f"{training.softmax_max_words}, or raise training.softmax_max_words, if you can wait"
+        )
+    if training.loss == "hs" and words < 2:
+        raise ConfigError(
+            f'training.method = "{training.method}": a tree needs two words, and the vocabulary has {words}; give more '
+            "text, or lower vocabulary.min_count"
+        )
 
 
-def combining_blocks(blocks: int, places: int, place: int) -> range:
-    """The blocks of every matrix that one of the places combines."""
-    return range(blocks * place // places, blocks * (place + 1) // places)
+def matrix_shapes(training: TrainingConfig, words: int) -> tuple[MatrixShape, ...]:
+    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved or not."""
+    columns, state = training.dimensions, 1 if training.optimizer == "adagrad" else 0
+    if training.loss == "hs":
+        outputs = MatrixShape(NODES, words - 1, columns, state, void=1)
+    else:
+        outputs = MatrixShape(CONTEXT, words, columns, state, void=1)
+    return MatrixShape(WORDS, words, columns, state), outputs
 
 
-def model_bytes(words: int, dimensions: int) -> int:
-    """Size of all parameter rows: two matrices, rows padded to eight float32."""
-    return 2 * words * ((dimensions + 7) // 8 * 8) * 4
+def combining_blocks(
+    shapes: tuple[MatrixShape, ...], places: int, place: int
+) -> list[tuple[MatrixShape, list[tuple[int, int]], int]]:
+    """What one of the places combines: of each matrix some neighbouring blocks, and the number of the first one.
+
+    Blocks are numbered through all matrices, in their order.
+    """
+    total = sum(len(shape.blocks) for shape in shapes)
+    first, last = total * place // places, total * (place + 1) // places
+    found, number = [], 0
+    for shape in shapes:
+        blocks = shape.blocks
+        begin, end = max(0, first - number), max(0, last - number)
+        if blocks[begin:end]:
+            found.append((shape, blocks[begin:end], number + begin))
+        number += len(blocks)
+    return found
 
 
 def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig:
@@ -140,14 +208,23 @@ def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig
         rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
     rate = training.learning_rate
     if rate == "auto":
-        rate = RATE * min(RATE_CAP, math.sqrt(shards * lanes))
+        rate = RATES[training.method] * min(RATE_CAP, math.sqrt(shards * lanes))
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
+    negatives = training.negatives
+    if negatives == "auto":
+        negatives = NEGATIVES if training.loss == "ns" else 0
     return replace(
-        training, shards=shards, lanes=lanes, rounds_per_epoch=rounds, lane_merge_tokens=merge, learning_rate=rate
+        training,
+        negatives=negatives,
+        shards=shards,
+        lanes=lanes,
+        rounds_per_epoch=rounds,
+        lane_merge_tokens=merge,
+        learning_rate=rate,
     )
 
 
-def worker_bytes(training: TrainingConfig, words: int, tokens: int) -> int:
+def worker_bytes(training: TrainingConfig, shapes: tuple[MatrixShape, ...], words: int, tokens: int) -> int:
     """Memory that a training worker needs at its peak.
 
     training: resolved. tokens: of the whole corpus. The process itself, the rows with their copies for lanes, update
@@ -158,8 +235,7 @@ def worker_bytes(training: TrainingConfig, words: int, tokens: int) -> int:
     slices = int(training.shards) * max(1, round(float(training.rounds_per_epoch)))
     return (
         PROCESS_BYTES
-        + copies * model_bytes(words, training.dimensions)
-        + copies * 2 * words * 4
-        + 60 * words
+        + copies * sum(shape.bytes + 4 * shape.rows for shape in shapes)
+        + (TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES) * words
         + 2 * 4 * tokens // slices
     )

@@ -12,12 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
-from w2vspark.base.schemas import CHANGE_FILES, MATRICES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import Round, RoundJob
+from w2vspark.training.plan import MatrixShape, Round, RoundJob
 from w2vspark.training.tasks import combine_shards, train_shards
 
 KEPT_ROUNDS = 2
@@ -57,7 +57,7 @@ def run_rounds(
         frame = round_frame(session, replace(job, round=todo, parameters_uri=last, changes_uri=changes))
         with worker_errors():
             write_table(frame, uri, PARAMETERS, **_WRITE_OPTIONS)
-        of_round = _checked_metrics(uri, todo, job.words)
+        of_round = _checked_metrics(uri, todo, job.shapes)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began
         staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
@@ -97,10 +97,11 @@ def _threads(session: SparkSession, shards: int) -> int:
     return int(session.conf.get("spark.task.cpus", "1") or "1")
 
 
-def _checked_metrics(uri: str, todo: Round, words: int) -> list[dict[str, Any]]:
+def _checked_metrics(uri: str, todo: Round, shapes: tuple[MatrixShape, ...]) -> list[dict[str, Any]]:
     """The shards' metrics, once every row of every matrix is there and every token was trained."""
     table = storage.read_table(uri, [name for name in PARAMETERS.names if name != "values"])
-    rows = dict.fromkeys(MATRICES, 0)
+    wanted = {shape.name: shape.rows for shape in shapes}
+    rows = dict.fromkeys(wanted, 0)
     metrics = []
     for row in table.to_pylist():
         if row["matrix"] == METRICS_MATRIX:
@@ -111,9 +112,9 @@ def _checked_metrics(uri: str, todo: Round, words: int) -> list[dict[str, Any]]:
     shards = len(todo.parts[0].ranges)
     tokens = sum(part.tokens for part in todo.parts)
     found = sum(row["tokens"] for row in metrics)
-    if len(metrics) != shards or found != tokens or any(count != words for count in rows.values()):
+    if len(metrics) != shards or found != tokens or rows != wanted:
         raise TrainingError(
-            f"{uri}: expected {shards} shards, {tokens} tokens and {words} rows of each matrix, got {len(metrics)}, "
+            f"{uri}: expected {shards} shards, {tokens} tokens and the rows {json.dumps(wanted)}, got {len(metrics)}, "
             f"{found} and {json.dumps(rows)}; run again with --from rounds"
         )
     return sorted(metrics, key=lambda row: int(row["shard"]))

@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CHANGE_FILES, CHANGES, MATRICES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETERS
 from w2vspark.kernels.combine import combine_changes
+from w2vspark.kernels.word2vec import Tables
 from w2vspark.stages.encoded import count_tokens, read_buckets
-from w2vspark.training import skipgram
+from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import check_finite, fill_matrix, one_row, parameter_row, read_blocks
-from w2vspark.training.plan import RoundJob, block_starts, combining_blocks
+from w2vspark.training.parameters import check_finite, one_row, parameter_row, read_blocks
+from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
@@ -30,9 +31,8 @@ def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     if job.training.shards == 1:
         yield one_row(PARAMETERS, **metrics)
         for matrix in matrices:
-            for first, rows in block_starts(job.words, job.training.dimensions):
-                block = matrix.base[first : first + rows, : job.training.dimensions]
-                yield parameter_row(matrix.name, first, np.ascontiguousarray(block))
+            for first, rows in matrix.shape.blocks:
+                yield parameter_row(matrix.shape.name, first, matrix.read(slice(first, first + rows)))
         return
     file = _write_changes(shard, job, matrices)
     for number, place in enumerate(job.places):
@@ -44,17 +44,15 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
     for row in rows:
         if row["matrix"] == METRICS_MATRIX:
             yield one_row(PARAMETERS, **{name: row[name] for name in PARAMETERS.names})
-    files = [_open_changes(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
-    starts = block_starts(job.words, job.training.dimensions)
-    mine = combining_blocks(len(starts), len(job.places), job.places.index(rows[0]["place"]))
+    mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
     if not mine:
         return
-    for matrix, name in enumerate(MATRICES):
-        old = read_blocks(job.parameters_uri, name, [starts[i] for i in mine], job.training)
-        for first, block in old:
-            number = matrix * len(starts) + starts.index((first, len(block)))
-            _combine_block([file.read_row_group(number) for file in files], job.training, block)
-            yield parameter_row(name, first, block)
+    files = [_open_changes(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
+    for shape, blocks, number in mine:
+        for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
+            at = number + blocks.index((first, len(block)))
+            _combine_block([file.read_row_group(at) for file in files], job.training, shape, block)
+            yield parameter_row(shape.name, first, block)
 
 
 def read_slice(uri: str, first: int, last: int) -> Slice:
@@ -68,9 +66,10 @@ def read_slice(uri: str, first: int, last: int) -> Slice:
 
 def _load_matrices(job: RoundJob) -> list[Matrix]:
     matrices = []
-    for name, rows in skipgram.held_rows(job.words).items():
-        matrix = make_matrix(name, rows, job.training.dimensions, int(job.training.lanes))
-        fill_matrix(job.parameters_uri, name, job.words, job.training, matrix.base)
+    for shape in job.shapes:
+        matrix = make_matrix(shape, int(job.training.lanes))
+        for first, block in read_blocks(job.parameters_uri, shape, shape.blocks, job.training):
+            matrix.write(first, block)
         matrices.append(matrix)
     return matrices
 
@@ -87,7 +86,7 @@ def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
             text = read_slice(job.encoded_uri, *part.ranges[shard])
         tokens += int(text.tokens.sum())
         began = time.perf_counter()
-        part_loss, part_pairs, _ = skipgram.train_slice(
+        part_loss, part_pairs, _ = word2vec.train_slice(
             matrices, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, job.threads
         )
         seconds += time.perf_counter() - began
@@ -101,16 +100,16 @@ def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
         "tokens": tokens,
         "loss": loss / max(1, pairs),
         "seconds": seconds,
-        "learning_rate": skipgram.learning_rate(job.training, (last.start + last.tokens) / job.total_tokens),
+        "learning_rate": word2vec.learning_rate(job.training, (last.start + last.tokens) / job.total_tokens),
     }
 
 
 @lru_cache(maxsize=1)
-def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> skipgram.Tables:
+def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tables:
     vocabulary = storage.read_table(uri, ["id", "count"])
     counts = np.zeros(len(vocabulary), np.int64)
     counts[vocabulary["id"].to_numpy()] = vocabulary["count"].to_numpy()
-    return skipgram.make_tables(counts, training)
+    return word2vec.make_tables(counts, training)
 
 
 @lru_cache(maxsize=1)
@@ -124,17 +123,16 @@ def _write_changes(shard: int, job: RoundJob, matrices: list[Matrix]) -> str:
     Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read.
     """
     uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.parquet")
-    starts = block_starts(job.words, job.training.dimensions)
     with (
         storage.open_for_writing(uri) as sink,
         pq.ParquetWriter(sink, CHANGES, compression="none", use_dictionary=False, write_statistics=False) as writer,
     ):
         for matrix in matrices:
-            for first, old in read_blocks(job.parameters_uri, matrix.name, starts, job.training):
+            for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.training):
                 updates = matrix.updates[first : first + len(old)]
                 touched = np.flatnonzero(updates).astype(np.int32)
-                new = matrix.base[first + touched, : job.training.dimensions]
-                check_finite(matrix.name, first, new)
+                new = matrix.read(first + touched)
+                check_finite(matrix.shape.name, first, new)
                 columns = {"touched": touched, "updates": updates[touched], "values": new - old[touched]}
                 writer.write_batch(one_row(CHANGES, **{name: value.tobytes() for name, value in columns.items()}))
     return uri
@@ -145,15 +143,15 @@ def _open_changes(uri: str) -> pq.ParquetFile:
     return pq.ParquetFile(fs.open_input_file(path))
 
 
-def _combine_block(shards: list[pa.Table], training: TrainingConfig, block: np.ndarray) -> None:
-    """Add the combined change of all shards to a block, float32 (rows, dimensions), in place."""
+def _combine_block(shards: list[pa.Table], training: TrainingConfig, shape: MatrixShape, block: np.ndarray) -> None:
+    """Add the combined change of all shards to a block, float32 (rows, shape.width), in place."""
     changes = np.zeros((len(shards), *block.shape), np.float32)
     updates = np.zeros((len(shards), len(block)), np.int32)
     for replica, row in enumerate(shards):
         touched, counts, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
-        changes[replica, touched] = values.reshape(touched.size, -1)
+        changes[replica, touched] = values.reshape(touched.size, shape.width)
         updates[replica, touched] = counts
-    combine_changes(training.combine, changes, updates, block)
+    combine_changes(training.combine, changes, updates, block, shape.state)
 
 
 _CHANGE_TYPES = (("touched", np.int32), ("updates", np.int32), ("values", np.float32))

@@ -1,4 +1,4 @@
-"""Skip-gram as a method: initial values, tables, the learning rate by position, and what it learns."""
+"""word2vec as a method: initial values, tables, the learning rate by position, and what it learns."""
 
 from dataclasses import replace
 
@@ -7,14 +7,24 @@ import pytest
 
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CONTEXT, WORDS
+from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import hash_of
-from w2vspark.training import skipgram
-from w2vspark.training.lanes import Matrix, Slice, aligned_rows, make_matrix
-from w2vspark.training.skipgram import fill_initial, held_rows, make_tables, train_slice
+from w2vspark.kernels.rows import aligned_rows
+from w2vspark.training import word2vec
+from w2vspark.training.lanes import Matrix, Slice, make_matrix
+from w2vspark.training.plan import matrix_shapes
+from w2vspark.training.word2vec import fill_initial, make_tables, train_slice
 
 TRAINING = TrainingConfig(
-    dimensions=20, shards=1, lanes=1, rounds_per_epoch=1, lane_merge_tokens=10**9, learning_rate=0.05, subsample=0.0
+    dimensions=20,
+    shards=1,
+    lanes=1,
+    rounds_per_epoch=1,
+    lane_merge_tokens=10**9,
+    learning_rate=0.05,
+    subsample=0.0,
+    negatives=5,
 )
 
 
@@ -30,20 +40,18 @@ def a_slice(pieces: list[list[int]]) -> Slice:
 
 
 def matrices_of(words: int, training: TrainingConfig) -> list[Matrix]:
-    made = [
-        make_matrix(name, rows, training.dimensions, int(training.lanes)) for name, rows in held_rows(words).items()
-    ]
+    made = [make_matrix(shape, int(training.lanes)) for shape in matrix_shapes(training, words)]
     for matrix in made:
-        fill_initial(matrix.name, 0, training, matrix.base)
+        fill_initial(matrix.shape.name, 0, training, matrix.base)
     return made
 
 
-def test_the_context_matrix_has_a_void_row_more():
-    assert list(held_rows(7).items()) == [(WORDS, 7), (CONTEXT, 8)]
+def test_the_context_matrix_has_a_void_row_more_in_memory():
+    assert [len(matrix.base) for matrix in matrices_of(7, TRAINING)] == [7, 8]
 
 
 def test_words_start_within_half_a_dth_of_zero_and_the_context_at_zero():
-    rows = aligned_rows(500, 20)
+    rows = aligned_rows(500, 24)
     fill_initial(WORDS, 0, TRAINING, rows)
     values = rows[:, :20]
     assert np.abs(values).max() <= 0.5 / 20 and values.min() < -0.49 / 20 and values.max() > 0.49 / 20
@@ -55,7 +63,7 @@ def test_words_start_within_half_a_dth_of_zero_and_the_context_at_zero():
 
 
 def test_initial_values_do_not_depend_on_the_block_and_change_with_the_seed():
-    whole, part, other = aligned_rows(50, 20), aligned_rows(10, 20), aligned_rows(50, 20)
+    whole, part, other = (aligned_rows(rows, 24) for rows in (50, 10, 50))
     fill_initial(WORDS, 0, TRAINING, whole)
     fill_initial(WORDS, 30, TRAINING, part)
     fill_initial(WORDS, 0, replace(TRAINING, seed=2), other)
@@ -68,19 +76,21 @@ def test_tables_follow_the_config():
     tables = make_tables(counts, replace(TRAINING, subsample=1e-2, noise_exponent=0.5))
     assert (tables.keep == keep_thresholds(counts, 1e-2)).all()
     assert (tables.noise == alias_table(counts, 0.5)).all()
+    paths = make_tables(counts, replace(TRAINING, method="cbow-hs")).paths
+    assert (paths.nodes == huffman_paths(counts).nodes).all()
 
 
 def called_with(monkeypatch, training: TrainingConfig, text: Slice, epoch: int, start: int, tokens: int, total: int):
     """The arguments of train_pieces, by name, for every call."""
     names = ["inputs", "outputs", "input_updates", "output_updates", "ids", "starts", "streams", "rates"]
-    names += ["keep", "noise", "window", "negatives"]
+    names += ["tables", "objective", "columns"]
     calls = []
 
     def record(*arguments):
         calls.append(dict(zip(names, arguments, strict=True)))
         return 1.0, 2, 3
 
-    monkeypatch.setattr(skipgram, "train_pieces", record)
+    monkeypatch.setattr(word2vec, "train_pieces", record)
     tables = make_tables(np.array([9, 5, 3, 2], np.int64), training)
     returned = train_slice(matrices_of(4, training), tables, text, training, epoch, start, tokens, total, 1)
     assert returned == (1.0 * len(calls), 2 * len(calls), 3 * len(calls))

@@ -1,38 +1,42 @@
-"""Skip-gram with negative sampling as a method of the round engine: its matrices, initial values and kernel."""
+"""word2vec's methods for the round engine: their matrices, initial values and kernel."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CONTEXT, WORDS
+from w2vspark.base.schemas import WORDS
+from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows
-from w2vspark.kernels.skipgram import train_pieces
+from w2vspark.kernels.word2vec import Objective, Tables, train_pieces
 from w2vspark.training.lanes import Matrix, Slice, train_lanes
 
 
-@dataclass(slots=True)
-class Tables:
-    """What the kernel draws from, the same for every shard."""
-
-    keep: np.ndarray  # uint64 (V,)
-    noise: np.ndarray  # uint64 (V,)
+def objective(training: TrainingConfig) -> Objective:
+    """What the kernel trains. training: resolved."""
+    return Objective(
+        cbow=training.model == "cbow",
+        loss=training.loss,
+        window=training.window,
+        negatives=int(training.negatives),
+        sum_gradient=training.cbow_gradient == "sum",
+        adagrad=training.adagrad_initial if training.optimizer == "adagrad" else 0.0,
+    )
 
 
 def make_tables(counts: np.ndarray, training: TrainingConfig) -> Tables:
-    """Subsampling thresholds and the noise's alias table from the vocabulary's counts, int64 (V,)."""
-    return Tables(keep_thresholds(counts, training.subsample), alias_table(counts, training.noise_exponent))
-
-
-def held_rows(words: int) -> dict[str, int]:
-    """Rows that a worker holds of each matrix: the context matrix ends in the void row."""
-    return {WORDS: words, CONTEXT: words + 1}
+    """What the kernel draws from, from the vocabulary's counts, int64 (V,)."""
+    keep = keep_thresholds(counts, training.subsample)
+    if training.loss == "hs":
+        return Tables(keep, paths=huffman_paths(counts))
+    if training.loss == "softmax":
+        return Tables(keep)
+    return Tables(keep, alias_table(counts, training.noise_exponent))
 
 
 def fill_initial(name: str, first: int, training: TrainingConfig, rows: np.ndarray) -> None:
-    """Initial values of rows first, first+1, …: words uniform in +-0.5/D, context 0, as word2vec.c."""
+    """Initial values of rows first, first+1, …: words uniform in +-0.5/D, all others 0, as word2vec.c."""
     if name == WORDS:
         fill_uniform_rows(training.seed, 0, first, 1.0 / training.dimensions, training.dimensions, rows)
     else:
@@ -56,29 +60,29 @@ def train_slice(
     threads: int,
 ) -> tuple[float, int, int]:
     """Train one slice. The learning rate falls with the words of all shards: `start` before this part,
-    `tokens` in it, `total` in the run. Returns (loss, pairs in it, centres)."""
+    `tokens` in it, `total` in the run. Returns (loss, terms in it, centres)."""
     streams = np.empty(part.tokens.size, np.uint64)
     fill_streams(training.seed, epoch, part.buckets, part.numbers, streams)
 
     def rate_at(share: np.ndarray) -> np.ndarray:
         return np.asarray(learning_rate(training, (start + share * tokens) / total), np.float32)
 
-    words, context = matrices
+    inputs, outputs = matrices
+    chosen = objective(training)
 
     def train(lane: int, first: int, last: int, rates: np.ndarray) -> tuple[float, int, int]:
         return train_pieces(
-            words.lanes[lane],
-            context.lanes[lane],
-            words.lane_updates[lane],
-            context.lane_updates[lane],
+            inputs.lanes[lane],
+            outputs.lanes[lane],
+            inputs.lane_updates[lane],
+            outputs.lane_updates[lane],
             part.ids,
             part.starts[first : last + 1],
             streams[first:last],
             rates,
-            tables.keep,
-            tables.noise,
-            training.window,
-            training.negatives,
+            tables,
+            chosen,
+            training.dimensions,
         )
 
     return train_lanes(

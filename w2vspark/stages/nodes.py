@@ -1,0 +1,33 @@
+"""Table nodes: the vectors of the inner nodes of Huffman's tree, from the last round's parameter blocks."""
+
+from collections.abc import Iterator
+from functools import partial
+from operator import itemgetter
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from w2vspark.base.schemas import NODE_VECTORS, NODES
+from w2vspark.stages.parameters import scan_blocks
+from w2vspark.stages.table_io import spark_schema
+from w2vspark.stages.vectors import TASK_BYTES, vector_lists
+
+
+def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: int) -> DataFrame:
+    """All inner nodes as schemas.NODE_VECTORS, sorted by id within each file. The workers read the blocks."""
+    tasks = max(1, count * dimensions * 4 // TASK_BYTES)
+    rows = partial(node_batches, parameters_uri=parameters_uri, count=count, dimensions=dimensions, tasks=tasks)
+    return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(NODE_VECTORS)).select(*NODE_VECTORS.names)
+
+
+def node_batches(
+    batches: Iterator[pa.RecordBatch], parameters_uri: str, count: int, dimensions: int, tasks: int
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: task numbers -> rows of schemas.NODE_VECTORS, of all blocks that begin in the task's range of ids."""
+    for batch in batches:
+        for task in batch.column(0).to_pylist():
+            found = scan_blocks(parameters_uri, NODES, count * task // tasks, count * (task + 1) // tasks)
+            for first, block in sorted(found, key=itemgetter(0)):
+                ids = pa.array(np.arange(first, first + len(block), dtype=np.int32))
+                yield pa.RecordBatch.from_arrays([ids, vector_lists(block[:, :dimensions])], schema=NODE_VECTORS)
