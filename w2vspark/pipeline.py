@@ -22,6 +22,8 @@ from w2vspark.base.schemas import (
     CONTEXT,
     ENCODED,
     METRICS,
+    NGRAM_BUCKETS,
+    NGRAMS,
     NODE_VECTORS,
     VECTORS,
     VOCABULARY,
@@ -34,6 +36,7 @@ from w2vspark.stages import encoded as encoding
 from w2vspark.stages.codes import codes
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
+from w2vspark.stages.ngrams import SubwordTables, ngram_buckets, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.session import build_session, runtime_settings
 from w2vspark.stages.shared_storage import check_executors
@@ -54,6 +57,7 @@ class Step:
     needs: tuple[str, ...]  # what it is made from; "corpus" is the input
     settings: Callable[[Config], Any]  # the part of the configuration that it depends on
     make: Callable[["Run"], dict[str, Any]]  # writes it, and returns its record: row counts and the like
+    wanted: Callable[[Config], bool] = lambda config: True  # whether a run has it
 
 
 @dataclass(slots=True)
@@ -140,19 +144,29 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
     return {"tokens": tokens}
 
 
+def make_ngram_buckets(run: Run) -> dict[str, Any]:
+    """The buckets that the vocabulary's character n-grams fall into: rows of the model, beside the words' own."""
+    uri = run.uri("ngram_buckets")
+    buckets = ngram_buckets(run.session(), run.uri("vocabulary"), run.config.subwords, run.config.training.cpu_target)
+    write_table(buckets, uri, NGRAM_BUCKETS)
+    return {"ngrams": len(storage.read_table(uri))}
+
+
 def make_rounds(run: Run) -> dict[str, Any]:
     """The training itself: the last round's parameters, and the metrics of all."""
     counted = run.records["vocabulary"]
     training = _resolved(run, counted["tokens"], counted["words"])
     log_start("rounds", **asdict(training))
     check_vocabulary(training, counted["words"])
+    subwords = subword_tables(run)
     rounds = plan_rounds(bucket_tokens(run), training)
     job = RoundJob(
         training=training,
         round=rounds[0],
         total_tokens=counted["tokens"] * training.epochs,
-        shapes=matrix_shapes(training, counted["words"]),
+        shapes=matrix_shapes(training, counted["words"], subwords.ngrams if subwords else 0),
         vocabulary_uri=run.uri("vocabulary"),
+        subwords=subwords,
         encoded_uri=run.uri("encoded"),
         parameters_uri=None,
         changes_uri="",
@@ -170,11 +184,21 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     words, rounds = run.records["vocabulary"]["words"], run.records["rounds"]
     training, parameters = TrainingConfig(**rounds["training"]), rounds["parameters"]
     tables = {"vectors": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
-    of_words = {"vectors": WORDS} if training.loss == "hs" else {"vectors": WORDS, "context": CONTEXT}
+    subwords = subword_tables(run)
+    of_words = {"vectors": WORDS}
+    if training.loss != "hs":
+        of_words["context"] = CONTEXT
+    if subwords is not None:
+        of_words["word_rows"] = WORDS
     for table, matrix in of_words.items():
-        rows = vectors(run.session(), matrix, parameters, run.uri("vocabulary"), words, training.dimensions)
+        own = None if matrix == CONTEXT or table == "word_rows" else subwords
+        rows = vectors(run.session(), matrix, parameters, run.uri("vocabulary"), words, training.dimensions, own)
         write_table(rows, storage.join(folder, table), VECTORS)
         tables[table] = words
+    if subwords is not None:
+        rows = ngrams(run.session(), parameters, subwords, words, training.dimensions)
+        write_table(rows, storage.join(folder, "ngrams"), NGRAMS)
+        tables["ngrams"] = subwords.ngrams
     if training.loss == "hs":
         rows = nodes(run.session(), parameters, words - 1, training.dimensions)
         write_table(rows, storage.join(folder, "nodes"), NODE_VECTORS)
@@ -190,15 +214,45 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     return {"version": version, "path": folder}
 
 
+def subword_tables(run: Run) -> SubwordTables | None:
+    """What makes up each word, as workers read it; None where a word is its own row."""
+    if not run.config.subwords.enabled:
+        return None
+    return SubwordTables(
+        config=run.config.subwords,
+        vocabulary_uri=run.uri("vocabulary"),
+        ngram_buckets_uri=run.uri("ngram_buckets"),
+        ngrams=run.records["ngram_buckets"]["ngrams"],
+        cpu_target=run.config.training.cpu_target,
+    )
+
+
 FLOW = (
     Step("word_counts", ("corpus",), lambda config: config.tokens, make_word_counts),
     Step("vocabulary", ("word_counts",), lambda config: config.vocabulary, make_vocabulary),
     Step("encoded", ("corpus", "vocabulary"), lambda config: config.encoded, make_encoded),
     Step("bucket_counts", ("encoded",), lambda config: None, make_bucket_counts),
-    Step("rounds", ("vocabulary", "encoded", "bucket_counts"), lambda config: config.training, make_rounds),
+    Step(
+        "ngram_buckets",
+        ("vocabulary",),
+        lambda config: config.subwords,
+        make_ngram_buckets,
+        lambda config: config.subwords.enabled,
+    ),
+    Step(
+        "rounds",
+        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets"),
+        lambda config: config.training,
+        make_rounds,
+    ),
     Step("vectors", ("vocabulary", "rounds"), lambda config: None, publish_vectors),
 )
 STAGES = tuple(step.table for step in FLOW)
+
+
+def flow(config: Config) -> tuple[Step, ...]:
+    """The steps that a run of this configuration has."""
+    return tuple(step for step in FLOW if step.wanted(config))
 
 
 def run_flow(config: Config, progress: Progress, force_from: str | None = None) -> Run:
@@ -212,11 +266,11 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None) 
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
         run.fingerprints = fingerprints(run)
-        forced = forced_stages(force_from)
+        forced = forced_stages(config, force_from)
         if not forced and is_published(output, run.fingerprints["vectors"]):
             return run
         try:
-            for step in FLOW:
+            for step in flow(config):
                 _make_or_find(run, step, step.table in forced)
         finally:
             progress.done()
@@ -226,21 +280,22 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None) 
 def fingerprints(run: Run) -> dict[str, str]:
     """The fingerprint of every table: what it is made from, its settings, and the code."""
     found = {"corpus": corpus_version(run.config.input, run.session)}
-    for step in FLOW:
-        made_from = [found[table] for table in step.needs]
+    for step in flow(run.config):
+        made_from = [found[table] for table in step.needs if table in found]
         found[step.table] = fingerprint(
             table=step.table, made_from=made_from, settings=step.settings(run.config), code=code_fingerprint()
         )
     return found
 
 
-def forced_stages(first: str | None) -> tuple[str, ...]:
-    """The stages from `first` on. Raises ConfigError for a name that is no stage."""
+def forced_stages(config: Config, first: str | None) -> tuple[str, ...]:
+    """The stages from `first` on. Raises ConfigError for a name that is no stage of this configuration."""
     if first is None:
         return ()
-    if first not in STAGES:
-        raise ConfigError(f"--from {first}: is no stage; they are {', '.join(STAGES)}")
-    return STAGES[STAGES.index(first) :]
+    stages = tuple(step.table for step in flow(config))
+    if first not in stages:
+        raise ConfigError(f"--from {first}: is no stage of this run; they are {', '.join(stages)}")
+    return stages[stages.index(first) :]
 
 
 def is_published(output: str, vectors_fingerprint: str) -> bool:

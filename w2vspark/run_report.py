@@ -5,7 +5,7 @@ from dataclasses import replace
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, to_toml
 from w2vspark.base.lock import OutputLock
-from w2vspark.pipeline import FLOW, Run, fingerprints, forced_stages, is_published
+from w2vspark.pipeline import Run, fingerprints, flow, forced_stages, is_published
 from w2vspark.progress import Progress
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 
@@ -21,10 +21,10 @@ def dry_run(config: Config, force_from: str | None) -> str:
     publish.check_output(output)
     run = Run(config, output, Progress(), OutputLock(output))
     run.fingerprints = fingerprints(run)
-    forced = forced_stages(force_from)
+    forced = forced_stages(config, force_from)
     lines = ["plan:"]
     published = not forced and is_published(output, run.fingerprints["vectors"])
-    for step in FLOW:
+    for step in flow(config):
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)

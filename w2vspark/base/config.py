@@ -66,6 +66,16 @@ class EncodedConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubwordsConfig:
+    """Words as the mean of their own vector and those of their character n-grams, as fastText has them."""
+
+    enabled: bool = False
+    min_length: int = 3  # characters of an n-gram, with < before and > behind the word
+    max_length: int = 6
+    buckets: int = 2_000_000  # that n-grams are hashed into; only those in use take memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """How vectors are learned."""
 
@@ -127,6 +137,7 @@ class Config:
     tokens: TokensConfig = field(default_factory=TokensConfig)
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     encoded: EncodedConfig = field(default_factory=EncodedConfig)
+    subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 

@@ -37,6 +37,9 @@ RULES: dict[str, Rule] = {
     "vocabulary.max_size": at_least(0),
     "encoded.piece_tokens": between(10, 10_000),
     "encoded.buckets": between(1, 1_000_000),
+    "subwords.min_length": between(1, 100),
+    "subwords.max_length": between(1, 100),
+    "subwords.buckets": between(1, 2**31 - 1),
     "training.dimensions": between(1, 4096),
     "training.window": at_least(1),
     "training.negatives": between(0, 64),
@@ -154,6 +157,12 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
     if training.loss != "ns" and training.negatives not in (0, "auto"):
         text = f'has no meaning for training.method = {training.method}; remove it, or choose "{training.model}-ns"'
         yield "training.negatives", training.negatives, text
+    if config.subwords.enabled and training.optimizer == "adagrad":
+        text = "cannot be combined with subwords.enabled, which trains means of rows; choose one of them"
+        yield "training.optimizer", training.optimizer, text
+    if config.subwords.min_length > config.subwords.max_length:
+        text = f"must not be greater than subwords.max_length ({config.subwords.max_length}); 3 and 6 are usual"
+        yield "subwords.min_length", config.subwords.min_length, text
     if training.model != "cbow" and training.cbow_gradient != "mean":
         text = f'has no meaning for training.method = {training.method}; remove it, or choose "cbow-{training.loss}"'
         yield "training.cbow_gradient", training.cbow_gradient, text

@@ -78,6 +78,19 @@ CODES = pa.schema(
     ]
 )
 
+# Subwords: the buckets that the n-grams of the vocabulary fall into. Row i of this table, in the order of the buckets,
+# has row V + i of the matrix of words.
+NGRAM_BUCKETS = pa.schema([pa.field("bucket", pa.int32(), nullable=False)])
+
+# Subwords, as published: the n-grams' vectors by bucket, and each word's own row, without its n-grams. A word that was
+# never seen is the mean of its n-grams.
+NGRAMS = pa.schema(
+    [
+        pa.field("bucket", pa.int32(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
 # The parameter matrices of word2vec's methods; word vectors are what most consumers read.
 WORDS = "words"
 CONTEXT = "context"

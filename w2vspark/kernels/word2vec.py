@@ -17,6 +17,7 @@ from w2vspark.kernels.huffman import Paths
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.simd import BLOCK, LANES, offset, pointer_to, prefetch_row
+from w2vspark.kernels.subwords import Subwords
 from w2vspark.kernels.windows import Parts, compose, draw_negatives, follow_path, keep_sentence, return_change
 
 LOSS_EVERY = 512  # the loss is summed over every 512th centre: its logarithms cost more than they tell
@@ -35,14 +36,6 @@ class Objective:
     negatives: int = 5  # of the loss "ns" alone
     sum_gradient: bool = False  # CBOW: each word takes the whole gradient of the mean, as word2vec.c; not its share
     adagrad: float = 0.0  # 0 = off; else where the sums of squared gradients begin
-
-
-@dataclass(frozen=True, slots=True)
-class Subwords:
-    """The rows of inputs that make up each word: rows[starts[w] : starts[w + 1]], of which it is the mean."""
-
-    starts: np.ndarray  # int64 (V + 1,)
-    rows: np.ndarray  # int32
 
 
 NO_PATHS = Paths(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))

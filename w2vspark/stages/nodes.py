@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from functools import partial
-from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.schemas import NODE_VECTORS, NODES
-from w2vspark.stages.parameters import scan_blocks
-from w2vspark.stages.table_io import spark_schema
-from w2vspark.stages.vectors import TASK_BYTES, vector_lists
+from w2vspark.stages.parameters import scan_rows
+from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
 
 
 def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: int) -> DataFrame:
@@ -24,10 +22,10 @@ def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: in
 def node_batches(
     batches: Iterator[pa.RecordBatch], parameters_uri: str, count: int, dimensions: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.NODE_VECTORS, of all blocks that begin in the task's range of ids."""
+    """mapInArrow: task numbers -> rows of schemas.NODE_VECTORS, of the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
-            found = scan_blocks(parameters_uri, NODES, count * task // tasks, count * (task + 1) // tasks)
-            for first, block in sorted(found, key=itemgetter(0)):
+            range_of_task = count * task // tasks, count * (task + 1) // tasks
+            for first, block in scan_rows(parameters_uri, NODES, *range_of_task, dimensions):
                 ids = pa.array(np.arange(first, first + len(block), dtype=np.int32))
-                yield pa.RecordBatch.from_arrays([ids, vector_lists(block[:, :dimensions])], schema=NODE_VECTORS)
+                yield pa.RecordBatch.from_arrays([ids, vector_lists(block)], schema=NODE_VECTORS)

@@ -1,5 +1,6 @@
 """Arrow schemas as Spark's, and tables written only when they are what the schema says."""
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as st
@@ -8,6 +9,7 @@ from w2vspark.base.errors import OutputError
 from w2vspark.stages.session import VALIDATE_SCHEMA, runtime_settings
 
 ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
+TASK_BYTES = 32 << 20  # of float32 that one task turns into rows of vectors
 
 _TYPES: dict[pa.DataType, st.DataType] = {
     pa.string(): st.StringType(),
@@ -28,6 +30,12 @@ def spark_schema(schema: pa.Schema) -> st.StructType:
 def spark_uri(uri: str) -> str:
     """A URI as Spark must be told it: a local path stays local where the cluster's default is another store."""
     return f"file://{uri}" if uri.startswith("/") else uri
+
+
+def vector_lists(rows: np.ndarray) -> pa.ListArray:
+    """float32 (n, dimensions) as a column of n lists."""
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.reshape(-1)))
 
 
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import CONTEXT, NODES, WORDS
+from w2vspark.stages.ngrams import SubwordTables
+from w2vspark.stages.parameters import BLOCK_ROWS
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
@@ -35,7 +37,6 @@ RATE_CAP = 4.0
 NEGATIVES = 5
 # Blocks of rows, the unit in which parameters are stored and combined.
 BLOCK_BYTES = 4 << 20
-BLOCK_ROWS = 4096
 # A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
 TABLES_BYTES, TABLES_BYTES_HS = 60, 220
 PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
@@ -96,6 +97,7 @@ class RoundJob:
     total_tokens: int  # of the whole run, all epochs
     shapes: tuple[MatrixShape, ...]  # inputs, outputs
     vocabulary_uri: str
+    subwords: SubwordTables | None  # None: each word is its own row
     encoded_uri: str
     parameters_uri: str | None  # the last round's; None = initial values
     changes_uri: str  # the folder that takes the shards' changes until they are combined
@@ -163,14 +165,17 @@ def check_vocabulary(training: TrainingConfig, words: int) -> None:
         )
 
 
-def matrix_shapes(training: TrainingConfig, words: int) -> tuple[MatrixShape, ...]:
-    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved or not."""
+def matrix_shapes(training: TrainingConfig, words: int, ngrams: int = 0) -> tuple[MatrixShape, ...]:
+    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved or not.
+
+    With subwords the rows of `ngrams` buckets stand behind the words' own.
+    """
     columns, state = training.dimensions, 1 if training.optimizer == "adagrad" else 0
     if training.loss == "hs":
         outputs = MatrixShape(NODES, words - 1, columns, state, void=1)
     else:
         outputs = MatrixShape(CONTEXT, words, columns, state, void=1)
-    return MatrixShape(WORDS, words, columns, state), outputs
+    return MatrixShape(WORDS, words + ngrams, columns, state), outputs
 
 
 def combining_blocks(

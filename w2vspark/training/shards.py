@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMET
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.kernels.word2vec import Tables
 from w2vspark.stages.encoded import count_tokens, read_buckets
+from w2vspark.stages.ngrams import read_subwords
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import check_finite, one_row, parameter_row, read_blocks
@@ -77,6 +79,8 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
 def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
     """Train the shard's slices in place; the values of its metrics row."""
     tables = _tables(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)), job.training)
+    if job.subwords is not None:
+        tables = replace(tables, subwords=read_subwords(job.subwords))
     whole_corpus = job.training.shards == 1 and float(job.training.rounds_per_epoch) <= 1
     loss, pairs, tokens, seconds = 0.0, 0, 0, 0.0
     for part in job.round.parts:

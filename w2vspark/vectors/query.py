@@ -24,7 +24,9 @@ class Neighbour(NamedTuple):
 
 def similarity(vectors: WordVectors, first: str, second: str) -> float:
     """The cosine of two words' vectors, in [-1, 1]. Raises InputError for an unknown word."""
-    return float(cosines(vectors, [row_of(vectors, first)], [row_of(vectors, second)])[0])
+    left, right = (vector_of(vectors, word).astype(np.float64) for word in (first, second))
+    norms = np.linalg.norm(left) * np.linalg.norm(right)
+    return float(left @ right / norms) if norms > 0 else 0.0
 
 
 def cosines(vectors: WordVectors, first: Sequence[int], second: Sequence[int]) -> NDArray[np.float64]:
@@ -43,14 +45,17 @@ def similar(
     """The `top` words nearest to a word, or to the mean of several words' unit vectors less the `negative` ones.
 
     The words of the question are never in the answer (as in gensim's `most_similar`). Sorted by falling cosine,
-    ties by id. Raises InputError for an unknown word.
+    ties by id. An unseen word has the vector of its character n-grams where the model has subwords. Raises InputError
+    for an unknown word.
     """
-    plus = [row_of(vectors, word) for word in _as_list(words)]
-    minus = [row_of(vectors, word) for word in _as_list(negative)]
+    plus, minus = _as_list(words), _as_list(negative)
     if not plus and not minus:
         raise InputError("no word was given: name at least one word whose neighbours are wanted")
-    target = vectors.unit[plus].sum(axis=0) - vectors.unit[minus].sum(axis=0)
-    return _nearest(vectors, vectors.unit @ _unit(target), top, exclude=plus + minus)
+    target = np.zeros(vectors.dimensions, np.float32)
+    for sign, asked in ((1, plus), (-1, minus)):
+        for word in asked:
+            target += sign * _unit(vector_of(vectors, word))
+    return _nearest(vectors, vectors.unit @ _unit(target), top, exclude=_known(vectors, plus + minus))
 
 
 def similar_to_vector(vectors: WordVectors, vector: NDArray[np.floating], top: int = 10) -> list[Neighbour]:
@@ -78,10 +83,10 @@ def analogy(
     """
     if method == "3cosadd":
         return similar(vectors, [b, c], top, negative=[a])
-    rows = [row_of(vectors, word) for word in (a, b, c)]
+    asked = np.stack([_unit(vector_of(vectors, word)) for word in (a, b, c)])
     scores = np.empty((1, len(vectors.words)), dtype=np.float32)
-    combine_cosines(vectors.unit[rows] @ vectors.unit.T, np.array([[0, 1, 2]]), method, out=scores)
-    return _nearest(vectors, scores[0], top, exclude=rows)
+    combine_cosines(asked @ vectors.unit.T, np.array([[0, 1, 2]]), method, out=scores)
+    return _nearest(vectors, scores[0], top, exclude=_known(vectors, [a, b, c]))
 
 
 def combine_cosines(
@@ -105,6 +110,14 @@ def combine_cosines(
         np.take(shifted, b, axis=0, out=out)
         out *= shifted[c]
         out *= inverse[a]
+
+
+def vector_of(vectors: WordVectors, word: str) -> NDArray[np.float32]:
+    """A word's vector, float32 (D,), as WordVectors.vector. Raises InputError as row_of for an unknown word."""
+    if word in vectors.index or vectors.ngrams is None:
+        row: NDArray[np.float32] = vectors.matrix[row_of(vectors, word)]
+        return row
+    return vectors.ngrams.vector(word)
 
 
 def row_of(vectors: WordVectors, word: str) -> int:
@@ -150,6 +163,10 @@ def _nearest(vectors: WordVectors, scores: NDArray[np.float32], top: int, exclud
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     norm = np.linalg.norm(vector)
     return vector / norm if norm > 0 else vector
+
+
+def _known(vectors: WordVectors, words: list[str]) -> list[int]:
+    return [vectors.index[word] for word in words if word in vectors.index]
 
 
 def _as_list(words: str | Sequence[str]) -> list[str]:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from w2vspark.base import publish, storage
 from w2vspark.base.errors import OutputError
+from w2vspark.vectors.lists import damaged, list_rows
+from w2vspark.vectors.ngrams import NGrams, load_ngrams
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,7 @@ class WordVectors:
     words: list[str]
     counts: NDArray[np.int64]
     matrix: NDArray[np.float32]
+    output: str = ""  # where the model's character n-grams are, if it has any
 
     @property
     def dimensions(self) -> int:
@@ -31,6 +33,21 @@ class WordVectors:
     def index(self) -> dict[str, int]:
         """The row of every word; made at the first use."""
         return {word: row for row, word in enumerate(self.words)}
+
+    @cached_property
+    def ngrams(self) -> NGrams | None:
+        """The model's character n-grams, which give vectors to unseen words; None without. Read at the first use."""
+        return load_ngrams(self.output) if self.output else None
+
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """A word's vector, float32 (D,); for an unseen word that of its n-grams, where the model has subwords.
+
+        Raises KeyError for an unseen word where it has none, InputError where it shares no n-gram with the vocabulary.
+        """
+        if word in self.index or self.ngrams is None:
+            row: NDArray[np.float32] = self.matrix[self.index[word]]
+            return row
+        return self.ngrams.vector(word)
 
     @cached_property
     def unit(self) -> NDArray[np.float32]:
@@ -52,23 +69,30 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     folder = _table_folder(storage.absolute_uri(output), table)
     head = storage.read_table(folder, columns=["id", "word", "count"])
     if any(head[name].null_count for name in head.column_names):
-        raise _damaged(folder, "a row holds a null")
+        raise damaged(folder, "a row holds a null")
     ids = head["id"].to_numpy()
     order = np.argsort(ids)
     if not len(ids) or not np.array_equal(ids[order], np.arange(len(ids))):
-        raise _damaged(folder, f"the ids of its {len(ids)} rows are not 0, 1, 2 and so on, each once")
+        raise damaged(folder, f"the ids of its {len(ids)} rows are not 0, 1, 2 and so on, each once")
     words: list[str] = head["word"].to_numpy()[order].tolist()
     counts = head["count"].to_numpy()[order].astype(np.int64)
     matrix: NDArray[np.float32] = np.empty((len(words), 0), dtype=np.float32)
     for batch in storage.scan_table(folder, columns=["id", "vector"]):
         if batch.num_rows:
-            rows = _rows(batch.column("vector"), folder)
+            rows = list_rows(batch.column("vector"), folder)
             if not matrix.shape[1]:
                 matrix = np.empty((len(words), rows.shape[1]), dtype=np.float32)
             if rows.shape[1] != matrix.shape[1]:
-                raise _damaged(folder, f"a vector has {rows.shape[1]} values where others have {matrix.shape[1]}")
+                raise damaged(folder, f"a vector has {rows.shape[1]} values where others have {matrix.shape[1]}")
             matrix[batch.column("id").to_numpy()] = rows
-    return WordVectors(words=words, counts=counts, matrix=matrix)
+    has_ngrams = table == "vectors" and _has_ngrams(storage.absolute_uri(output))
+    return WordVectors(words=words, counts=counts, matrix=matrix, output=output if has_ngrams else "")
+
+
+def _has_ngrams(output: str) -> bool:
+    """Whether this is an output folder whose current version has character n-grams."""
+    published = storage.exists(storage.join(output, "current.json"))
+    return published and storage.exists(storage.join(publish.current_path(output), "ngrams"))
 
 
 def _table_folder(folder: str, table: str) -> str:
@@ -82,19 +106,3 @@ def _table_folder(folder: str, table: str) -> str:
     if any(name.endswith(".parquet") for name in storage.list_names(folder)):
         return folder
     return storage.join(publish.current_path(folder), table)  # raises: nothing is published
-
-
-def _rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
-    """The vectors of a record batch, float32 (rows, D)."""
-    if not pa.types.is_list(column.type) or column.type.value_type != pa.float32():
-        raise OutputError(f"{folder}: expected the column vector to be list<float>, got {column.type}")
-    values = column.flatten()
-    lengths = np.diff(column.offsets.to_numpy())
-    if column.null_count or values.null_count or lengths.min() != lengths.max() or not lengths[0]:
-        raise _damaged(folder, "a vector is empty, holds a null or differs from the others in length")
-    rows: NDArray[np.float32] = values.to_numpy().reshape(len(column), -1)
-    return rows
-
-
-def _damaged(place: str, what: str) -> OutputError:
-    return OutputError(f"{place}: the table is damaged, {what}; publish it again")

@@ -1,0 +1,24 @@
+"""Columns of vectors, as Parquet holds them, to matrices."""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from w2vspark.base.errors import OutputError
+
+
+def list_rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
+    """A column list<float> as float32 (rows, D). Raises OutputError where it is not such a matrix."""
+    if not pa.types.is_list(column.type) or column.type.value_type != pa.float32():
+        raise OutputError(f"{folder}: expected the column vector to be list<float>, got {column.type}")
+    values = column.flatten()
+    lengths = np.diff(column.offsets.to_numpy())
+    if column.null_count or values.null_count or lengths.min() != lengths.max() or not lengths[0]:
+        raise damaged(folder, "a vector is empty, holds a null or differs from the others in length")
+    rows: NDArray[np.float32] = values.to_numpy().reshape(len(column), -1)
+    return rows
+
+
+def damaged(place: str, what: str) -> OutputError:
+    """The error to raise for a table that its writer cannot have left so."""
+    return OutputError(f"{place}: the table is damaged, {what}; publish it again")
