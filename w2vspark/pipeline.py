@@ -25,6 +25,8 @@ from w2vspark.base.schemas import (
     NGRAM_BUCKETS,
     NGRAMS,
     NODE_VECTORS,
+    PAIR_COUNTS,
+    PHRASES,
     VECTORS,
     VOCABULARY,
     WORD_COUNTS,
@@ -38,15 +40,20 @@ from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets, ngrams
 from w2vspark.stages.nodes import nodes
+from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts, read_phrase_table
 from w2vspark.stages.session import build_session, runtime_settings
 from w2vspark.stages.shared_storage import check_executors
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vectors import vectors
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
+from w2vspark.stages.words import Words
 from w2vspark.stages.worker_errors import worker_errors
 from w2vspark.training.plan import RoundJob, check_vocabulary, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
+
+# A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
+SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +96,27 @@ class Run:
         return staging.table_path(self.output, table, self.fingerprints[table])
 
 
+def make_phrases(run: Run) -> dict[str, Any]:
+    """Pairs of words that become one word, pass after pass: each pass counts text with the phrases of those before."""
+    config, found = run.config.phrases, []
+    corpus = read_corpus(run.session(), run.config.input, 0)
+    for number in range(1, len(config.thresholds) + 1):
+        run.progress.stage(f"phrases, pass {number}")
+        counts = storage.join(run.uri("phrases"), f"counts-{number}")
+        with runtime_settings(run.session(), **SUMMING):
+            write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
+        write_table(phrases(read_pair_counts(run.session(), counts), config, number), phrases_uri(run, number), PHRASES)
+        found.append(storage.count_rows(phrases_uri(run, number)))
+        storage.delete_folder(counts)
+    return {"phrases": sum(found), "phrases_of_passes": found}
+
+
 def make_word_counts(run: Run) -> dict[str, Any]:
     """Every word of the corpus with its count, and what was odd about the documents."""
     duplicates = count_duplicate_ids(run.session(), run.config.input)
     corpus = read_corpus(run.session(), run.config.input, duplicates)
-    # A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
-    with runtime_settings(run.session(), **{"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}):
-        write_table(word_counts(corpus, run.config.tokens), run.uri("word_counts"), WORD_COUNTS)
+    with runtime_settings(run.session(), **SUMMING):
+        write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     if report["tokens"] == 0:
         raise InputError(
@@ -126,7 +147,7 @@ def make_encoded(run: Run) -> dict[str, Any]:
         buckets = encoding.auto_buckets(run.records["vocabulary"]["tokens"])
     files = encoding.file_count(run.records["vocabulary"]["tokens"], buckets)
     corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
-    pieces = encoding.encoded(corpus, run.uri("vocabulary"), run.config.tokens, run.config.encoded, buckets, files)
+    pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), run.config.encoded, buckets, files)
     write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
     return {"buckets": buckets}
 
@@ -205,6 +226,10 @@ def publish_vectors(run: Run) -> dict[str, Any]:
         rows = codes(run.session(), run.uri("vocabulary"), training.cpu_target)
         write_table(rows, storage.join(folder, "codes"), CODES)
         tables |= {"nodes": words - 1, "codes": words}
+    if "phrases" in run.fingerprints:
+        found = read_phrase_table(run.session(), words_of(run).passes)
+        write_table(found, storage.join(folder, "phrases"), PHRASES)
+        tables["phrases"] = run.records["phrases"]["phrases"]
     storage.copy_folder(run.uri("vocabulary"), storage.join(folder, "vocabulary"))
     storage.write_table(pa.Table.from_pylist(rounds["metrics"], METRICS), storage.join(folder, "metrics"))
     record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables)
@@ -227,10 +252,29 @@ def subword_tables(run: Run) -> SubwordTables | None:
     )
 
 
+def words_of(run: Run, passes: int | None = None) -> Words:
+    """How workers turn text into words: with the phrases of so many passes, or of all."""
+    config = run.config.phrases
+    made = range(1, 1 + (len(config.thresholds) if passes is None else passes))
+    return Words(run.config.tokens, tuple(phrases_uri(run, number) for number in made), config.connector_words)
+
+
+def phrases_uri(run: Run, number: int) -> str:
+    """Where a pass's phrases are."""
+    return storage.join(run.uri("phrases"), f"pass-{number}")
+
+
 FLOW = (
-    Step("word_counts", ("corpus",), lambda config: config.tokens, make_word_counts),
+    Step(
+        "phrases",
+        ("corpus",),
+        lambda config: (config.tokens, config.phrases),
+        make_phrases,
+        lambda config: bool(config.phrases.thresholds),
+    ),
+    Step("word_counts", ("corpus", "phrases"), lambda config: config.tokens, make_word_counts),
     Step("vocabulary", ("word_counts",), lambda config: config.vocabulary, make_vocabulary),
-    Step("encoded", ("corpus", "vocabulary"), lambda config: config.encoded, make_encoded),
+    Step("encoded", ("corpus", "phrases", "vocabulary"), lambda config: config.encoded, make_encoded),
     Step("bucket_counts", ("encoded",), lambda config: None, make_bucket_counts),
     Step(
         "ngram_buckets",
@@ -340,7 +384,8 @@ def _make_or_find(run: Run, step: Step, forced: bool) -> None:
 
 
 def _shown(settings: Any) -> dict[str, Any]:
-    return asdict(settings) if settings is not None else {}
+    several = settings if isinstance(settings, tuple) else (settings,)
+    return {key: value for one in several if one is not None for key, value in asdict(one).items()}
 
 
 def _resolved(run: Run, tokens: int, words: int) -> TrainingConfig:

@@ -23,6 +23,7 @@ from w2vspark.stages.encoded import WRITE_OPTIONS, auto_buckets, bucket_counts, 
 from w2vspark.stages.session import runtime_settings
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.word_counts import word_counts
+from w2vspark.stages.words import Words
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 WORDS = {f"w{n}": n for n in range(40)}  # words from w40 on are outside the vocabulary
@@ -77,7 +78,7 @@ def rows_of(table: pa.Table) -> list[Row]:
 def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object) -> list[Row]:
     tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
     buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
-    table = encoded(corpus, vocabulary, tokens, EncodedConfig(**settings), buckets, max(1, buckets // 256))  # type: ignore[arg-type]
+    table = encoded(corpus, vocabulary, Words(tokens), EncodedConfig(**settings), buckets, max(1, buckets // 256))  # type: ignore[arg-type]
     write_table(table, str(folder / "encoded"), ENCODED, **WRITE_OPTIONS)
     return rows_of(read_table(str(folder / "encoded")))
 
@@ -110,7 +111,7 @@ def test_pieces_are_those_of_the_oracle(vocabulary: str, sentences: str, piece_t
     names, texts = zip(*documents, strict=True)
     batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
     batches = iter([batch.slice(0, 7), batch.slice(7, 0), batch.slice(7)])
-    found = pa.Table.from_batches(encode_batches(batches, vocabulary, tokens, piece_tokens, 97, (0,)))
+    found = pa.Table.from_batches(encode_batches(batches, vocabulary, Words(tokens), piece_tokens, 97, (0,)))
     assert Counter(rows_of(found)) == oracle(documents, tokens, piece_tokens, 97)
     assert -1 in found["ids"].combine_chunks().values.to_pylist() or sentences == "document" or piece_tokens == 1
 
@@ -120,7 +121,7 @@ def test_the_parts_in_which_text_is_tokenized_change_nothing(vocabulary: str, mo
     names, texts = zip(*documents, strict=True)
     batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
     monkeypatch.setattr(tokenized, "CHUNK_BYTES", 400)
-    parts = list(encode_batches(iter([batch]), vocabulary, TokensConfig(), 10, 97, (0,)))
+    parts = list(encode_batches(iter([batch]), vocabulary, Words(TokensConfig()), 10, 97, (0,)))
     assert len(parts) > 20
     assert Counter(rows_of(pa.Table.from_batches(parts))) == oracle(documents, TokensConfig(), 10, 97)
 
@@ -188,7 +189,7 @@ def test_a_cluster_that_wants_large_arrow_types_counts_and_encodes_alike(
     corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS).repartition(3)
     with runtime_settings(spark, **{"spark.sql.execution.arrow.useLargeVarTypes": "true"}):
         found = written(corpus, vocabulary, tmp_path, piece_tokens=10)
-        counted = word_counts(corpus, TokensConfig()).where("kind = 'word'").collect()
+        counted = word_counts(corpus, Words(TokensConfig())).where("kind = 'word'").collect()
     assert Counter(found) == oracle(documents, TokensConfig(), 10, 512)
     words = Counter(word for _, text in documents for s in tokenizer(TokensConfig())(text.decode()) for word in s)
     assert {row["word"]: row["count"] for row in counted} == words
@@ -240,7 +241,7 @@ def test_bucket_counts_are_pieces_and_tokens_without_separators(
 def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
     (tmp_path / "long.txt").write_text("w1 w2 w3 w4 w5 w99 " * 2_700_000 + "w7\n")
     corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "long.txt"),)))
-    table = encoded(corpus, vocabulary, TokensConfig(), EncodedConfig(), 4096, 16)
+    table = encoded(corpus, vocabulary, Words(TokensConfig()), EncodedConfig(), 4096, 16)
     write_table(table, str(tmp_path / "encoded"), ENCODED, **WRITE_OPTIONS)
     found = read_table(str(tmp_path / "encoded")).sort_by("piece")
     assert found["piece"].to_pylist() == list(range(13_501))

@@ -17,13 +17,14 @@ from w2vspark.stages import word_counts as module
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.word_counts import count_batches, read_report, sum_batches, word_counts
+from w2vspark.stages.words import Words
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 
 
 def counted(corpus: DataFrame, folder: Path, **settings: object) -> tuple[Counter[str], dict[str, int]]:
     uri = str(folder / "word_counts")
-    write_table(word_counts(corpus, TokensConfig(**settings)), uri, WORD_COUNTS)  # type: ignore[arg-type]
+    write_table(word_counts(corpus, Words(TokensConfig(**settings))), uri, WORD_COUNTS)  # type: ignore[arg-type]
     table = read_table(uri, filters=[("kind", "==", "word")])
     words = dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
     assert len(words) == table.num_rows, "a word stands twice"
@@ -53,7 +54,7 @@ def test_counts_are_handed_on_before_they_fill_the_memory(
     monkeypatch.setattr(tokenized, "CHUNK_BYTES", 30)
     rows = [(None, f"w{n} w{n + 1} all".encode(), False) for n in range(50)]
     batches = spark.createDataFrame(rows, CORPUS).select("text", "malformed").toArrow().to_batches()
-    parts = list(count_batches(iter(batches), TokensConfig()))
+    parts = list(count_batches(iter(batches), Words(TokensConfig())))
     words = [Counter(dict(zip(p["word"].to_pylist(), p["count"].to_pylist(), strict=True))) for p in parts[:-1]]
     assert len(words) > 5 and all(len(part) <= 20 for part in words)
     assert sum(words, Counter()) == Counter(word for n in range(50) for word in (f"w{n}", f"w{n + 1}", "all"))
@@ -111,7 +112,7 @@ def test_token_settings_reach_the_workers(spark: SparkSession, tmp_path: Path) -
 
 def test_a_tokenizer_that_cannot_be_made_is_an_error_before_spark_starts(spark: SparkSession) -> None:
     with pytest.raises(ConfigError):
-        word_counts(spark.createDataFrame([], CORPUS), TokensConfig(pattern="("))
+        word_counts(spark.createDataFrame([], CORPUS), Words(TokensConfig(pattern="(")))
 
 
 def test_a_document_of_fifty_megabytes_on_one_line_is_counted(spark: SparkSession, tmp_path: Path) -> None:

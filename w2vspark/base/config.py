@@ -49,6 +49,16 @@ class TokensConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhrasesConfig:
+    """Which pairs of words become one word: bank_of_america."""
+
+    thresholds: tuple[float, ...] = ()  # one for each pass, mostly falling; () = no phrases
+    scoring: Literal["word2phrase", "gensim", "npmi"] = "word2phrase"
+    discount: float = 5.0  # taken from a pair's count; pairs that occur less often are none
+    connector_words: tuple[str, ...] = ()  # may stand inside a phrase, and are no part of its counts: of, the
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VocabularyConfig:
     """Which words get a vector."""
 
@@ -135,6 +145,7 @@ class Config:
     input: InputConfig = field(default_factory=InputConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
+    phrases: PhrasesConfig = field(default_factory=PhrasesConfig)
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     encoded: EncodedConfig = field(default_factory=EncodedConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)

@@ -33,6 +33,7 @@ RULES: dict[str, Rule] = {
     "output.keep_versions": at_least(1),
     "tokens.min_length": at_least(1),
     "tokens.max_length": at_least(1),
+    "phrases.discount": at_least(0),
     "vocabulary.min_count": at_least(1),
     "vocabulary.max_size": at_least(0),
     "encoded.piece_tokens": between(10, 10_000),
@@ -132,6 +133,7 @@ def _word_problems(config: "Config") -> Iterator[Problem]:
             f'has no meaning for tokens.tokenizer = "{tokens.tokenizer}"; remove it, or set the tokenizer to "pattern"'
         )
         yield "tokens.pattern", tokens.pattern, text
+    yield from _phrase_problems(config)
     try:
         re.compile(tokens.pattern)
     except re.error as error:
@@ -140,6 +142,24 @@ def _word_problems(config: "Config") -> Iterator[Problem]:
     if tokens.lowercase and capitals:
         text = f"{', '.join(capitals)} can never be met while tokens.lowercase is true; write them in lower case"
         yield "vocabulary.stop_words", stop_words, text
+
+
+def _phrase_problems(config: "Config") -> Iterator[Problem]:
+    phrases = config.phrases
+    low, high = (-1.0, 1.0) if phrases.scoring == "npmi" else (0.0, math.inf)
+    for threshold in phrases.thresholds:
+        if not low <= threshold < high:
+            text = f"must lie from {low:g} to less than {high:g} for phrases.scoring = {phrases.scoring}; "
+            yield "phrases.thresholds", phrases.thresholds, text + ("0.5 is usual" if high == 1 else "100 is usual")
+            break
+    odd = [word for word in phrases.connector_words if not word or word.split() != [word]]
+    if odd:
+        text = f"{', '.join(map(repr, odd))}: must be single words, without white space"
+        yield "phrases.connector_words", phrases.connector_words, text
+    capitals = [word for word in phrases.connector_words if word != word.lower()]
+    if config.tokens.lowercase and capitals:
+        text = f"{', '.join(capitals)} can never be met while tokens.lowercase is true; write them in lower case"
+        yield "phrases.connector_words", phrases.connector_words, text
 
 
 def _training_problems(config: "Config") -> Iterator[Problem]:
@@ -160,7 +180,7 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
     if config.subwords.enabled and training.optimizer == "adagrad":
         text = "cannot be combined with subwords.enabled, which trains means of rows; choose one of them"
         yield "training.optimizer", training.optimizer, text
-    if config.subwords.min_length > config.subwords.max_length:
+    if 100 >= config.subwords.min_length > config.subwords.max_length > 0:
         text = f"must not be greater than subwords.max_length ({config.subwords.max_length}); 3 and 6 are usual"
         yield "subwords.min_length", config.subwords.min_length, text
     if training.model != "cbow" and training.cbow_gradient != "mean":

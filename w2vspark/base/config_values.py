@@ -26,8 +26,9 @@ def parsed_override(raw: str, wanted: Any) -> Any:
     except tomllib.TOMLDecodeError:
         return raw
     value = parsed["value"]
-    as_text = wanted is str or get_origin(wanted) is Literal or get_origin(wanted) is tuple
-    unfit = as_text and not isinstance(value, str) and not (get_origin(wanted) is tuple and isinstance(value, list))
+    is_list = get_origin(wanted) is tuple
+    as_text = wanted is str or get_origin(wanted) is Literal or (is_list and get_args(wanted)[0] is str)
+    unfit = as_text and not isinstance(value, str) and not (is_list and isinstance(value, list))
     return raw if unfit or len(parsed) > 1 else value  # a folder named 2024 is text, not a number
 
 
@@ -46,9 +47,10 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
             "" if fits else f"must be one of {', '.join(arguments)}{did_you_mean(str(value), list(arguments))}",
         )
     if origin is tuple:
-        texts = [value] if isinstance(value, str) else value
-        fits = isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
-        return tuple(texts) if fits else (), "" if fits else "must be a text or a list of texts"
+        found = [converted(arguments[0], one) for one in (value if isinstance(value, list | tuple) else [value])]
+        fits = not any(problem for _, problem in found)
+        kind = "text" if arguments[0] is str else "number"
+        return tuple(one for one, _ in found) if fits else (), "" if fits else f"must be a {kind} or a list of {kind}s"
     if origin is dict:
         fits = isinstance(value, dict)
         return flattened(value) if fits else {}, "" if fits else 'must be a table, as in { "key" = "value" }'

@@ -12,6 +12,28 @@ WORD_COUNTS = pa.schema(
     ]
 )
 
+# Counts from which phrases are scored. kind "word": key is a word. kind "pair": key is left, between and right, with
+# \x1f as separator. kind "report": key "tokens", all words.
+PAIR_COUNTS = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
+# Phrases of each pass, from 1: left, the connector words between (mostly none) and right become one word.
+PHRASES = pa.schema(
+    [
+        pa.field("pass", pa.int32(), nullable=False),
+        pa.field("left", pa.string(), nullable=False),
+        pa.field("between", pa.string(), nullable=False),
+        pa.field("right", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+    ]
+)
+
 VOCABULARY = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base.config import EncodedConfig, TokensConfig
+from w2vspark.base.config import EncodedConfig
 from w2vspark.base.errors import OutputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
 from w2vspark.base.storage import is_hidden, join, list_names, read_table, scan_table
-from w2vspark.base.tokenized import Tokenized, starts_of, tokenize
+from w2vspark.base.tokenized import Tokenized, starts_of
 from w2vspark.base.tokenizer import tokenizer
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.table_io import spark_schema
+from w2vspark.stages.words import Words
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
@@ -44,7 +45,7 @@ def file_count(tokens: int, buckets: int) -> int:
 
 
 def encoded(
-    corpus: DataFrame, vocabulary_uri: str, tokens: TokensConfig, config: EncodedConfig, buckets: int, files: int
+    corpus: DataFrame, vocabulary_uri: str, words: Words, config: EncodedConfig, buckets: int, files: int
 ) -> DataFrame:
     """The corpus in ids, as schemas.ENCODED, sorted by (bucket, doc_id, piece) within each partition.
 
@@ -55,11 +56,11 @@ def encoded(
 
     Raises ConfigError when the tokenizer cannot be made.
     """
-    tokenizer(tokens)
+    tokenizer(words.tokens)
     encode = functools.partial(
         encode_batches,
         vocabulary_uri=vocabulary_uri,
-        tokens=tokens,
+        words=words,
         piece_tokens=config.piece_tokens,
         buckets=buckets,
         places=placement_keys(files),
@@ -160,7 +161,7 @@ def _sort_twins(table: pa.Table, starts: _Ints, ids: _Ids) -> None:
 def encode_batches(
     batches: Iterator[pa.RecordBatch],
     vocabulary_uri: str,
-    tokens: TokensConfig,
+    words: Words,
     piece_tokens: int,
     buckets: int,
     places: tuple[int, ...],
@@ -168,7 +169,7 @@ def encode_batches(
     """A task's part: batches (doc_id string, text binary) to rows of schemas.ENCODED, with their partition's key."""
     ids = None
     for batch in batches:
-        for part in tokenize(batch["text"], tokens):
+        for part in words.of(batch["text"]):
             if not len(part.words):  # a task without words needs no vocabulary
                 continue
             if ids is None:

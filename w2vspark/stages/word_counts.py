@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from w2vspark.base.config import TokensConfig
 from w2vspark.base.schemas import WORD_COUNTS
 from w2vspark.base.storage import read_table
-from w2vspark.base.tokenized import tokenize
 from w2vspark.base.tokenizer import tokenizer
 from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
+from w2vspark.stages.words import Words
 
 # documents: rows of the corpus. Of these, malformed_rows could not be parsed, null_documents have no text,
 # empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not
@@ -23,18 +22,18 @@ REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "i
 DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
 
 
-def word_counts(corpus: DataFrame, config: TokensConfig) -> DataFrame:
+def word_counts(corpus: DataFrame, words: Words) -> DataFrame:
     """Words with their counts (kind "word") and the figures of REPORT (kind "report"), as schemas.WORD_COUNTS.
 
     Raises ConfigError when the tokenizer cannot be made.
     """
-    tokenizer(config)  # here rather than in a worker, where the error would arrive wrapped
-    count = functools.partial(count_batches, config=config)
+    tokenizer(words.tokens)  # here rather than in a worker, where the error would arrive wrapped
+    count = functools.partial(count_batches, words=words)
     partial = corpus.select("text", "malformed").mapInArrow(count, spark_schema(WORD_COUNTS))
     return partial.repartition("word").mapInArrow(sum_batches, spark_schema(WORD_COUNTS))
 
 
-def count_batches(batches: Iterator[pa.RecordBatch], config: TokensConfig) -> Iterator[pa.RecordBatch]:
+def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
     """A task's part: batches (text binary, malformed bool) to partial counts, as schemas.WORD_COUNTS."""
     report = Counter(dict.fromkeys(REPORT, 0))
     counts = Counts()
@@ -43,14 +42,14 @@ def count_batches(batches: Iterator[pa.RecordBatch], config: TokensConfig) -> It
         report["documents"] += batch.num_rows
         report["malformed_rows"] += malformed
         report["null_documents"] += batch["text"].null_count - malformed
-        for part in tokenize(batch["text"], config):
+        for part in words.of(batch["text"]):
             report["invalid_utf8"] += part.invalid_utf8
             report["empty_documents"] += int(np.count_nonzero(np.diff(part.document_starts) == 0))
             report["tokens"] += len(part.words)
             counts.add(*pc.value_counts(part.words).flatten())
             if counts.distinct >= DISTINCT_WORDS:
-                yield from counts.take("word")
-    yield from counts.take("word")
+                yield from _rows("word", *counts.take())
+    yield from _rows("word", *counts.take())
     yield from _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
 
 
@@ -62,7 +61,7 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             rows = batch.filter(pc.equal(batch["kind"], kind))
             of_kind.add(rows["word"].cast(pa.string()), rows["count"])
     for kind, of_kind in counts.items():
-        yield from of_kind.take(kind)
+        yield from _rows(kind, *of_kind.take())
 
 
 class Counts:
@@ -79,12 +78,12 @@ class Counts:
         if self._pending >= max(self.distinct, DISTINCT_WORDS):
             self._sum()
 
-    def take(self, kind: str) -> list[pa.RecordBatch]:
-        """The sums as rows of schemas.WORD_COUNTS; what remains is empty."""
+    def take(self) -> tuple[pa.Array, pa.Array]:
+        """The words and their sums; what remains is empty."""
         self._sum()
-        rows = _rows(kind, self._words[0], self._counts[0])
+        found = self._words[0], self._counts[0]
         self._clear()
-        return rows
+        return found
 
     def _clear(self) -> None:
         self._words = [pa.array([], pa.string())]

@@ -1,0 +1,114 @@
+"""Table phrases: pairs of words that stand together more often than their counts explain, pass after pass."""
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base.config import PhrasesConfig
+from w2vspark.base.phrased import find_pairs
+from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
+from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
+from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
+from w2vspark.stages.words import Words
+
+SEPARATOR = "\x1f"  # in the key of a pair: the tokenizers take it for white space, so no word holds it
+
+
+def pair_counts(corpus: DataFrame, words: Words) -> DataFrame:
+    """Every word and pair of neighbours with its count, as schemas.PAIR_COUNTS; connector words do not count."""
+    count = functools.partial(count_batches, words=words)
+    partial = corpus.select("text").mapInArrow(count, spark_schema(PAIR_COUNTS))
+    return partial.repartition("key").mapInArrow(sum_batches, spark_schema(PAIR_COUNTS))
+
+
+def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
+    """A task's part: batches (text binary) to partial counts, as schemas.PAIR_COUNTS."""
+    counts = {"word": Counts(), "pair": Counts()}
+    report: Counter[str] = Counter()
+    for batch in batches:
+        for part in words.of(batch["text"]):
+            report["tokens"] += len(part.words)
+            counts["word"].add(*_tallied(_without(part.words, words.connectors)))
+            pairs = find_pairs(part, words.connectors)
+            ends = [part.words.take(pa.array(places)) for places in (pairs.first, pairs.last)]
+            counts["pair"].add(*_tallied(pc.binary_join_element_wise(ends[0], pairs.between, ends[1], SEPARATOR)))
+            for kind, of_kind in counts.items():
+                if of_kind.distinct >= DISTINCT_WORDS:
+                    yield from _rows(kind, *of_kind.take())
+    for kind, of_kind in counts.items():
+        yield from _rows(kind, *of_kind.take())
+    yield from _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
+
+
+def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: all partial counts of some keys, as schemas.PAIR_COUNTS, to their sums."""
+    counts = {kind: Counts() for kind in ("word", "pair", "report")}
+    for batch in batches:
+        for kind, of_kind in counts.items():
+            rows = batch.filter(pc.equal(batch["kind"], kind))
+            of_kind.add(rows["key"].cast(pa.string()), rows["count"])
+    for kind, of_kind in counts.items():
+        yield from _rows(kind, *of_kind.take())
+
+
+def phrases(counts: DataFrame, config: PhrasesConfig, number: int) -> DataFrame:
+    """The pairs that score above a pass's threshold, as schemas.PHRASES. counts: schemas.PAIR_COUNTS; number: from 1.
+
+    Scores are word2phrase's, (pair - discount) / (left x right) x tokens (Mikolov et al. 2013, equation 6); gensim's,
+    which has the number of different words and pairs for the tokens; or the normalized pointwise mutual information
+    (Bouma 2009). Pairs that occur less than `discount` times are none.
+    """
+    of_kind = {kind: counts.where(F.col("kind") == kind).select("key", "count") for kind in ("word", "pair", "report")}
+    total = of_kind["report"].select(F.sum("count").alias("total"))
+    if config.scoring == "gensim":
+        total = counts.where(F.col("kind") != "report").select(F.count("*").alias("total"))
+    parts = F.split("key", SEPARATOR)
+    pairs = of_kind["pair"].where(F.col("count") >= config.discount).select(
+        parts[0].alias("left"), parts[1].alias("between"), parts[2].alias("right"), F.col("count")
+    )  # fmt: skip
+    for side in ("left", "right"):
+        known = of_kind["word"].select(F.col("key").alias(side), F.col("count").cast("double").alias(f"{side}_count"))
+        pairs = pairs.join(known, side)
+    scored = pairs.crossJoin(F.broadcast(total)).withColumn("score", _score(config))
+    chosen = scored.where(F.col("score") > F.lit(float(config.thresholds[number - 1])))
+    return chosen.withColumn("pass", F.lit(number)).select(*PHRASES.names)
+
+
+def _score(config: PhrasesConfig) -> Column:
+    pair, total = F.col("count").cast("double"), F.col("total").cast("double")
+    left, right = F.col("left_count"), F.col("right_count")
+    if config.scoring != "npmi":
+        return (pair - F.lit(float(config.discount))) / (left * right) * total
+    information = F.log((pair / total) / ((left / total) * (right / total))) / -F.log(pair / total)
+    return information
+
+
+def read_pair_counts(session: SparkSession, uri: str) -> DataFrame:
+    """A written table of pair counts."""
+    return session.read.schema(spark_schema(PAIR_COUNTS)).parquet(spark_uri(uri))
+
+
+def read_phrase_table(session: SparkSession, uris: Sequence[str]) -> DataFrame:
+    """The written phrases of some passes as one table."""
+    return session.read.schema(spark_schema(PHRASES)).parquet(*map(spark_uri, uris))
+
+
+def _without(words: pa.Array, connectors: tuple[str, ...]) -> pa.Array:
+    if not connectors:
+        return words
+    return words.filter(pc.invert(pc.is_in(words, value_set=pa.array(connectors, pa.string()))))
+
+
+def _tallied(keys: pa.Array) -> tuple[pa.Array, pa.Array]:
+    found, counts = pc.value_counts(keys).flatten()
+    return found, counts
+
+
+def _rows(kind: str, keys: pa.Array, counts: pa.Array) -> list[pa.RecordBatch]:
+    rows = pa.Table.from_arrays([pa.repeat(kind, len(keys)), keys, counts], schema=PAIR_COUNTS)
+    return list(rows.to_batches(ROWS_PER_BATCH))

@@ -1,0 +1,36 @@
+"""How workers turn text into words: the tokenizer, then the phrases of the passes that were made."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from w2vspark.base.config import TokensConfig
+from w2vspark.base.phrased import Phrases, join_phrases
+from w2vspark.base.storage import list_names, read_table
+from w2vspark.base.tokenized import Tokenized, tokenize
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The settings of the tokenizer, and the phrases to join."""
+
+    tokens: TokensConfig
+    passes: tuple[str, ...] = ()  # URIs of tables of schemas.PHRASES, in their order
+    connectors: tuple[str, ...] = ()
+
+    def of(self, texts: pa.Array) -> Iterator[Tokenized]:
+        """As tokenize, with phrases joined."""
+        made = [read_phrases(uri, tuple(list_names(uri))) for uri in self.passes]
+        for part in tokenize(texts, self.tokens):
+            for phrases in made:
+                part = join_phrases(part, phrases, self.connectors)
+            yield part
+
+
+@functools.lru_cache(maxsize=16)
+def read_phrases(uri: str, _files: tuple[str, ...]) -> Phrases:
+    """A pass's phrases. Raises OutputError as read_table does."""
+    table = read_table(uri, ["left", "between", "right"]).combine_chunks()
+    return Phrases(*(table[name].combine_chunks() for name in ("left", "between", "right")))
