@@ -62,7 +62,7 @@ def train(
         training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs,
         shapes=matrix_shapes(config, WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, threads=1, **extra_fields(),
+        parameters_uri=None, subwords=None, threads=1, **extra_fields(),
     )  # fmt: skip
     seen: list[int] = []
     uri, metrics = run_rounds(
@@ -183,7 +183,7 @@ def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
         training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2,
         shapes=matrix_shapes(training(2, epochs=2), WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, threads=1, **extra_fields(),
+        parameters_uri=None, subwords=None, threads=1, **extra_fields(),
     )  # fmt: skip
     again, metrics_again = run_rounds(
         spark, str(tmp_path / "whole"), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
