@@ -13,6 +13,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from w2vspark.cli import main
@@ -93,6 +95,9 @@ def run_several(runs: Sequence[Sequence[str]], environment: Mapping[str, str] | 
     )
 
 
+NOT_TRAINED = ("vocabulary", "metrics", "manifest.json")
+
+
 def current(output: Path) -> dict[str, object]:
     """What current.json says."""
     found: dict[str, object] = json.loads((output / "current.json").read_text())
@@ -111,14 +116,21 @@ def manifest(output: Path) -> dict[str, dict[str, object]]:
 
 
 def digests(output: Path) -> dict[str, str]:
-    """A hash of each published matrix: its ids, words, counts and the vectors' bytes, in the order of the ids."""
-    return {table: _digest(version_folder(output) / table) for table in ("vectors", "context")}
+    """A hash of each published table that training made: all its rows, in the order of what names them."""
+    folder = version_folder(output)
+    made = sorted(entry.name for entry in folder.iterdir() if entry.name not in NOT_TRAINED)
+    return {table: _digest(folder / table) for table in made}
 
 
 def _digest(folder: Path) -> str:
-    rows = pq.read_table(folder).sort_by("id").combine_chunks()
+    table = pq.read_table(folder)
+    names = [field.name for field in table.schema if not pa.types.is_list(field.type) and field.name != "score"]
+    rows = table.sort_by([(name, "ascending") for name in names])
     digest = hashlib.sha256()
-    for name in ("id", "word", "count"):
-        digest.update(json.dumps(rows[name].to_pylist()).encode())
-    digest.update(rows["vector"].combine_chunks().flatten().to_numpy().tobytes())
+    for name in rows.schema.names:
+        column = rows[name].combine_chunks()
+        if pa.types.is_list(column.type):
+            digest.update(np.diff(column.offsets.to_numpy()).tobytes() + column.flatten().to_numpy().tobytes())
+        else:
+            digest.update(json.dumps(column.to_pylist()).encode())
     return digest.hexdigest()

@@ -16,6 +16,12 @@ REPLICAS: dict[str, dict[str, object]] = {
         "training__shards": 4, "training__lanes": 2, "training__rounds_per_epoch": 1,
         "training__lane_merge_tokens": 2000,
     },
+    "skipgram-hs": {"training__method": "skipgram-hs"},
+    "skipgram-softmax": {"training__method": "skipgram-softmax"},
+    "cbow-ns": {"training__method": "cbow-ns"},
+    "cbow-hs": {"training__method": "cbow-hs"},
+    "cbow-softmax": {"training__method": "cbow-softmax"},
+    "adagrad": {"training__optimizer": "adagrad"},
 }  # fmt: skip
 
 

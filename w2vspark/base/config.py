@@ -89,22 +89,17 @@ class SubwordsConfig:
 class TrainingConfig:
     """How vectors are learned."""
 
+    # The model, and its loss: negative sampling, hierarchical softmax, or the softmax itself.
     method: Literal["skipgram-ns", "skipgram-hs", "skipgram-softmax", "cbow-ns", "cbow-hs", "cbow-softmax"] = (
-        "skipgram-ns"  # the model, and its loss: negative sampling, hierarchical softmax, or the softmax itself
+        "skipgram-ns"
     )
     dimensions: int = 100
     window: int = 5
     negatives: int | Auto = "auto"  # of the methods with -ns
-    cbow_gradient: Literal["mean", "sum"] = (
-        "mean"  # mean: the true one, shared by the window's words; sum: word2vec.c's
-    )
-    softmax_max_words: int = (
-        10_000  # the largest vocabulary for a method with -softmax, whose every step takes all words
-    )
-    optimizer: Literal["sgd", "adagrad"] = "sgd"  # adagrad: a rate for each word, which falls the more it has learned
-    adagrad_initial: float = (
-        0.01  # where a word's sum of squared gradients begins; its rate is half when that is fourfold
-    )
+    cbow_gradient: Literal["mean", "sum"] = "mean"  # mean: shared by the window's words; sum: word2vec.c's
+    softmax_max_words: int = 10_000  # the largest vocabulary of the methods with -softmax
+    optimizer: Literal["sgd", "adagrad"] = "sgd"  # adagrad: each word its own rate, which falls as it learns
+    adagrad_initial: float = 10.0  # where a word's sum of squared gradients begins; fourfold, its rate is half
     noise_exponent: float = 0.75
     subsample: float = 1e-4  # 0 = keep every word
     epochs: int = 5

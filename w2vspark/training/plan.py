@@ -24,15 +24,10 @@ ROUND_TOKENS = 60_000_000
 SHARD_TOKENS = 1_250_000_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
 LANE_TOKENS = 1_000_000
-# One replica's learning rate; it grows with the root of their number, up to RATE_CAP times.
-RATES = {
-    "skipgram-ns": 0.025,
-    "skipgram-hs": 0.025,
-    "skipgram-softmax": 0.025,
-    "cbow-ns": 0.05,
-    "cbow-hs": 0.05,
-    "cbow-softmax": 0.05,
-}
+# One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
+# shared by the window's words, so that it takes a larger one.
+RATES = {"skipgram": 0.025, "cbow mean": 0.08, "cbow sum": 0.035}
+ADAGRAD_RATE = 2.8  # times these: words slow down as they learn
 RATE_CAP = 4.0
 NEGATIVES = 5
 # Blocks of rows, the unit in which parameters are stored and combined.
@@ -213,7 +208,9 @@ def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig
         rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
     rate = training.learning_rate
     if rate == "auto":
-        rate = RATES[training.method] * min(RATE_CAP, math.sqrt(shards * lanes))
+        model = f"cbow {training.cbow_gradient}" if training.model == "cbow" else "skipgram"
+        rate = RATES[model] * (ADAGRAD_RATE if training.optimizer == "adagrad" else 1.0)
+        rate *= min(RATE_CAP, math.sqrt(shards * lanes))
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
     negatives = training.negatives
     if negatives == "auto":

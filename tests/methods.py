@@ -1,0 +1,23 @@
+"""Every method of training with all that could go out of order: shards, lanes, merges and rounds."""
+
+MANY: dict[str, object] = {
+    "training__shards": 2,
+    "training__lanes": 2,
+    "training__rounds_per_epoch": 1,
+    "training__epochs": 3,
+    "training__lane_merge_tokens": 1000,
+    "training__dimensions": 20,
+    "training__subsample": 0.01,
+}
+METHODS: dict[str, dict[str, object]] = {
+    "skipgram-hs": {"training__method": "skipgram-hs"},
+    "skipgram-softmax": {"training__method": "skipgram-softmax"},
+    "cbow-ns": {"training__method": "cbow-ns", "training__cbow_gradient": "sum"},
+    "cbow-hs": {"training__method": "cbow-hs", "training__optimizer": "adagrad"},
+    "cbow-softmax": {"training__method": "cbow-softmax"},
+    "adagrad": {"training__optimizer": "adagrad"},
+    "subwords": {"subwords__enabled": True, "subwords__buckets": 1000},
+    "subwords-cbow-hs": {"subwords__enabled": True, "training__method": "cbow-hs"},
+    "phrases": {"phrases__thresholds": [5.0, 2.0], "phrases__connector_words": ["filler1"]},
+}
+METHODS = {name: MANY | settings for name, settings in METHODS.items()}

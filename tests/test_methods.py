@@ -1,0 +1,126 @@
+"""Every method from text to tables: what is published, that it learns, and that its bytes depend on nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import planted
+import pyarrow.parquet as pq
+import pytest
+from commands import current, digests, options, run_here, run_several, version_folder
+from methods import METHODS
+
+from w2vspark.base import schemas
+from w2vspark.vectors import load_vectors, similar
+
+COLUMNS = {
+    "vectors": schemas.VECTORS,
+    "context": schemas.VECTORS,
+    "word_rows": schemas.VECTORS,
+    "nodes": schemas.NODE_VECTORS,
+    "codes": schemas.CODES,
+    "ngrams": schemas.NGRAMS,
+    "phrases": schemas.PHRASES,
+    "vocabulary": schemas.VOCABULARY,
+    "metrics": schemas.METRICS,
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return planted.write_lines(tmp_path_factory.mktemp("methods") / "corpus", planted.documents(100, seed=8))
+
+
+def command(method: str, corpus: Path, output: Path, **settings: object) -> list[str]:
+    chosen = {"input__path": corpus, "output__path": output} | METHODS[method] | settings
+    return ["run", *options(**chosen)]
+
+
+@pytest.fixture(scope="module")
+def outputs(spark: object, corpus: Path) -> dict[str, Path]:
+    """A run of every method at local[2], in this process."""
+    found = {name: corpus.parent / name for name in METHODS}
+    for name, output in found.items():
+        run_here(*command(name, corpus, output)).assert_done()
+    return found
+
+
+def tables_of(method: str) -> set[str]:
+    """What a method publishes, by the README."""
+    settings = METHODS[method]
+    found = {"vectors", "vocabulary", "metrics"}
+    found |= {"nodes", "codes"} if str(settings.get("training__method")).endswith("-hs") else {"context"}
+    if settings.get("subwords__enabled"):
+        found |= {"word_rows", "ngrams"}
+    return found | ({"phrases"} if "phrases__thresholds" in settings else set())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_publishes_its_tables_with_the_columns_of_the_contract(method, outputs):
+    folder = version_folder(outputs[method])
+    assert {entry.name for entry in folder.iterdir()} == tables_of(method) | {"manifest.json"}
+    rows = {}
+    for table in tables_of(method):
+        found = pq.read_table(folder / table)
+        assert found.schema.names == COLUMNS[table].names and len(found)
+        rows[table] = len(found)
+        if "vector" in found.schema.names:
+            values = np.array(found["vector"].to_pylist())
+            assert (
+                values.shape == (len(found), 20)
+                and np.isfinite(values).all()
+                and (values != 0).any(axis=1).mean() > 0.9
+            )
+    assert current(outputs[method])["tables"] == rows
+    if "nodes" in rows:
+        assert rows["nodes"] == rows["codes"] - 1 == rows["vectors"] - 1
+
+
+def test_a_word_with_subwords_is_the_mean_of_its_own_row_and_its_n_grams(outputs):
+    from w2vspark.vectors.ngrams import fnv1a, load_ngrams, ngrams_of
+
+    output = outputs["subwords"]
+    vectors, own, ngrams = load_vectors(str(output)), load_vectors(str(output), "word_rows"), load_ngrams(str(output))
+    for word in (planted.country(3), "filler2"):
+        at = np.searchsorted(ngrams.buckets, [fnv1a(ngram) % 1000 for ngram in ngrams_of(word, 3, 6)])
+        rows = np.concatenate([own.matrix[[own.index[word]]], ngrams.matrix[at]])
+        np.testing.assert_allclose(vectors.matrix[vectors.index[word]], rows.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_an_unseen_word_is_near_the_words_that_it_shares_its_n_grams_with(outputs):
+    nearest = similar(load_vectors(str(outputs["subwords"])), "countrymen", 5)
+    assert all(found.word.startswith("country") for found in nearest), nearest
+
+
+def test_codes_and_nodes_give_probabilities_that_sum_to_one(outputs):
+    folder = version_folder(outputs["skipgram-hs"])
+    nodes = np.array(pq.read_table(folder / "nodes").sort_by("id")["vector"].to_pylist())
+    codes = pq.read_table(folder / "codes").sort_by("id").to_pylist()
+    vectors = load_vectors(str(outputs["skipgram-hs"]))
+    assert [row["word"] for row in codes] == vectors.words
+    x = vectors.matrix[vectors.index[planted.country(0)]].astype(float)
+    shares = []
+    for row in codes:
+        logits = nodes[row["nodes"]] @ x
+        shares.append(np.prod(1 / (1 + np.exp(np.where(np.array(row["code"]) == 0, -logits, logits)))))
+    assert sum(shares) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_phrases_are_words_of_the_vocabulary(outputs):
+    folder = version_folder(outputs["phrases"])
+    words = set(pq.read_table(folder / "vocabulary")["word"].to_pylist())
+    rows = pq.read_table(folder / "phrases").to_pylist()
+    assert {row["pass"] for row in rows} == {1, 2}
+    joined = {"_".join([row["left"], *row["between"].split(), row["right"]]) for row in rows}
+    assert any("_" in word for word in words) and {word for word in words if "_" in word} <= joined
+
+
+@pytest.mark.parametrize("master", ["local[1]", pytest.param("local[3]", marks=pytest.mark.slow)])
+def test_any_number_of_slots_gives_the_same_bytes_for_every_method(master, corpus, outputs, tmp_path):
+    runs = [command(name, corpus, tmp_path / name, spark__master=master) for name in METHODS]
+    run_several(runs).assert_done()
+    for name, output in outputs.items():
+        assert digests(tmp_path / name) == digests(output), name
+
+
+def test_the_methods_are_different_trainings(outputs):
+    assert len({digests(output)["vectors"] for output in outputs.values()}) == len(METHODS)
