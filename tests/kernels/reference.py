@@ -178,26 +178,24 @@ def apply_event(rows: np.ndarray, at: list[int], event: Event, rate: float, tabl
     gradients = steps @ old_outputs
     if objective.cbow:
         gradients = np.repeat(gradients * (1.0 if objective.sum_gradient else 1.0 / len(at)), len(at), axis=0)
+    scales = np.full(len(at), rate), np.full(len(used), rate)
+    if objective.adagrad:  # one rate a row, from the squared gradients before this event
+        squares = done.input_squares[at], done.output_squares[used]
+        scales = tuple(rate * np.sqrt(objective.adagrad / (objective.adagrad + square)) for square in squares)
+    slots = 1 + objective.negatives if objective.loss == "ns" else len(used)
+    in_place = not objective.cbow and slots <= BLOCK
+    of_outputs = np.zeros_like(old_outputs)
+    for i, vector in enumerate(vectors):
+        of_outputs += np.outer(steps[i], rows[at[i]] if in_place else vector)
+        if in_place:
+            rows[at[i]] += scales[0][i] * gradients[i]
+    if not in_place:
+        np.add.at(rows, at, scales[0][:, None] * gradients)
+    done.outputs[used] += scales[1][:, None] * of_outputs
     if objective.adagrad:
-        for row, gradient in zip(used, steps.T @ vectors, strict=True):
-            adagrad_step(done.outputs, done.output_squares, row, gradient, rate, objective.adagrad)
-        for row, gradient in zip(at, gradients, strict=True):
-            adagrad_step(rows, done.input_squares, row, gradient, rate, objective.adagrad)
-    else:
-        slots = 1 + objective.negatives if objective.loss == "ns" else len(used)
-        in_place = not objective.cbow and slots <= BLOCK
-        for i, vector in enumerate(vectors):
-            done.outputs[used] += rate * np.outer(steps[i], rows[at[i]] if in_place else vector)
-            if in_place:
-                rows[at[i]] += rate * gradients[i]
-        if not in_place:
-            np.add.at(rows, at, rate * gradients)
+        np.add.at(done.input_squares, at, np.mean(gradients**2, axis=1))
+        done.output_squares[used] += np.mean(of_outputs**2, axis=1)
     done.output_updates[used] += 1
-
-
-def adagrad_step(rows: np.ndarray, squares: np.ndarray, row: int, gradient: np.ndarray, rate: float, initial: float):
-    squares[row] += np.mean(gradient**2)
-    rows[row] += rate * np.sqrt(initial / (initial + squares[row])) * gradient
 
 
 def train(

@@ -17,10 +17,12 @@ from w2vspark.kernels.simd import (
     dots_of_two,
     exponential,
     logistic_steps,
+    offset,
     spread_row,
     square_of_row,
     sum_rows,
     update_block,
+    update_block_scaled,
 )
 
 NEGATIVES, HIERARCHY, SOFTMAX = 0, 1, 2
@@ -50,7 +52,8 @@ class Event(NamedTuple):
     logits: Pointer  # float32, from here on scratch
     old: Pointer
     change: Pointer
-    old_outputs: Pointer
+    scales: Pointer  # of AdaGrad: one for each input and for each output of a block
+    squares: Pointer  # eight for each
 
 
 @compiled
@@ -61,109 +64,131 @@ def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
     With one block of outputs skip-gram's fused pass changes its inputs in place, so that a word that stands twice in a
     window is used the second time as the first use left it. Otherwise all steps are of the old inputs.
     """
-    if rule.adagrad > 0:
-        return _train_adagrad(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
-    if rule.cbow:
-        share = np.float32(1.0 / count)
-        sum_rows(inputs, event.input_rows, count, share, event.old, 0, rule.chunks)
-        _clear_row(event.change, 0, rule.chunks)
-        result = _meet(
-            event.old, event.own_rows, 1, event.change, event.own_rows, outputs, event.output_rows, blocks, slot, rate,
-            sample, rule, event,
-        )  # fmt: skip
-        scale = np.float32(1.0) if rule.sum_gradient else share
-        spread_row(event.change, 0, scale, inputs, event.input_rows, count, rule.chunks)
-        return result
-    if blocks == 1:
-        return _meet(
-            inputs, event.input_rows, count, inputs, event.input_rows, outputs, event.output_rows, 1, slot, rate,
-            sample, rule, event,
-        )  # fmt: skip
-    for i in range(count):
-        copy_row(inputs, event.input_rows[i], event.old, event.own_rows[i], rule.chunks)
-    return _meet(
-        event.old, event.own_rows, count, inputs, event.input_rows, outputs, event.output_rows, blocks, slot, rate,
-        sample, rule, event,
-    )  # fmt: skip
-
-
-@compiled
-def _train_adagrad(inputs, count, outputs, blocks, slot, rate, sample, rule, event):
-    """AdaGrad with one rate a row (Duchi et al. 2011).
-
-    The float behind a row's chunks is its state: the sum of its squared gradients, each the mean over the columns.
-    """
     share = np.float32(1.0 / count)
-    vectors = count
     if rule.cbow:
-        vectors = 1
         sum_rows(inputs, event.input_rows, count, share, event.old, 0, rule.chunks)
-    else:
+        result = _find_steps(event.old, event.own_rows, 1, outputs, blocks, slot, rate, sample, rule, event)
+        _clear_row(event.change, 0, rule.chunks)
+        scale = np.float32(1.0) if rule.sum_gradient else share
+        if rule.adagrad > 0:
+            _scaled_update(
+                event.old, event.own_rows, 1, event.change, event.own_rows, False, outputs, blocks, rate, rule, event
+            )
+            square = square_of_row(event.change, 0, rule.chunks) * scale * scale
+            for i in range(count):
+                event.scales[i] = _adagrad_scale(inputs, event.input_rows[i], rate, rule) * scale
+            for i in range(count):
+                spread_row(event.change, 0, event.scales[i], inputs, offset(event.input_rows, i), 1, rule.chunks)
+                _add_square(inputs, event.input_rows[i], square, rule)
+        else:
+            _update(event.old, event.own_rows, 1, event.change, event.own_rows, outputs, blocks, rule, event)
+            spread_row(event.change, 0, scale, inputs, event.input_rows, count, rule.chunks)
+        return result
+    vectors, rows = inputs, event.input_rows
+    if blocks > 1:
+        vectors, rows = event.old, event.own_rows
         for i in range(count):
             copy_row(inputs, event.input_rows[i], event.old, event.own_rows[i], rule.chunks)
-    for i in range(vectors):
-        _clear_row(event.change, event.own_rows[i], rule.chunks)
-    for k in range(blocks * BLOCK):
-        copy_row(outputs, event.output_rows[k], event.old_outputs, event.own_rows[k], rule.chunks)
-    result = _meet(
-        event.old, event.own_rows, vectors, event.change, event.own_rows, event.old_outputs, event.own_rows, blocks,
-        slot, np.float32(1.0), sample, rule, event,
-    )  # fmt: skip
-    for k in range(blocks * BLOCK):
-        if event.weights[slot + k // BLOCK * LANES + k % BLOCK] > 0:
-            at = event.own_rows[k]
-            for d in range(rule.chunks * LANES):
-                event.old_outputs[at + d] -= outputs[event.output_rows[k] + d]
-            _adagrad_step(event.old_outputs, at, outputs, event.output_rows[k], rate, rule)
-    if rule.cbow and not rule.sum_gradient:
-        for d in range(rule.chunks * LANES):
-            event.change[d] *= share
-    for i in range(count):
-        _adagrad_step(event.change, 0 if rule.cbow else event.own_rows[i], inputs, event.input_rows[i], rate, rule)
+    result = _find_steps(vectors, rows, count, outputs, blocks, slot, rate, sample, rule, event)
+    if rule.adagrad == 0:
+        _update(vectors, rows, count, inputs, event.input_rows, outputs, blocks, rule, event)
+    elif blocks == 1:
+        _scaled_update(vectors, rows, count, inputs, event.input_rows, True, outputs, blocks, rate, rule, event)
+    else:
+        for i in range(count):
+            _clear_row(event.change, event.own_rows[i], rule.chunks)
+        _scaled_update(vectors, rows, count, event.change, event.own_rows, False, outputs, blocks, rate, rule, event)
+        for i in range(count):
+            event.scales[i] = _adagrad_scale(inputs, event.input_rows[i], rate, rule)
+        for i in range(count):
+            at = event.own_rows[i]
+            spread_row(event.change, at, event.scales[i], inputs, offset(event.input_rows, i), 1, rule.chunks)
+            _add_square(inputs, event.input_rows[i], square_of_row(event.change, at, rule.chunks), rule)
     return result
 
 
 @compiled
-def _adagrad_step(gradient, at, rows, row, rate, rule):
-    """row += rate * sqrt(initial / (initial + state)) * gradient, the gradient's square being part of the state."""
-    width = rule.chunks * LANES
-    square = np.float64(square_of_row(gradient, at, rule.chunks))
-    state = np.float32(rows[row + width] + square / rule.columns)
-    rows[row + width] = state
-    step = np.float32(rate * np.sqrt(rule.adagrad / (rule.adagrad + np.float64(state))))
-    for d in range(width):
-        rows[row + d] += step * gradient[at + d]
-
-
-@compiled
-def _meet(
-    inputs, input_rows, count, targets, target_rows, outputs, output_rows, blocks, slot, unit, sample, rule, event
-):
-    """Add to each target its input's step, and to the outputs theirs. unit: the weight of what counts once."""
+def _find_steps(inputs, input_rows, count, outputs, blocks, slot, rate, sample, rule, event):
+    """Logits of all pairs, then in their place (label - p) * weight; returns as train_event."""
     logits, labels, weights = event.logits, event.labels, event.weights
     for block in range(blocks):
         at = block * count * LANES
         i = 0
         while i + 1 < count:
-            dots_of_two(inputs, input_rows, i, outputs, output_rows, block * BLOCK, rule.chunks, logits, at)
+            dots_of_two(inputs, input_rows, i, outputs, event.output_rows, block * BLOCK, rule.chunks, logits, at)
             i += 2
         if i < count:
-            dots_of_one(inputs, input_rows, i, outputs, output_rows, block * BLOCK, rule.chunks, logits, at)
+            dots_of_one(inputs, input_rows, i, outputs, event.output_rows, block * BLOCK, rule.chunks, logits, at)
+    if rule.loss == SOFTMAX:
+        return _softmax_steps(logits, count, blocks, labels, weights, slot), count
     loss = 0.0
     terms = count
-    if rule.loss == SOFTMAX:
-        loss = _softmax_steps(logits, count, blocks, labels, weights, slot)
-    else:
-        if sample:
-            loss, terms = _logistic_loss(logits, count, blocks, labels, weights, slot, unit)
-        for block in range(blocks):
-            logistic_steps(logits, block * count * LANES, count, labels, weights, slot + block * LANES)
+    if sample:
+        unit = np.float32(1.0) if rule.adagrad > 0 else rate
+        loss, terms = _logistic_loss(logits, count, blocks, labels, weights, slot, unit)
+    for block in range(blocks):
+        logistic_steps(logits, block * count * LANES, count, labels, weights, slot + block * LANES)
+    return loss, count if rule.loss == HIERARCHY else terms
+
+
+@compiled
+def _update(inputs, input_rows, count, targets, target_rows, outputs, blocks, rule, event):
+    """Add to each target its input's step, and to the outputs theirs."""
     for block in range(blocks):
         update_block(
-            inputs, input_rows, count, targets, target_rows, outputs, output_rows, block * BLOCK, rule.chunks, logits,
-            block * count * LANES,
+            inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, block * BLOCK, rule.chunks,
+            event.logits, block * count * LANES,
         )  # fmt: skip
-    return loss, count if rule.loss == HIERARCHY else terms
+
+
+@compiled
+def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs, blocks, rate, rule, event):
+    """AdaGrad with one rate a row (Duchi et al. 2011), from the gradients before; weights are counts.
+
+    The float behind a row's chunks is its state: the sum of its squared gradients, each the mean over the columns.
+    Targets that are not their own rows of the model collect their gradients as they are.
+    """
+    scales, squares = event.scales, event.squares
+    out_scales, out_squares = offset(scales, count), offset(squares, count * LANES)
+    for k in range((count + BLOCK) * LANES):
+        squares[k] = np.float32(0.0)
+    for i in range(count):
+        scales[i] = _adagrad_scale(targets, target_rows[i], rate, rule) if own else np.float32(1.0)
+    for block in range(blocks):
+        for k in range(BLOCK):
+            out_scales[k] = _adagrad_scale(outputs, event.output_rows[block * BLOCK + k], rate, rule)
+            for lane in range(LANES):
+                out_squares[k * LANES + lane] = np.float32(0.0)
+        update_block_scaled(
+            inputs, input_rows, count, targets, target_rows, scales, squares, outputs, event.output_rows,
+            block * BLOCK, out_scales, out_squares, rule.chunks, event.logits, block * count * LANES,
+        )  # fmt: skip
+        for k in range(BLOCK):
+            _add_square(outputs, event.output_rows[block * BLOCK + k], _total(out_squares, k * LANES), rule)
+    if own:
+        for i in range(count):
+            _add_square(targets, target_rows[i], _total(squares, i * LANES), rule)
+
+
+@compiled
+def _total(floats, at):
+    """The sum of eight floats."""
+    total = floats[at]
+    for lane in range(1, LANES):
+        total += floats[at + lane]
+    return total
+
+
+@compiled
+def _adagrad_scale(rows, row, rate, rule):
+    """The row's own rate, by its squared gradients so far."""
+    state = np.float64(rows[row + rule.chunks * LANES])
+    return np.float32(rate * np.sqrt(rule.adagrad / (rule.adagrad + state)))
+
+
+@compiled
+def _add_square(rows, row, square, rule):
+    rows[row + rule.chunks * LANES] += np.float32(square / rule.columns)
 
 
 @compiled

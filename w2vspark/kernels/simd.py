@@ -251,6 +251,81 @@ def update_block(
 
 
 @intrinsic
+def update_block_scaled(
+    typingctx: Any,
+    a: Any,
+    rows: Any,
+    count: Any,
+    target: Any,
+    target_rows: Any,
+    scales: Any,
+    squares: Any,
+    b: Any,
+    outs: Any,
+    first_out: Any,
+    out_scales: Any,
+    out_squares: Any,
+    chunks: Any,
+    steps: Any,
+    at: Any,
+) -> tuple[Signature, Callable[..., Value]]:
+    """As update_block, but every row has a scale of its own, and the squares of what it scales are added up.
+
+    target_i += scales[i] * d_i and squares[8*i:] += d_i * d_i, with d_i = sum_k step_ik * output_k (old);
+    output_k += out_scales[k] * e_k and out_squares[8*k:] += e_k * e_k, with e_k = sum_i step_ik * input_i. The eight
+    floats of a row's squares have to be added up. out_scales and out_squares begin at the block's first output.
+    """
+    signature = types.void(
+        a, rows, types.int64, target, target_rows, scales, squares, b, outs, types.int64, out_scales, out_squares,
+        types.int64, steps, types.int64,
+    )  # fmt: skip
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        a_base, rows_base, t_base, t_rows_base, scales_base, squares_base, b_base, outs_base = (
+            _base(context, builder, sig.args[i], args[i]) for i in (0, 1, 3, 4, 5, 6, 7, 8)
+        )
+        out_scales_base, out_squares_base = (_base(context, builder, sig.args[i], args[i]) for i in (10, 11))
+        steps_base = builder.gep(_base(context, builder, sig.args[13], args[13]), [args[14]])
+        b_rows = _offsets(builder, outs_base, args[9], BLOCK)
+
+        def add_square(base: Value, number: Value, value: Value) -> None:
+            place = builder.mul(number, ir.Constant(WIDE, LANES))
+            _store(builder, _fma(builder, value, value, _load(builder, base, place)), base, place)
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            old = [_load(builder, b_base, builder.add(row, d)) for row in b_rows]
+
+            def one_input(i: Value, gradients: list[Value]) -> list[Value]:
+                row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
+                target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
+                left = _load(builder, a_base, row)
+                own = _splat(0.0)
+                following = []
+                for k in range(BLOCK):
+                    place = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
+                    step = _broadcast(builder, builder.load(builder.gep(steps_base, [place])))
+                    own = _fma(builder, step, old[k], own)
+                    following.append(_fma(builder, step, left, gradients[k]))
+                add_square(squares_base, i, own)
+                scale = _broadcast(builder, builder.load(builder.gep(scales_base, [i])))
+                _store(builder, _fma(builder, scale, own, _load(builder, t_base, target_row)), t_base, target_row)
+                return following
+
+            gradients = _loop(builder, args[2], [_splat(0.0)] * BLOCK, one_input)
+            for k, (row, gradient) in enumerate(zip(b_rows, gradients, strict=True)):
+                number = ir.Constant(WIDE, k)
+                add_square(out_squares_base, number, gradient)
+                scale = _broadcast(builder, builder.load(builder.gep(out_scales_base, [number])))
+                _store(builder, _fma(builder, scale, gradient, old[k]), b_base, builder.add(row, d))
+            return []
+
+        _chunk_loop(builder, args[12], [], chunk)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def sum_rows(
     typingctx: Any, a: Any, rows: Any, count: Any, scale: Any, out: Any, at: Any, chunks: Any
 ) -> tuple[Signature, Callable[..., Value]]:

@@ -214,7 +214,7 @@ def _train(
     steps,
     old,
     change,
-    old_outputs,
+    scales,
     ring,
     before,
 ):
@@ -231,7 +231,7 @@ def _train(
     event = Event(
         pointer_to(other_rows), offset(pointer_to(other_rows), reach), pointer_to(steps),
         offset(pointer_to(steps), 2 * lanes), pointer_to(own_rows), offset(pointer_to(steps), 4 * lanes),
-        pointer_to(old), pointer_to(change), pointer_to(old_outputs),
+        pointer_to(old), pointer_to(change), pointer_to(scales), offset(pointer_to(scales), reach + BLOCK),
     )  # fmt: skip
     parts = Parts(
         pointer_to(part_starts), pointer_to(part_rows), offset(pointer_to(other_rows), 2 * reach + slots),
@@ -287,14 +287,14 @@ def _scratch(starts: np.ndarray, tables: Tables, objective: Objective, columns: 
     blocks = -(-outputs // BLOCK)
     reach = 2 * objective.window + 1
     parts = int(np.diff(tables.subwords.starts).max(initial=0))
-    of_outputs = blocks * BLOCK if objective.adagrad else 0
     return (
         np.empty(int(np.diff(starts).max()), np.int32),
         np.empty(2 * blocks * BLOCK, np.int64),
-        np.empty(max(reach, of_outputs), np.int64),
+        np.empty(reach, np.int64),
         np.empty(2 * reach + blocks * BLOCK + parts, np.int64),
         np.empty((4 + reach) * blocks * LANES, np.float32),
-        *(aligned_rows(rows, stride_of(columns)) for rows in (reach, reach, of_outputs)),
+        *(aligned_rows(reach, stride_of(columns)) for _ in range(2)),
+        np.empty((reach + BLOCK) * (1 + LANES), np.float32),
         *(aligned_rows(reach if parts else 0, stride_of(columns)) for _ in range(2)),
     )
 
