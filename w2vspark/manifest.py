@@ -29,6 +29,7 @@ def manifest(
         "tables": tables,
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
+        **({"movement": records["rounds"]["movement"]} if "movement" in records["rounds"] else {}),
         "fingerprints": fingerprints,
         "seconds": {table: record["seconds"] for table, record in records.items()},
         "code": code_fingerprint(),

@@ -17,17 +17,22 @@ from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
 from w2vspark.base.schemas import (
+    ADAGRAD,
     BUCKET_COUNTS,
     CODES,
     CONTEXT,
+    EARLIER,
     ENCODED,
     METRICS,
+    MOVEMENT,
     NGRAM_BUCKETS,
     NGRAMS,
     NODE_VECTORS,
     PAIR_COUNTS,
+    PARAMETERS,
     PHRASES,
     VECTORS,
+    VECTORS_OF_WORDS,
     VOCABULARY,
     WORD_COUNTS,
     WORDS,
@@ -35,9 +40,13 @@ from w2vspark.base.schemas import (
 from w2vspark.manifest import manifest
 from w2vspark.progress import Progress
 from w2vspark.stages import encoded as encoding
+from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.codes import codes
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
+from w2vspark.stages.earlier import check_dimensions, earlier, earlier_vocabulary, has_subwords, version_of
+from w2vspark.stages.movement import movement, pairs, rotation
+from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts, read_phrase_table
@@ -45,12 +54,13 @@ from w2vspark.stages.session import build_session, runtime_settings
 from w2vspark.stages.shared_storage import check_executors
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vectors import vectors
-from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
+from w2vspark.stages.vocabulary import corpus_tokens, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.words import Words
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import RoundJob, check_vocabulary, matrix_shapes, plan_rounds, resolve
+from w2vspark.training.plan import MatrixShape, RoundJob, check_vocabulary, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
+from w2vspark.training.warm_start import Start, initial_parameters
 
 # A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
 SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
@@ -127,12 +137,27 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     return report
 
 
+def make_earlier(run: Run) -> dict[str, Any]:
+    """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
+    config = run.config.warm_start
+    rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
+    write_table(earlier(run.session(), config), rows, EARLIER)
+    check_dimensions(rows, config, run.config.training.dimensions)
+    write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
+    return {"words": storage.count_rows(words), "subwords": has_subwords(config)}
+
+
 def make_vocabulary(run: Run) -> dict[str, Any]:
     """The words that get a vector, numbered from the most frequent."""
-    words = vocabulary(run.session(), run.uri("word_counts"), run.config.vocabulary)
+    before = storage.join(run.uri("earlier"), "vocabulary") if run.config.warm_start.path else ""
+    words = vocabulary(
+        run.session(), run.uri("word_counts"), run.config.vocabulary, before, run.config.warm_start.keep_words
+    )
     write_table(words, run.uri("vocabulary"), VOCABULARY)
     size, tokens = vocabulary_summary(run.uri("vocabulary"))
-    if size == 0:
+    if before:
+        tokens = corpus_tokens(run.session(), run.uri("word_counts"), run.uri("vocabulary"))
+    if tokens == 0:
         raise InputError(
             f"no word of the corpus occurs {run.config.vocabulary.min_count} times or more; "
             "lower vocabulary.min_count, or give more text"
@@ -173,23 +198,36 @@ def make_ngram_buckets(run: Run) -> dict[str, Any]:
     return {"ngrams": len(storage.read_table(uri))}
 
 
+def make_initial(run: Run) -> dict[str, Any]:
+    """The parameters before the first round, from the earlier model."""
+    start = Start(
+        training=run.config.training,
+        shapes=shapes_of(run),
+        vocabulary_uri=run.uri("vocabulary"),
+        subwords=subword_tables(run),
+        earlier_uri=storage.join(run.uri("earlier"), "rows"),
+        earlier_vocabulary_uri=storage.join(run.uri("earlier"), "vocabulary"),
+    )
+    write_table(initial_parameters(run.session(), start), run.uri("initial"), PARAMETERS)
+    return {}
+
+
 def make_rounds(run: Run) -> dict[str, Any]:
     """The training itself: the last round's parameters, and the metrics of all."""
     counted = run.records["vocabulary"]
     training = _resolved(run, counted["tokens"], counted["words"])
     log_start("rounds", **asdict(training))
     check_vocabulary(training, counted["words"])
-    subwords = subword_tables(run)
     rounds = plan_rounds(bucket_tokens(run), training)
     job = RoundJob(
         training=training,
         round=rounds[0],
         total_tokens=counted["tokens"] * training.epochs,
-        shapes=matrix_shapes(training, counted["words"], subwords.ngrams if subwords else 0),
+        shapes=shapes_of(run),
         vocabulary_uri=run.uri("vocabulary"),
-        subwords=subwords,
+        subwords=subword_tables(run),
         encoded_uri=run.uri("encoded"),
-        parameters_uri=None,
+        parameters_uri=run.uri("initial") if run.config.warm_start.path else None,
         changes_uri="",
         places=(),
         threads=1,
@@ -226,6 +264,14 @@ def publish_vectors(run: Run) -> dict[str, Any]:
         rows = codes(run.session(), run.uri("vocabulary"), training.cpu_target)
         write_table(rows, storage.join(folder, "codes"), CODES)
         tables |= {"nodes": words - 1, "codes": words}
+    if training.optimizer == "adagrad":
+        matrices = {shape.name: shape.rows for shape in shapes_of(run)}
+        rows = adagrad(run.session(), parameters, matrices, training.dimensions)
+        write_table(rows, storage.join(folder, "adagrad"), ADAGRAD)
+        tables["adagrad"] = sum(matrices.values())
+    if run.config.warm_start.path:
+        run.records["rounds"]["movement"] = publish_movement(run, folder)
+        tables["movement"] = run.records["rounds"]["movement"]["words"]
     if "phrases" in run.fingerprints:
         found = read_phrase_table(run.session(), words_of(run).passes)
         write_table(found, storage.join(folder, "phrases"), PHRASES)
@@ -237,6 +283,22 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     publish.prune(run.output, run.config.output.keep_versions)
     staging.discard(run.output, "rounds", run.fingerprints["rounds"])
     return {"version": version, "path": folder}
+
+
+def publish_movement(run: Run, folder: str) -> dict[str, Any]:
+    """How far the earlier model's words moved: the table in a version's folder, and what it says in short."""
+    uri = storage.join(folder, "movement")
+    matrix = VECTORS_OF_WORDS if run.records["earlier"]["subwords"] else WORDS
+    joined = pairs(run.session(), storage.join(run.uri("earlier"), "rows"), matrix, storage.join(folder, "vectors"))
+    write_table(movement(joined, rotation(joined)), uri, MOVEMENT)
+    return movement_summary(uri)
+
+
+def shapes_of(run: Run) -> tuple[MatrixShape, ...]:
+    """The matrices of the run's method."""
+    subwords = subword_tables(run)
+    words = run.records["vocabulary"]["words"]
+    return matrix_shapes(run.config.training, words, subwords.ngrams if subwords else 0)
 
 
 def subword_tables(run: Run) -> SubwordTables | None:
@@ -273,7 +335,14 @@ FLOW = (
         lambda config: bool(config.phrases.thresholds),
     ),
     Step("word_counts", ("corpus", "phrases"), lambda config: config.tokens, make_word_counts),
-    Step("vocabulary", ("word_counts",), lambda config: config.vocabulary, make_vocabulary),
+    Step(
+        "earlier",
+        ("earlier model",),
+        lambda config: config.warm_start,
+        make_earlier,
+        lambda config: bool(config.warm_start.path),
+    ),
+    Step("vocabulary", ("word_counts", "earlier"), lambda config: config.vocabulary, make_vocabulary),
     Step("encoded", ("corpus", "phrases", "vocabulary"), lambda config: config.encoded, make_encoded),
     Step("bucket_counts", ("encoded",), lambda config: None, make_bucket_counts),
     Step(
@@ -284,14 +353,20 @@ FLOW = (
         lambda config: config.subwords.enabled,
     ),
     Step(
+        "initial",
+        ("vocabulary", "ngram_buckets", "earlier"),
+        lambda config: config.training,
+        make_initial,
+        lambda config: bool(config.warm_start.path),
+    ),
+    Step(
         "rounds",
-        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets"),
+        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial"),
         lambda config: config.training,
         make_rounds,
     ),
     Step("vectors", ("vocabulary", "rounds"), lambda config: None, publish_vectors),
 )
-STAGES = tuple(step.table for step in FLOW)
 
 
 def flow(config: Config) -> tuple[Step, ...]:
@@ -324,6 +399,8 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None) 
 def fingerprints(run: Run) -> dict[str, str]:
     """The fingerprint of every table: what it is made from, its settings, and the code."""
     found = {"corpus": corpus_version(run.config.input, run.session)}
+    if run.config.warm_start.path:
+        found["earlier model"] = fingerprint(model=version_of(run.config.warm_start))
     for step in flow(run.config):
         made_from = [found[table] for table in step.needs if table in found]
         found[step.table] = fingerprint(
@@ -393,6 +470,6 @@ def _resolved(run: Run, tokens: int, words: int) -> TrainingConfig:
     uri = storage.join(run.uri("rounds"), "_resolved.json")
     if storage.exists(uri):
         return TrainingConfig(**json.loads(storage.read_text(uri)))
-    training = resolve(run.config.training, tokens, words)
+    training = resolve(run.config.training, tokens, words, run.config.warm_start)
     storage.write_text(uri, json.dumps(asdict(training), indent=2) + "\n")
     return training

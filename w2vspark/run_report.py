@@ -28,7 +28,7 @@ def dry_run(config: Config, force_from: str | None) -> str:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
-    training = resolve(config.training, tokens, words)
+    training = resolve(config.training, tokens, words, config.warm_start)
     shapes = matrix_shapes(training, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
@@ -77,6 +77,11 @@ def report(run: Run) -> str:
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(record['tables'])}}}",
     ]
+    if moved := run.records["rounds"].get("movement"):
+        farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
+        lines.insert(
+            3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -76,6 +76,16 @@ class EncodedConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStartConfig:
+    """An earlier model to begin from."""
+
+    path: str = ""  # an output folder of w2vspark, or a file of vectors; "" = begin from random values
+    format: Literal["auto", "w2vspark", "word2vec-text", "word2vec-binary", "glove-text"] = "auto"
+    learning_rate: float | Auto = "auto"  # instead of training.learning_rate; auto is half of that
+    keep_words: bool = True  # words of the earlier model stay, also those that this corpus does not have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubwordsConfig:
     """Words as the mean of their own vector and those of their character n-grams, as fastText has them."""
 
@@ -144,6 +154,7 @@ class Config:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     encoded: EncodedConfig = field(default_factory=EncodedConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 

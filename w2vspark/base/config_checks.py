@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {
     "vocabulary.max_size": at_least(0),
     "encoded.piece_tokens": between(10, 10_000),
     "encoded.buckets": between(1, 1_000_000),
+    "warm_start.learning_rate": (lambda rate: rate > 0, "must be greater than 0"),
     "subwords.min_length": between(1, 100),
     "subwords.max_length": between(1, 100),
     "subwords.buckets": between(1, 2**31 - 1),

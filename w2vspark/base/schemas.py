@@ -22,6 +22,37 @@ PAIR_COUNTS = pa.schema(
     ]
 )
 
+# What a run begins from, of whatever kind it was: rows of its matrices by what names them for good (a word, a bucket,
+# an inner node's number), with AdaGrad's sum of squares where there is one. Matrix VECTORS_OF_WORDS is for comparing.
+EARLIER = pa.schema(
+    [
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+        pa.field("squares", pa.float32()),
+    ]
+)
+
+# How far the words of an earlier model moved in this training, after the turn of the space that brings both closest.
+MOVEMENT = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("cosine", pa.float64(), nullable=False),
+        pa.field("distance", pa.float64(), nullable=False),
+    ]
+)
+
+# AdaGrad's sum of squared gradients for each row of a matrix (see PARAMETERS).
+ADAGRAD = pa.schema(
+    [
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("squares", pa.float32(), nullable=False),
+    ]
+)
+
 # Phrases of each pass, from 1: left, the connector words between (mostly none) and right become one word.
 PHRASES = pa.schema(
     [
@@ -117,6 +148,8 @@ NGRAMS = pa.schema(
 WORDS = "words"
 CONTEXT = "context"
 NODES = "nodes"
+NGRAM_ROWS = "ngrams"  # in EARLIER: rows of WORDS that belong to buckets
+VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
 METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the blocks
 
 # One round's parameters: blocks of float32 rows, row-major; behind each row what an optimiser keeps with it (AdaGrad:

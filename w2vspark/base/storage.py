@@ -1,5 +1,6 @@
 """Files and Parquet tables behind URIs, local or remote, through pyarrow.fs; Spark is not needed."""
 
+import io
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -100,6 +101,14 @@ def open_for_writing(uri: str) -> Iterator[pa.NativeFile]:
             fs.create_dir(path.rpartition("/")[0] or "/", recursive=True)
         with fs.open_output_stream(path) as file:
             yield file
+
+
+@contextmanager
+def open_for_reading(uri: str) -> Iterator[pa.NativeFile]:
+    """A file's bytes from its beginning, read ahead. Raises FileNotFoundError when there is none."""
+    fs, path = filesystem(uri)
+    with reaching(uri), fs.open_input_file(path) as file:
+        yield io.BufferedReader(file, 1 << 20)
 
 
 def delete_file(uri: str) -> None:

@@ -80,3 +80,33 @@ def huffman_paths(counts: np.ndarray) -> Paths:
     nodes, codes = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.uint8)
     _fill_paths(parents, branches, words, starts, nodes, codes)
     return Paths(starts, nodes, codes)
+
+
+@compiled
+def _fill_same_nodes(starts, nodes, codes, old_starts, old_nodes, old_codes, old_words, found, signs):
+    for word in range(old_words.size):
+        old = old_words[word]
+        if old < 0:
+            continue
+        depth = min(starts[word + 1] - starts[word], old_starts[old + 1] - old_starts[old])
+        for step in range(depth):
+            node = nodes[starts[word] + step]
+            if signs[node] == 0:
+                found[node] = old_nodes[old_starts[old] + step]
+                same = codes[starts[word] + step] == old_codes[old_starts[old] + step]
+                signs[node] = 1.0 if same else -1.0
+
+
+def same_nodes(paths: Paths, old_paths: Paths, old_words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each inner node of a tree the node of an older tree that stands for it, and the sign that its vector takes.
+
+    old_words: int64 (V,), each word's number in the older vocabulary, -1 for a new word. Returns int64 and float32
+    (V - 1,); sign 0 where there is none. It is the node that the most frequent old word beneath passed at that depth.
+    """
+    found = np.zeros(max(0, old_words.size - 1), np.int64)
+    signs = np.zeros(found.size, np.float32)
+    _fill_same_nodes(
+        paths.starts, paths.nodes, paths.codes, old_paths.starts, old_paths.nodes, old_paths.codes, old_words, found,
+        signs,
+    )  # fmt: skip
+    return found, signs

@@ -70,7 +70,7 @@ def _read_subwords(tables: SubwordTables, _files: tuple[tuple[str, ...], ...]) -
 
     words = read_table(tables.vocabulary_uri, ["id", "word"]).sort_by("id")["word"].to_pylist()
     config = tables.config
-    return subwords_of(words, config.min_length, config.max_length, config.buckets, _buckets(tables))
+    return subwords_of(words, config.min_length, config.max_length, config.buckets, buckets_in_use(tables))
 
 
 def composed_rows(
@@ -110,7 +110,7 @@ def ngram_batches(
     tasks: int,
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> rows of schemas.NGRAMS, of the task's range of buckets in use."""
-    buckets = _buckets(tables)
+    buckets = buckets_in_use(tables)
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = tables.ngrams * task // tasks, tables.ngrams * (task + 1) // tasks
@@ -119,7 +119,7 @@ def ngram_batches(
                 yield pa.RecordBatch.from_arrays([of_block, vector_lists(block)], schema=NGRAMS)
 
 
-def _buckets(tables: SubwordTables) -> npt.NDArray[np.int32]:
+def buckets_in_use(tables: SubwordTables) -> npt.NDArray[np.int32]:
     found: npt.NDArray[np.int32] = (
         read_table(tables.ngram_buckets_uri, ["bucket"]).sort_by("bucket")["bucket"].to_numpy()
     )

@@ -7,31 +7,42 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from w2vspark.base.config import VocabularyConfig
 from w2vspark.base.schemas import VOCABULARY
 from w2vspark.base.storage import read_table, scan_table
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
+from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
 
 
-def vocabulary(session: SparkSession, word_counts_uri: str, config: VocabularyConfig) -> DataFrame:
+def vocabulary(
+    session: SparkSession, word_counts_uri: str, config: VocabularyConfig, earlier_uri: str = "", keep: bool = True
+) -> DataFrame:
     """Words with at least ``min_count``, without the stop words, as schemas.VOCABULARY.
 
     Ids run from 0 by falling count, equal counts by the word's code points (the order of its UTF-8 bytes); the first
     ``max_size`` stay. No rows when no word is frequent enough. Stop words are compared as the tokenizer leaves words.
+    The counts of an earlier vocabulary (schemas.VOCABULARY) are added; with ``keep`` its words stay, however rare.
     """
     # One task numbers all words: they are few beside the corpus, and every worker holds them later.
-    number = partial(number_words, word_counts_uri=word_counts_uri, config=config)
+    number = partial(number_words, word_counts_uri=word_counts_uri, config=config, earlier_uri=earlier_uri, keep=keep)
     return session.range(0, 1, 1, 1).mapInArrow(number, spark_schema(VOCABULARY))
 
 
 def number_words(
-    batches: Iterator[pa.RecordBatch], word_counts_uri: str, config: VocabularyConfig
+    batches: Iterator[pa.RecordBatch],
+    word_counts_uri: str,
+    config: VocabularyConfig,
+    earlier_uri: str = "",
+    keep: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: for the one row that there is, all rows of schemas.VOCABULARY in the order of their ids."""
     for _ in batches:
-        frequent = [("kind", "==", "word"), ("count", ">=", config.min_count)]
-        words = read_table(word_counts_uri, ["word", "count"], frequent)
+        if earlier_uri:
+            words = _with_earlier(word_counts_uri, config, earlier_uri, keep)
+        else:
+            frequent = [("kind", "==", "word"), ("count", ">=", config.min_count)]
+            words = read_table(word_counts_uri, ["word", "count"], frequent)
         if config.stop_words:
             stop_words = pa.array(config.stop_words, pa.string())
             words = words.filter(pc.invert(pc.is_in(words["word"], value_set=stop_words)))
@@ -39,6 +50,26 @@ def number_words(
         words = words.take(order[: config.max_size or None])
         numbered = words.add_column(0, VOCABULARY.field("id"), pa.array(np.arange(len(words), dtype=np.int32)))
         yield from numbered.cast(VOCABULARY).combine_chunks().to_batches(ROWS_PER_BATCH)
+
+
+def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: str, keep: bool) -> pa.Table:
+    """Words and the sums of their counts here and in the earlier vocabulary."""
+    before = read_table(earlier_uri, ["word", "count"])
+    here = read_table(word_counts_uri, ["word", "count"], [("kind", "==", "word")])
+    sums = pa.concat_tables([here, before.cast(here.schema)]).group_by("word").aggregate([("count", "sum")])
+    sums = sums.rename_columns({"count_sum": "count"}).select(["word", "count"])
+    chosen = pc.greater_equal(sums["count"], config.min_count)
+    if keep:
+        chosen = pc.or_(chosen, pc.is_in(sums["word"], value_set=before["word"].combine_chunks()))
+    return sums.filter(chosen)
+
+
+def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: str) -> int:
+    """Tokens of this corpus that are in the vocabulary, whose own counts may be those of an earlier one as well."""
+    counts = session.read.parquet(spark_uri(word_counts_uri)).where(F.col("kind") == "word")
+    words = session.read.parquet(spark_uri(vocabulary_uri)).select("word")
+    (row,) = counts.join(words, "word").agg(F.sum("count").alias("tokens")).collect()
+    return int(row["tokens"] or 0)
 
 
 def vocabulary_summary(uri: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.base.config import TrainingConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import CONTEXT, NODES, WORDS
 from w2vspark.stages.ngrams import SubwordTables
@@ -27,6 +27,7 @@ LANE_TOKENS = 1_000_000
 # One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
 # shared by the window's words, so that it takes a larger one.
 RATES = {"skipgram": 0.025, "cbow mean": 0.08, "cbow sum": 0.035}
+WARM_RATE = 0.5  # times these, where the words have their places already
 ADAGRAD_RATE = 2.8  # times these: words slow down as they learn
 RATE_CAP = 4.0
 NEGATIVES = 5
@@ -192,8 +193,12 @@ def combining_blocks(
     return found
 
 
-def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig:
+def resolve(
+    training: TrainingConfig, tokens: int, words: int, warm_start: WarmStartConfig | None = None
+) -> TrainingConfig:
     """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary.
+
+    A warm start has a learning rate of its own: half of what it would be, unless it is given.
 
     How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
     """
@@ -211,6 +216,8 @@ def resolve(training: TrainingConfig, tokens: int, words: int) -> TrainingConfig
         model = f"cbow {training.cbow_gradient}" if training.model == "cbow" else "skipgram"
         rate = RATES[model] * (ADAGRAD_RATE if training.optimizer == "adagrad" else 1.0)
         rate *= min(RATE_CAP, math.sqrt(shards * lanes))
+    if warm_start is not None and warm_start.path:
+        rate = rate * WARM_RATE if warm_start.learning_rate == "auto" else warm_start.learning_rate
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
     negatives = training.negatives
     if negatives == "auto":

@@ -1,0 +1,115 @@
+"""Table earlier: the model that a run begins from, with its vocabulary: our own tables, or another program's file."""
+
+from collections.abc import Iterator
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base import publish, storage
+from w2vspark.base.config import WarmStartConfig
+from w2vspark.base.errors import ConfigError, InputError
+from w2vspark.base.schemas import CONTEXT, EARLIER, NGRAM_ROWS, NODES, VECTORS_OF_WORDS, VOCABULARY, WORDS
+from w2vspark.base.vector_files import scan_vector_file
+from w2vspark.stages.table_io import spark_schema, spark_uri, vector_lists
+
+
+def is_run(config: WarmStartConfig) -> bool:
+    """Whether the earlier model is an output folder of w2vspark, not a file."""
+    if config.format != "auto":
+        return config.format == "w2vspark"
+    return publish.read_current(storage.absolute_uri(config.path)) is not None
+
+
+def has_subwords(config: WarmStartConfig) -> bool:
+    """Whether its words are made of several rows."""
+    if not is_run(config):
+        return False
+    return storage.exists(storage.join(publish.current_path(storage.absolute_uri(config.path)), "ngrams"))
+
+
+def version_of(config: WarmStartConfig) -> dict[str, Any]:
+    """What the model is now: another value when it changes. Raises InputError where there is none."""
+    uri = storage.absolute_uri(config.path)
+    if is_run(config):
+        current = publish.read_current(uri)
+        if current is None:
+            raise InputError(f"{config.path}: has no published version to begin from; check warm_start.path")
+        return {"run": current["run_id"], "version": current["version"]}
+    files = storage.list_files(uri)
+    if len(files) != 1:
+        raise InputError(
+            f"{config.path}: is neither an output folder of w2vspark with a published version nor a file of vectors; "
+            "check warm_start.path"
+        )
+    return {"file": files[0].uri, "size": files[0].size, "modified": files[0].modified_ns}
+
+
+def earlier(session: SparkSession, config: WarmStartConfig) -> DataFrame:
+    """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker."""
+    if not is_run(config):
+        rows = partial(file_batches, uri=storage.absolute_uri(config.path), format=config.format)
+        return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(EARLIER)).select(*EARLIER.names)
+    folder = publish.current_path(storage.absolute_uri(config.path))
+    has = set(storage.list_names(folder))
+    with_subwords = "ngrams" in has
+    parts = [(WORDS, "word_rows" if with_subwords else "vectors", "word")]
+    if with_subwords:
+        parts += [(VECTORS_OF_WORDS, "vectors", "word"), (NGRAM_ROWS, "ngrams", "bucket")]
+    if "context" in has:
+        parts.append((CONTEXT, "context", "word"))
+    if "nodes" in has:
+        parts.append((NODES, "nodes", "id"))
+    squares = _read(session, folder, "adagrad") if "adagrad" in has else None
+    found = [_rows(_read(session, folder, table), squares, matrix, key) for matrix, table, key in parts]
+    return reduce(DataFrame.unionByName, found).select(*EARLIER.names)
+
+
+def _rows(rows: DataFrame, squares: DataFrame | None, matrix: str, key: str) -> DataFrame:
+    """A published table as schemas.EARLIER, with AdaGrad's state where there is one (never beside subwords)."""
+    own = rows.withColumn("matrix", F.lit(matrix)).withColumn("key", F.col(key).cast("string"))
+    if squares is None:
+        return own.select("matrix", "key", "vector", F.lit(None).cast("float").alias("squares"))
+    of_matrix = squares.where(F.col("matrix") == matrix).select("id", "squares")
+    return own.join(of_matrix, "id", "left").select("matrix", "key", "vector", "squares")
+
+
+def _read(session: SparkSession, folder: str, table: str) -> DataFrame:
+    return session.read.parquet(spark_uri(storage.join(folder, table)))
+
+
+def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: for the one row that there is, all words of a file of vectors as schemas.EARLIER."""
+    for _ in batches:
+        for words, rows in scan_vector_file(uri, format):
+            columns = [
+                pa.repeat(WORDS, len(words)), pa.array(words, pa.string()), vector_lists(rows),
+                pa.nulls(len(words), pa.float32()),
+            ]  # fmt: skip
+            yield pa.RecordBatch.from_arrays(columns, schema=EARLIER)
+
+
+def earlier_vocabulary(session: SparkSession, config: WarmStartConfig, earlier_uri: str) -> DataFrame:
+    """The earlier model's words as schemas.VOCABULARY; those of a file, which holds no counts, count once."""
+    if is_run(config):
+        folder = publish.current_path(storage.absolute_uri(config.path))
+        return _read(session, folder, "vocabulary").select(*VOCABULARY.names)
+    words = session.read.parquet(spark_uri(earlier_uri)).where(F.col("matrix") == WORDS)
+    chosen = words.select(F.lit(0).alias("id"), F.col("key").alias("word"), F.lit(1).cast("long").alias("count"))
+    return chosen.select(*VOCABULARY.names)
+
+
+def check_dimensions(earlier_uri: str, config: WarmStartConfig, dimensions: int) -> None:
+    """Raise ConfigError where the earlier model's vectors have another length than the training's."""
+    for batch in storage.scan_table(earlier_uri, ["vector"]):
+        if batch.num_rows:
+            found = int(np.diff(batch["vector"].offsets.to_numpy()[:2])[0])
+            if found != dimensions:
+                raise ConfigError(
+                    f"training.dimensions = {dimensions}: the vectors of {config.path} have {found}; set it to that, "
+                    "or begin from another model"
+                )
+            return

@@ -1,0 +1,106 @@
+"""Table movement: how far the words of an earlier model moved in a training that began from it.
+
+Both models are turned to each other first by the rotation that brings them closest (orthogonal Procrustes, Schönemann
+1966), since a rotation of all vectors changes no neighbour.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base import storage
+from w2vspark.base.schemas import MOVEMENT
+from w2vspark.stages.parameters import BLOCK_ROWS
+from w2vspark.stages.table_io import spark_schema, spark_uri
+
+DIGITS = 6  # of the published figures: the rotation's last bits depend on the machine that finds it
+
+_Floats = npt.NDArray[np.float64]
+_PAIRS = pa.schema([*list(MOVEMENT)[:3], *(pa.field(name, pa.list_(pa.float32())) for name in ("old", "new"))])
+_SUMS = pa.schema([pa.field("block", pa.int64()), pa.field("sums", pa.binary())])
+
+
+def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str) -> DataFrame:
+    """The words of both models with their vectors, sorted by id within blocks that depend on nothing else."""
+    earlier = session.read.parquet(spark_uri(earlier_uri)).where(F.col("matrix") == matrix)
+    old = earlier.select(F.col("key").alias("word"), F.col("vector").alias("old"))
+    new = session.read.parquet(spark_uri(vectors_uri)).withColumnRenamed("vector", "new")
+    both = new.join(old, "word").withColumn("block", F.floor(F.col("id") / BLOCK_ROWS))
+    return both.repartition("block").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
+
+
+def rotation(joined: DataFrame) -> _Floats:
+    """The rotation of the old vectors, float64 (D, D). Only D x D sums reach the driver."""
+    rows = (
+        joined.mapInArrow(sum_batches, spark_schema(_SUMS)).groupBy("block").agg(F.collect_list("sums").alias("sums"))
+    )
+    total: Any = 0.0
+    for row in sorted(rows.toLocalIterator(), key=lambda row: int(row["block"])):
+        for part in row["sums"]:
+            total = total + np.frombuffer(part, np.float64)
+    size = round(np.sqrt(np.size(total)))
+    left, _, right = np.linalg.svd(np.reshape(total, (size, size)))
+    turn: _Floats = left @ right
+    return turn
+
+
+def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of _PAIRS, sorted by id, to each block's old^T new, as _SUMS."""
+    for block, old, new in _blocks(batches):
+        yield pa.RecordBatch.from_arrays([pa.array([block]), pa.array([(old.T @ new).tobytes()])], schema=_SUMS)
+
+
+def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, _Floats, _Floats]]:
+    for batch in batches:
+        numbers = batch["id"].to_numpy() // BLOCK_ROWS
+        for block in np.unique(numbers):
+            part = batch.filter(pa.array(numbers == block))
+            yield int(block), _matrix(part["old"]), _matrix(part["new"])
+
+
+def movement(joined: DataFrame, turn: _Floats) -> DataFrame:
+    """Each word's cosine and distance between its turned old vector and its new one, as schemas.MOVEMENT."""
+    moved = partial(movement_batches, turn=turn)
+    return joined.mapInArrow(moved, spark_schema(MOVEMENT)).select(*MOVEMENT.names)
+
+
+def movement_batches(batches: Iterator[pa.RecordBatch], turn: _Floats) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of _PAIRS to rows of schemas.MOVEMENT; a zero vector has cosine 0."""
+    for batch in batches:
+        old, new = _matrix(batch["old"]) @ turn, _matrix(batch["new"])
+        norms = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
+        cosines = np.einsum("ij,ij->i", old, new) / np.where(norms > 0, norms, 1.0)
+        distances = np.linalg.norm(new - old, axis=1)
+        figures = [pa.array(np.round(values, DIGITS)) for values in (cosines, distances)]
+        yield pa.RecordBatch.from_arrays(
+            [*(batch[name] for name in ("id", "word", "count")), *figures], schema=MOVEMENT
+        )
+
+
+def _matrix(column: pa.ListArray) -> _Floats:
+    values: _Floats = column.flatten().to_numpy().astype(np.float64).reshape(len(column), -1)
+    return values
+
+
+def summary(uri: str, most: int = 5) -> dict[str, Any]:
+    """What the written table says in short: words, their mean cosine, and those of 100 or more that moved most."""
+    words = cosines = 0.0
+    farthest: list[tuple[float, str]] = []
+    for batch in storage.scan_table(uri, ["word", "count", "cosine"]):
+        values = batch["cosine"].to_numpy()
+        words, cosines = words + len(values), cosines + float(values.sum())
+        frequent = np.flatnonzero(batch["count"].to_numpy() >= 100)
+        near = frequent[np.argsort(values[frequent], kind="stable")[:most]]
+        farthest += [(float(values[i]), batch["word"][int(i)].as_py()) for i in near]
+    found = sorted(farthest)[:most]
+    return {
+        "words": int(words),
+        "mean_cosine": round(cosines / max(words, 1.0), DIGITS),
+        "farthest": [word for _, word in found],
+    }

@@ -1,0 +1,152 @@
+"""Table initial: the parameters before the first round of a run that begins from an earlier model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base import cpu_target, storage
+from w2vspark.base.config import TrainingConfig
+from w2vspark.base.schemas import CONTEXT, NGRAM_ROWS, NODES, PARAMETERS, WORDS
+from w2vspark.stages.ngrams import SubwordTables, buckets_in_use
+from w2vspark.stages.placement import placement_keys
+from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema, spark_uri
+from w2vspark.training.plan import MatrixShape
+
+# Which row of the earlier model goes where; of an inner node whose branches changed sides the sign changes.
+_WANTED = pa.schema(
+    [
+        pa.field("source", pa.string()), pa.field("key", pa.string()), pa.field("matrix", pa.string()),
+        pa.field("id", pa.int64()), pa.field("sign", pa.float32()),
+    ]
+)  # fmt: skip
+# A row of a block; id -1 stands for the block itself, which is there whether rows of it are or not.
+_PLACED = pa.schema(
+    [
+        pa.field("matrix", pa.string()), pa.field("first", pa.int64()), pa.field("id", pa.int64()),
+        pa.field("sign", pa.float32()), pa.field("vector", pa.list_(pa.float32())), pa.field("squares", pa.float32()),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the initial parameters are made from; plain values, for the workers."""
+
+    training: TrainingConfig
+    shapes: tuple[MatrixShape, ...]
+    vocabulary_uri: str
+    subwords: SubwordTables | None
+    earlier_uri: str  # schemas.EARLIER
+    earlier_vocabulary_uri: str
+
+
+def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
+    """The rows of the earlier model by the words, buckets and nodes that they belong to; all others as in a new run.
+
+    As schemas.PARAMETERS. An inner node of Huffman's tree goes on as the node that the most frequent word beneath it
+    passed at the same depth in the earlier tree: where the counts keep their order all stay what they were.
+    """
+    wanted = session.range(0, 1, 1, 1).mapInArrow(partial(wanted_batches, start=start), spark_schema(_WANTED))
+    earlier = session.read.parquet(spark_uri(start.earlier_uri)).withColumnRenamed("matrix", "source")
+    found = wanted.join(earlier, ["source", "key"])
+    sizes = F.create_map(*[F.lit(part) for shape in start.shapes for part in (shape.name, shape.blocks[0][1])])
+    size = sizes[F.col("matrix")]
+    rows = found.withColumn("first", F.floor(F.col("id") / size) * size).select(*_PLACED.names)
+    blocks = session.range(0, 1, 1, 1).mapInArrow(partial(block_batches, start=start), spark_schema(_PLACED))
+    total = sum(shape.rows * shape.width * 4 for shape in start.shapes)
+    partitions = max(1, total // TASK_BYTES)
+    keys = F.array(*[F.lit(key) for key in placement_keys(partitions)])
+    place = F.element_at(keys, (F.pmod(F.hash("matrix", "first"), F.lit(partitions)) + 1).cast("int"))
+    placed = rows.unionByName(blocks).withColumn("place", place).repartition(partitions, "place")
+    ordered = placed.sortWithinPartitions("matrix", "first", "id").select(*_PLACED.names)
+    return ordered.mapInArrow(partial(assemble, start=start), spark_schema(PARAMETERS)).select(*PARAMETERS.names)
+
+
+def wanted_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: for the one row that there is, which rows of the earlier model are wanted, as _WANTED."""
+    for _ in batches:
+        words = storage.read_table(start.vocabulary_uri, ["id", "word", "count"]).sort_by("id")
+        ids = words["id"].to_numpy().astype(np.int64)
+        for shape in start.shapes:
+            if shape.name in (WORDS, CONTEXT):
+                yield from _wanted(shape.name, words["word"], shape.name, ids)
+            if shape.name == NODES:
+                yield from _wanted_nodes(start, words)
+        if start.subwords is not None:
+            buckets = buckets_in_use(start.subwords)
+            keys = pa.array(buckets).cast(pa.string())
+            yield from _wanted(NGRAM_ROWS, keys, WORDS, np.arange(len(ids), len(ids) + len(buckets)))
+
+
+def _wanted(
+    source: str, keys: pa.Array, matrix: str, ids: np.ndarray, signs: np.ndarray | None = None
+) -> list[pa.RecordBatch]:
+    columns = [
+        pa.repeat(source, len(ids)), keys, pa.repeat(matrix, len(ids)), pa.array(ids),
+        pa.array(np.ones(len(ids), np.float32) if signs is None else signs),
+    ]  # fmt: skip
+    return list(pa.Table.from_arrays(columns, schema=_WANTED).to_batches(ROWS_PER_BATCH))
+
+
+def _wanted_nodes(start: Start, words: pa.Table) -> list[pa.RecordBatch]:
+    cpu_target.pin(start.training.cpu_target)
+    from w2vspark.kernels.huffman import huffman_paths, same_nodes
+
+    before = storage.read_table(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by("id")
+    known = dict(zip(before["word"].to_pylist(), before["id"].to_pylist(), strict=True))
+    old = np.array([known.get(word, -1) for word in words["word"].to_pylist()], np.int64)
+    nodes, signs = same_nodes(huffman_paths(words["count"].to_numpy()), huffman_paths(before["count"].to_numpy()), old)
+    ids = np.flatnonzero(signs)
+    return _wanted(NODES, pa.array(nodes[ids]).cast(pa.string()), NODES, ids, signs[ids])
+
+
+def block_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: for the one row that there is, a row of _PLACED for every block of every matrix."""
+    for _ in batches:
+        for shape in start.shapes:
+            firsts = [first for first, _ in shape.blocks]
+            columns = [
+                pa.repeat(shape.name, len(firsts)), pa.array(firsts, pa.int64()),
+                pa.repeat(pa.scalar(-1, pa.int64()), len(firsts)),
+            ]  # fmt: skip
+            columns += [pa.nulls(len(firsts), field.type) for field in list(_PLACED)[3:]]
+            yield pa.RecordBatch.from_arrays(columns, schema=_PLACED)
+
+
+def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of _PLACED, in order, to the blocks of schemas.PARAMETERS."""
+    cpu_target.pin(start.training.cpu_target)
+    from w2vspark.training.parameters import parameter_row
+    from w2vspark.training.word2vec import fill_initial
+
+    shapes = {shape.name: shape for shape in start.shapes}
+    name, at, block = "", 0, np.empty((0, 0), np.float32)
+    for batch in batches:
+        edges = np.flatnonzero(batch["id"].to_numpy() < 0)
+        for begin, end in zip([0, *edges], [*edges, batch.num_rows], strict=True):
+            part = batch.slice(begin, end - begin)
+            if part.num_rows and part["id"][0].as_py() < 0:
+                if block.size:
+                    yield parameter_row(name, at, block)
+                name, at = part["matrix"][0].as_py(), part["first"][0].as_py()
+                shape = shapes[name]
+                block = np.zeros((dict(shape.blocks)[at], shape.width), np.float32)
+                fill_initial(name, at, start.training, block)
+                part = part.slice(1)
+            if part.num_rows:
+                _put(part, block, at, shapes[name])
+    if block.size:
+        yield parameter_row(name, at, block)
+
+
+def _put(part: pa.RecordBatch, block: np.ndarray, first: int, shape: MatrixShape) -> None:
+    places = part["id"].to_numpy() - first
+    vectors = part["vector"].flatten().to_numpy().reshape(part.num_rows, -1)
+    block[places, : shape.columns] = vectors * part["sign"].to_numpy()[:, None]
+    if shape.state:
+        block[places, shape.columns] = part["squares"].fill_null(0.0).to_numpy(zero_copy_only=False)
