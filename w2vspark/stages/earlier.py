@@ -21,7 +21,8 @@ def is_run(config: WarmStartConfig) -> bool:
     """Whether the earlier model is an output folder of w2vspark, not a file."""
     if config.format != "auto":
         return config.format == "w2vspark"
-    return publish.read_current(storage.absolute_uri(config.path)) is not None
+    uri = storage.absolute_uri(config.path)
+    return not storage.is_file(uri) and publish.read_current(uri) is not None
 
 
 def has_subwords(config: WarmStartConfig) -> bool:

@@ -95,7 +95,7 @@ class RoundJob:
     vocabulary_uri: str
     subwords: SubwordTables | None  # None: each word is its own row
     encoded_uri: str
-    parameters_uri: str | None  # the last round's; None = initial values
+    parameters_uri: str | None  # the last round's, or an earlier model's; None = initial values
     changes_uri: str  # the folder that takes the shards' changes until they are combined
     places: tuple[int, ...]  # keys of the partitions that combine
     threads: int  # that this task may use; never changes the result

@@ -36,8 +36,8 @@ def run_rounds(
 ) -> tuple[str, list[dict[str, Any]]]:
     """Train all rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
 
-    job: what does not change between rounds. progress(rounds done, rounds, the round's metrics, its seconds) is
-    called after each. Raises TrainingError when a round's table does not add up or a value is not finite.
+    job: what does not change between rounds, and where the first begins. progress(rounds done, rounds, the round's
+    metrics, its seconds) is called after each. Raises TrainingError when a round's table does not add up or a value is not finite.
     """
     table = f"rounds/{fingerprint}"
     metrics: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def run_rounds(
     for todo in rounds[done:]:
         began = time.perf_counter()
         uri = staging.table_path(output, table, _name(todo.number))
-        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else None
+        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else job.parameters_uri
         changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
         frame = round_frame(session, replace(job, round=todo, parameters_uri=last, changes_uri=changes))
         with worker_errors():
