@@ -200,9 +200,10 @@ def make_ngram_buckets(run: Run) -> dict[str, Any]:
 
 def make_initial(run: Run) -> dict[str, Any]:
     """The parameters before the first round, from the earlier model."""
+    training = resolved_training(run)
     start = Start(
-        training=run.config.training,
-        shapes=shapes_of(run),
+        training=training,
+        shapes=shapes_of(run, training),
         vocabulary_uri=run.uri("vocabulary"),
         subwords=subword_tables(run),
         earlier_uri=storage.join(run.uri("earlier"), "rows"),
@@ -215,7 +216,7 @@ def make_initial(run: Run) -> dict[str, Any]:
 def make_rounds(run: Run) -> dict[str, Any]:
     """The training itself: the last round's parameters, and the metrics of all."""
     counted = run.records["vocabulary"]
-    training = _resolved(run, counted["tokens"], counted["words"])
+    training = resolved_training(run)
     log_start("rounds", **asdict(training))
     check_vocabulary(training, counted["words"])
     rounds = plan_rounds(bucket_tokens(run), training)
@@ -223,7 +224,7 @@ def make_rounds(run: Run) -> dict[str, Any]:
         training=training,
         round=rounds[0],
         total_tokens=counted["tokens"] * training.epochs,
-        shapes=shapes_of(run),
+        shapes=shapes_of(run, training),
         vocabulary_uri=run.uri("vocabulary"),
         subwords=subword_tables(run),
         encoded_uri=run.uri("encoded"),
@@ -265,7 +266,7 @@ def publish_vectors(run: Run) -> dict[str, Any]:
         write_table(rows, storage.join(folder, "codes"), CODES)
         tables |= {"nodes": words - 1, "codes": words}
     if training.optimizer == "adagrad":
-        matrices = {shape.name: shape.rows for shape in shapes_of(run)}
+        matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
         rows = adagrad(run.session(), parameters, matrices, training.dimensions)
         write_table(rows, storage.join(folder, "adagrad"), ADAGRAD)
         tables["adagrad"] = sum(matrices.values())
@@ -294,11 +295,11 @@ def publish_movement(run: Run, folder: str) -> dict[str, Any]:
     return movement_summary(uri)
 
 
-def shapes_of(run: Run) -> tuple[MatrixShape, ...]:
-    """The matrices of the run's method."""
+def shapes_of(run: Run, training: TrainingConfig) -> tuple[MatrixShape, ...]:
+    """The matrices of the run's method. training: resolved."""
     subwords = subword_tables(run)
     words = run.records["vocabulary"]["words"]
-    return matrix_shapes(run.config.training, words, subwords.ngrams if subwords else 0)
+    return matrix_shapes(training, words, subwords.ngrams if subwords else 0)
 
 
 def subword_tables(run: Run) -> SubwordTables | None:
@@ -465,11 +466,12 @@ def _shown(settings: Any) -> dict[str, Any]:
     return {key: value for one in several if one is not None for key, value in asdict(one).items()}
 
 
-def _resolved(run: Run, tokens: int, words: int) -> TrainingConfig:
+def resolved_training(run: Run) -> TrainingConfig:
     """The training's settings without `auto`: from the run that this one resumes, or worked out and kept."""
     uri = storage.join(run.uri("rounds"), "_resolved.json")
     if storage.exists(uri):
         return TrainingConfig(**json.loads(storage.read_text(uri)))
-    training = resolve(run.config.training, tokens, words, run.config.warm_start)
+    counted, config = run.records["vocabulary"], run.config
+    training = resolve(config.training, counted["tokens"], counted["words"], config.warm_start, config.subwords.enabled)
     storage.write_text(uri, json.dumps(asdict(training), indent=2) + "\n")
     return training

@@ -28,7 +28,7 @@ def dry_run(config: Config, force_from: str | None) -> str:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
-    training = resolve(config.training, tokens, words, config.warm_start)
+    training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
     shapes = matrix_shapes(training, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.base.config import TrainingConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError
 from w2vspark.training.plan import (
     MatrixShape,
@@ -129,10 +129,12 @@ def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
     for tokens in SIZES:
         settled = resolve(TrainingConfig(), tokens, 70_000)
         assert "auto" not in (
-            settled.shards, settled.lanes, settled.rounds_per_epoch, settled.lane_merge_tokens, settled.learning_rate
+            settled.shards, settled.lanes, settled.rounds_per_epoch, settled.lane_merge_tokens, settled.learning_rate,
+            settled.negatives, settled.optimizer,
         )  # fmt: skip
         assert resolve(settled, tokens, 70_000) == settled
-    chosen = config(negatives=7, shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
+    chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
+    chosen = replace(chosen, optimizer="sgd", negatives=7)
     assert resolve(chosen, 10**9, 10**6) == chosen
 
 
@@ -166,11 +168,15 @@ def test_with_the_shards_given_more_tokens_never_mean_fewer_rounds(shards):
     assert rounds == sorted(rounds) and rounds[0] < rounds[-1]
 
 
-def test_the_learning_rate_grows_with_the_number_of_replicas():
-    rates = [resolve(TrainingConfig(shards=s, lanes=1), 10**7, 1000).learning_rate for s in (1, 2, 4, 8, 16, 32)]
-    assert 0 < rates[0] < rates[2] and rates == sorted(rates)
-    by_lanes = [resolve(TrainingConfig(shards=1, lanes=s), 10**7, 1000).learning_rate for s in (1, 2, 4, 8, 16, 32)]
-    assert by_lanes == rates
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_the_learning_rate_grows_with_the_number_of_replicas(optimizer):
+    def rates(**fixed: int) -> list[float]:
+        (free,) = {"shards", "lanes"} - set(fixed)
+        configs = [TrainingConfig(optimizer=optimizer, **{free: count}, **fixed) for count in (1, 2, 4, 8, 16, 32)]
+        return [resolve(chosen, 10**7, 1000).learning_rate for chosen in configs]
+
+    assert 0 < rates(lanes=1)[0] < rates(lanes=1)[2] and rates(lanes=1) == sorted(rates(lanes=1))
+    assert rates(shards=1) == rates(lanes=1)
 
 
 @pytest.mark.parametrize("tokens", [350_000, 17_000_000, 2 * 10**9, 10**11])
@@ -193,6 +199,22 @@ def test_inner_nodes_are_one_less_than_words_and_adagrad_keeps_a_float_with_each
     assert (words.name, words.rows, words.void) == ("words", 1000, 0)
     assert (nodes.name, nodes.rows, nodes.void) == ("nodes", 999, 1)
     assert words.width == nodes.width == 11 and nodes.bytes == 999 * 24 * 4
+
+
+@pytest.mark.parametrize("shards, optimizer, rate", [(1, "sgd", 0.035), (2, "adagrad", 0.099), (32, "adagrad", 0.15)])
+def test_several_shards_train_with_adagrad_and_one_without(shards, optimizer, rate):
+    settled = resolve(TrainingConfig(shards=shards), 10**7, 70_000)
+    assert settled.optimizer == optimizer and settled.learning_rate == pytest.approx(rate, rel=0.02)
+    with_subwords = resolve(TrainingConfig(shards=shards), 10**7, 70_000, subwords=True)
+    assert with_subwords.optimizer == "sgd"
+    assert resolve(TrainingConfig(shards=shards, optimizer="sgd"), 10**7, 70_000).optimizer == "sgd"
+
+
+def test_a_warm_start_has_half_the_rate_or_its_own():
+    full = resolve(TrainingConfig(), 10**7, 70_000).learning_rate
+    assert resolve(TrainingConfig(), 10**7, 70_000, WarmStartConfig(path="x")).learning_rate == full / 2
+    assert resolve(TrainingConfig(), 10**7, 70_000, WarmStartConfig(path="x", learning_rate=0.3)).learning_rate == 0.3
+    assert resolve(TrainingConfig(), 10**7, 70_000, WarmStartConfig()).learning_rate == full
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 7, 50])

@@ -201,3 +201,38 @@ def test_the_loss_falls_and_words_of_one_topic_become_neighbours(lanes):
     similar = rows @ rows.T - 2 * np.eye(40)
     nearest = np.argsort(-similar, axis=1)[:, :5]
     assert (nearest // 10 == np.arange(40)[:, None] // 10).mean() > 0.97
+
+
+def test_the_shortcuts_rank_the_contexts_that_the_softmax_finds():
+    # Twelve words in three topics; a word's true contexts are the others of its topic. The softmax is the oracle.
+    topics, size = 3, 4
+    random = np.random.default_rng(2)
+    pieces = [(random.integers(0, size, 60) + topic % topics * size).tolist() for topic in range(150)]
+    text, tokens = a_slice(pieces), 150 * 60
+    counts = np.sort(np.bincount(text.ids, minlength=12))[::-1].astype(np.int64)
+    order = np.argsort(-np.bincount(text.ids, minlength=12), kind="stable")  # ids run from the most frequent word
+    text.ids = np.argsort(order).astype(np.int32)[text.ids]
+    topic_of = order // size
+    for model in ("skipgram", "cbow"):
+        ranked = {}
+        for loss in ("softmax", "ns", "hs"):
+            training = replace(
+                TRAINING, method=f"{model}-{loss}", negatives=5 if loss == "ns" else 0, learning_rate=0.1, dimensions=8
+            )
+            matrices, tables = matrices_of(12, training), make_tables(counts, training)
+            for epoch in range(6):
+                train_slice(matrices, tables, text, training, epoch, epoch * tokens, tokens, 6 * tokens, 1)
+            inputs, outputs = (matrix.base[:, :8].astype(float) for matrix in matrices)
+            logits = inputs[:12] @ outputs[:-1].T
+            if loss == "hs":
+                paths = tables.paths
+                signs, share = 1.0 - 2.0 * paths.codes, np.zeros((12, 12))
+                for word in range(12):
+                    own = slice(*paths.starts[word : word + 2])
+                    share[:, word] = -np.logaddexp(0.0, -signs[own] * logits[:, paths.nodes[own]]).sum(axis=1)
+                assert np.exp(share).sum(axis=1) == pytest.approx(np.ones(12), abs=1e-9)
+                logits = share
+            ranked[loss] = np.argsort(-logits, axis=1)[:, :size]
+        for loss, best in ranked.items():
+            assert (topic_of[best] == topic_of[:, None]).all(), (model, loss)
+            assert {tuple(sorted(row)) for row in best} == {tuple(sorted(row)) for row in ranked["softmax"]}

@@ -108,7 +108,7 @@ class TrainingConfig:
     negatives: int | Auto = "auto"  # of the methods with -ns
     cbow_gradient: Literal["mean", "sum"] = "mean"  # mean: shared by the window's words; sum: word2vec.c's
     softmax_max_words: int = 10_000  # the largest vocabulary of the methods with -softmax
-    optimizer: Literal["sgd", "adagrad"] = "sgd"  # adagrad: each word its own rate, which falls as it learns
+    optimizer: Literal["auto", "sgd", "adagrad"] = "auto"  # adagrad: each word its own rate, which falls as it learns
     adagrad_initial: float = 10.0  # where a word's sum of squared gradients begins; fourfold, its rate is half
     noise_exponent: float = 0.75
     subsample: float = 1e-4  # 0 = keep every word

@@ -30,6 +30,7 @@ RATES = {"skipgram": 0.025, "cbow mean": 0.08, "cbow sum": 0.035}
 WARM_RATE = 0.5  # times these, where the words have their places already
 ADAGRAD_RATE = 2.8  # times these: words slow down as they learn
 RATE_CAP = 4.0
+ADAGRAD_CAP = 2.15
 NEGATIVES = 5
 # Blocks of rows, the unit in which parameters are stored and combined.
 BLOCK_BYTES = 4 << 20
@@ -162,7 +163,7 @@ def check_vocabulary(training: TrainingConfig, words: int) -> None:
 
 
 def matrix_shapes(training: TrainingConfig, words: int, ngrams: int = 0) -> tuple[MatrixShape, ...]:
-    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved or not.
+    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved.
 
     With subwords the rows of `ngrams` buckets stand behind the words' own.
     """
@@ -194,11 +195,16 @@ def combining_blocks(
 
 
 def resolve(
-    training: TrainingConfig, tokens: int, words: int, warm_start: WarmStartConfig | None = None
+    training: TrainingConfig,
+    tokens: int,
+    words: int,
+    warm_start: WarmStartConfig | None = None,
+    subwords: bool = False,
 ) -> TrainingConfig:
     """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary.
 
-    A warm start has a learning rate of its own: half of what it would be, unless it is given.
+    Words of several rows (subwords) have no AdaGrad. A warm start has a learning rate of its own: half of what it would
+    be, unless it is given.
 
     How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
     """
@@ -211,11 +217,17 @@ def resolve(
         rounds = 1 / min(training.epochs, ROUND_TOKENS // tokens)
     elif rounds == "auto":
         rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
+    optimizer = training.optimizer
+    if optimizer == "auto":  # many replicas that learn a frequent word alike overshoot with one rate for all words
+        optimizer = "adagrad" if shards > 1 and not subwords else "sgd"
     rate = training.learning_rate
     if rate == "auto":
         model = f"cbow {training.cbow_gradient}" if training.model == "cbow" else "skipgram"
-        rate = RATES[model] * (ADAGRAD_RATE if training.optimizer == "adagrad" else 1.0)
-        rate *= min(RATE_CAP, math.sqrt(shards * lanes))
+        root = math.sqrt(shards * lanes)
+        if optimizer == "adagrad":
+            rate = RATES[model] * ADAGRAD_RATE * min(ADAGRAD_CAP, root)
+        else:
+            rate = RATES[model] * min(RATE_CAP, root)
     if warm_start is not None and warm_start.path:
         rate = rate * WARM_RATE if warm_start.learning_rate == "auto" else warm_start.learning_rate
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
@@ -224,6 +236,7 @@ def resolve(
         negatives = NEGATIVES if training.loss == "ns" else 0
     return replace(
         training,
+        optimizer=optimizer,
         negatives=negatives,
         shards=shards,
         lanes=lanes,

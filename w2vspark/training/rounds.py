@@ -37,7 +37,8 @@ def run_rounds(
     """Train all rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
 
     job: what does not change between rounds, and where the first begins. progress(rounds done, rounds, the round's
-    metrics, its seconds) is called after each. Raises TrainingError when a round's table does not add up or a value is not finite.
+    metrics, its seconds) is called after each. Raises TrainingError when a round's table does not add up or a value is
+    not finite.
     """
     table = f"rounds/{fingerprint}"
     metrics: list[dict[str, Any]] = []
