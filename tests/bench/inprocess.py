@@ -7,20 +7,24 @@ import gzip
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.base.config import SubwordsConfig, TrainingConfig
 from w2vspark.base.cpu_target import pin
 
 pin(TrainingConfig().cpu_target)
 
 from w2vspark.kernels.combine import combine_changes  # noqa: E402  (after the pin)
-from w2vspark.training import skipgram  # noqa: E402
+from w2vspark.kernels.simd import LANES  # noqa: E402
+from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
+from w2vspark.kernels.word2vec import Tables  # noqa: E402
+from w2vspark.training import word2vec  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
-from w2vspark.training.plan import Round, plan_rounds  # noqa: E402
+from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
 
 PIECE_TOKENS, BUCKETS = 1000, 4096
 
@@ -82,74 +86,133 @@ def read_text(files: Sequence[Path], min_count: int = 5) -> Text:
     )
 
 
-def initial_matrices(words: int, training: TrainingConfig) -> list[Matrix]:
+def initial_matrices(shapes: Sequence[MatrixShape], training: TrainingConfig) -> list[Matrix]:
     """The matrices of a shard with their lanes, at their initial values. training: resolved."""
     matrices = []
-    for name, rows in skipgram.held_rows(words).items():
-        matrix = make_matrix(name, rows, training.dimensions, int(training.lanes))
-        skipgram.fill_initial(name, 0, training, matrix.base)
+    for shape in shapes:
+        matrix = make_matrix(shape, int(training.lanes))
+        word2vec.fill_initial(shape.name, 0, training, matrix.base)
         matrices.append(matrix)
     return matrices
 
 
-def train_epoch(text: Text, training: TrainingConfig, share: float, threads: int) -> tuple[int, float, float]:
+def make_tables(
+    text: Text, training: TrainingConfig, subwords: SubwordsConfig | None
+) -> tuple[Tables, tuple[MatrixShape, ...]]:
+    """What the kernel draws from, and the shapes of the matrices. subwords: None, or how words are cut."""
+    tables = word2vec.make_tables(text.counts, training)
+    if subwords is None:
+        return tables, matrix_shapes(training, len(text.words))
+    lengths = subwords.min_length, subwords.max_length
+    used = np.unique(ngram_buckets(text.words, *lengths, subwords.buckets)[1]).astype(np.int32)
+    tables = replace(tables, subwords=subwords_of(text.words, *lengths, subwords.buckets, used))
+    return tables, matrix_shapes(training, len(text.words), used.size)
+
+
+def train_epoch(
+    text: Text, training: TrainingConfig, share: float, threads: int, subwords: SubwordsConfig | None = None
+) -> tuple[int, float, float]:
     """Train one epoch of the first `share` of the buckets in one call; training: resolved.
 
     Returns its words, and wall and CPU seconds of the call alone, lane copies and merges included.
     """
     pieces = text.buckets(0, max(1, int(share * text.bucket_tokens.size)))
     tokens = int(pieces.tokens.sum())
-    tables = skipgram.make_tables(text.counts, training)
-    matrices = initial_matrices(len(text.words), training)
+    tables, shapes = make_tables(text, training, subwords)
+    matrices = initial_matrices(shapes, training)
     wall, cpu = time.perf_counter(), time.process_time()
-    skipgram.train_slice(matrices, tables, pieces, training, 0, 0, tokens, tokens, threads)
+    word2vec.train_slice(matrices, tables, pieces, training, 0, 0, tokens, tokens, threads)
     return tokens, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def simulate(text: Text, training: TrainingConfig, threads: int = 2) -> np.ndarray:
-    """The word vectors, float32 (V, D), that a whole run on Spark would train, shard after shard on this machine.
+def simulate(
+    text: Text, training: TrainingConfig, threads: int = 2, subwords: SubwordsConfig | None = None
+) -> np.ndarray:
+    """The word vectors, float32 (V, D), that a whole run on Spark would train, shards side by side in threads.
 
     training: resolved, with any number of shards, lanes and rounds.
     """
-    tables = skipgram.make_tables(text.counts, training)
-    shard = initial_matrices(len(text.words), training)
-    current = [matrix.base.copy() for matrix in shard]
-    several = int(training.shards) if int(training.shards) > 1 else 0
-    changes = [np.empty((several, matrix.base.shape[0], matrix.columns), np.float32) for matrix in shard]
-    updates = [np.empty((several, matrix.base.shape[0]), np.int32) for matrix in shard]
-    for todo in plan_rounds(text.bucket_tokens, training):
-        for number in range(int(training.shards)):
-            _train_shard(text, training, tables, shard, current, todo, number, threads)
-            for i, matrix in enumerate(shard if several else []):
-                columns = slice(0, matrix.columns)
-                np.subtract(matrix.base[:, columns], current[i][:, columns], out=changes[i][number])
-                updates[i][number] = matrix.updates
-        for i, matrix in enumerate(shard):
-            if several:
-                combine_changes(training.combine, changes[i], updates[i], current[i])
-            else:
-                current[i][:] = matrix.base
-    return np.ascontiguousarray(current[0][:, : training.dimensions])
+    tables, shapes = make_tables(text, training, subwords)
+    shards = int(training.shards)
+    side_by_side = min(threads, shards)
+    workers = [initial_matrices(shapes, training) for _ in range(side_by_side)]
+    current = [matrix.base.copy() for matrix in workers[0]]
+    total = text.tokens * training.epochs
+
+    def train(worker: int, todo: Round) -> list[list[Changes]]:
+        return [
+            _train_shard(text, training, tables, workers[worker], current, todo, number, total, threads)
+            for number in range(worker, shards, side_by_side)
+        ]
+
+    with ThreadPoolExecutor(side_by_side) as pool:
+        for todo in plan_rounds(text.bucket_tokens, training):
+            found = list(pool.map(train, range(side_by_side), [todo] * side_by_side))
+            changes = [found[number % side_by_side][number // side_by_side] for number in range(shards)]
+            for i, shape in enumerate(shapes):
+                _combine([of_shard[i] for of_shard in changes], training, shape, current[i])
+            for matrices in workers:
+                for matrix, rows in zip(matrices, current, strict=True):
+                    matrix.base[:] = rows
+    vectors = current[0]
+    if subwords is not None:
+        vectors = mean_rows(vectors, tables.subwords, 0, len(text.words))
+    return np.ascontiguousarray(vectors[: len(text.words), : training.dimensions])
+
+
+Changes = tuple[np.ndarray, np.ndarray, np.ndarray]  # touched rows, their updates, their changes: what a worker writes
 
 
 def _train_shard(
     text: Text,
     training: TrainingConfig,
-    tables: skipgram.Tables,
-    shard: list[Matrix],
+    tables: Tables,
+    matrices: list[Matrix],
     current: list[np.ndarray],
     todo: Round,
     number: int,
+    total: int,
     threads: int,
-) -> None:
-    """One shard's part of a round, from the rows in `current`; the new rows are in the shard's matrices."""
-    for matrix, rows in zip(shard, current, strict=True):
-        matrix.base[:] = rows
-        matrix.updates[:] = 0
-    total = text.tokens * training.epochs
+) -> list[Changes]:
+    """One shard's part of a round: what it changed in each matrix, whose rows are the old ones again."""
     for part in todo.parts:
         pieces = text.buckets(*part.ranges[number])
-        skipgram.train_slice(shard, tables, pieces, training, part.epoch, part.start, part.tokens, total, threads)
+        own = threads if int(training.shards) == 1 else 1
+        word2vec.train_slice(matrices, tables, pieces, training, part.epoch, part.start, part.tokens, total, own)
+    found = []
+    for matrix, rows in zip(matrices, current, strict=True):
+        touched = np.flatnonzero(matrix.updates[: matrix.shape.rows])
+        new = matrix.read(touched)
+        matrix.base[touched] = rows[touched]
+        found.append((touched, matrix.updates[touched].copy(), new - matrix.read(touched)))
+        matrix.updates[:] = 0
+    return found
+
+
+def _combine(shards: list[Changes], training: TrainingConfig, shape: MatrixShape, rows: np.ndarray) -> None:
+    """As the workers combine a block: add the combined changes to the rows, in place."""
+    place = np.full(shape.rows, -1, np.int64)
+    for first in range(0, shape.rows, 4096):
+        mine = [slice(*np.searchsorted(touched, (first, first + 4096))) for touched, _, _ in shards]
+        union = np.unique(np.concatenate([touched[own] for (touched, _, _), own in zip(shards, mine, strict=True)]))
+        place[union] = np.arange(union.size)
+        changes = np.zeros((len(shards), union.size, shape.width), np.float32)
+        updates = np.zeros((len(shards), union.size), np.int32)
+        for number, ((touched, counts, values), own) in enumerate(zip(shards, mine, strict=True)):
+            changes[number, place[touched[own]]] = values[own]
+            updates[number, place[touched[own]]] = counts[own]
+        block = _packed(rows[union], shape)
+        combine_changes(training.combine, changes, updates, block, shape.state)
+        rows[union, : shape.columns] = block[:, : shape.columns]
+        if shape.state:
+            rows[union, rows.shape[1] - LANES] = block[:, shape.columns]
+
+
+def _packed(rows: np.ndarray, shape: MatrixShape) -> np.ndarray:
+    """Rows as the parameters table has them: float32 (n, shape.width)."""
+    if not shape.state:
+        return np.ascontiguousarray(rows[:, : shape.columns])
+    return np.hstack([rows[:, : shape.columns], rows[:, rows.shape[1] - LANES][:, None]])
 
 
 def _documents(files: Sequence[Path]) -> Iterator[list[str]]:

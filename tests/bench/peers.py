@@ -31,13 +31,15 @@ def gensim(arguments: argparse.Namespace) -> None:
 
 
 def mllib(arguments: argparse.Namespace) -> None:
-    """Spark's own Word2Vec; one partition is its default, and the only one that keeps its quality."""
+    """Spark's own Word2Vec; one partition is its default. Several train in processes of their own, as on a cluster."""
     from pyspark.ml.feature import Word2Vec
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
     session = (
-        SparkSession.builder.master("local[2]")
+        SparkSession.builder.master(
+            "local[2]" if arguments.partitions == 1 else f"local-cluster[{arguments.partitions},1,1024]"
+        )
         .config("spark.driver.memory", "4g")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.host", "127.0.0.1")
@@ -46,8 +48,8 @@ def mllib(arguments: argparse.Namespace) -> None:
     lines = session.read.text([str(file) for file in arguments.files])
     documents = lines.select(F.split("value", " ").alias("words"))
     model = Word2Vec(
-        inputCol="words", vectorSize=100, windowSize=5, minCount=5, maxIter=arguments.epochs, numPartitions=1,
-        maxSentenceLength=1000, seed=arguments.seed,
+        inputCol="words", vectorSize=100, windowSize=5, minCount=5, maxIter=arguments.epochs,
+        numPartitions=arguments.partitions, maxSentenceLength=1000, seed=arguments.seed,
     ).fit(documents)  # fmt: skip
     model.getVectors().write.mode("overwrite").parquet(str(arguments.output))
     session.stop()
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--partitions", type=int, default=1)
     arguments = parser.parse_args()
     {"gensim": gensim, "mllib": mllib, "session": session}[arguments.peer](arguments)
 

@@ -20,6 +20,8 @@ from w2vspark.stages.parameters import BLOCK_ROWS
 SLICE_TOKENS = 64_000_000
 # A round costs half a second beside its training, so small corpora train several epochs in one: some ten seconds.
 ROUND_TOKENS = 60_000_000
+# An epoch, for up to 8 shards and for more: so often changes have to meet lest quality falls.
+FEW_ROUNDS, MANY_ROUNDS = 10, 20
 # Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
 SHARD_TOKENS = 1_250_000_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
@@ -216,7 +218,8 @@ def resolve(
     if rounds == "auto" and shards == 1 and tokens < ROUND_TOKENS:
         rounds = 1 / min(training.epochs, ROUND_TOKENS // tokens)
     elif rounds == "auto":
-        rounds = max(1 if shards == 1 else 10, math.ceil(tokens / (shards * SLICE_TOKENS)))
+        least = 1 if shards == 1 else FEW_ROUNDS if shards <= 8 else MANY_ROUNDS
+        rounds = max(least, math.ceil(tokens / (shards * SLICE_TOKENS)))
     optimizer = training.optimizer
     if optimizer == "auto":  # many replicas that learn a frequent word alike overshoot with one rate for all words
         optimizer = "adagrad" if shards > 1 and not subwords else "sgd"

@@ -1,0 +1,99 @@
+"""The curve of quality over the number of shards, with the defaults: 1, 2, 4, 8, 16 and 32, means of three seeds.
+
+One shard trains at the better of the learning rates 0.025 and 0.05; nothing is tuned for the others. Spark MLlib's
+Word2Vec stands beside it at 1 and 8 partitions. Ours are simulated on this machine without Spark by the functions that
+Spark's workers call. Five epochs of wiki100.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from common import PROJECT, Report, Row, run_script, shared_data, tell, wiki_files
+from inprocess import Text, read_text, simulate
+from processes import python, run_measured
+from quality import SCORES, Scorer
+
+from w2vspark.base.config import TrainingConfig
+from w2vspark.training.plan import resolve
+from w2vspark.vectors import WordVectors
+
+SHARDS = (1, 2, 4, 8, 16, 32)
+RATES = (0.025, 0.05)  # of one shard
+MEAN_OF_RATIOS, EVERY_RATIO, AIM, ROUNDS = 0.96, 0.91, 0.98, 20
+
+
+def measure(report: Report, arguments: argparse.Namespace) -> None:
+    """The scores of every number of shards, and their ratios to one shard's."""
+    files = wiki_files(arguments.quick)
+    scorer = Scorer(shared_data() / "eval")
+    tell("reading the text")
+    text = read_text(files)
+    seeds = range(1, 2 if arguments.quick else arguments.seeds + 1)
+    rows: list[Row] = []
+    for shards in (1, 2) if arguments.quick else SHARDS:
+        chosen = TrainingConfig(shards=shards, epochs=1 if arguments.quick else 5)
+        settings = resolve(chosen, text.tokens, len(text.words))
+        for rate in RATES if shards == 1 else (float(settings.learning_rate),):
+            rows.append(scored(text, replace(settings, learning_rate=rate), scorer, seeds))
+    one = max((row for row in rows if row["shards"] == 1), key=total)
+    for row in rows:
+        ratios = [row[score] / one[score] for score in SCORES]
+        row |= {"mean of ratios": statistics.mean(ratios), "least": min(ratios)}
+    report.table(f"ours, mean of {len(seeds)} seeds; ratios to one shard at {one['rate']}", rows)
+    last = rows[-1]
+    report.at_most(f"rounds an epoch at {last['shards']} shards", last["rounds"], ROUNDS)
+    report.at_least(
+        f"mean of the three ratios at {last['shards']} shards", last["mean of ratios"], MEAN_OF_RATIOS, f"aim {AIM}"
+    )
+    report.at_least(f"the least of them at {last['shards']} shards", last["least"], EVERY_RATIO)
+    if not arguments.quick and arguments.mllib:
+        report.table("Spark MLlib's Word2Vec, one seed", [mllib(files, parts, scorer) for parts in arguments.mllib])
+
+
+def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:
+    """The mean scores of one number of shards."""
+    found = []
+    for seed in seeds:
+        tell(f"{training.shards} shards at {training.learning_rate:.3f}, seed {seed}")
+        matrix = simulate(text, replace(training, seed=seed))
+        found.append(scorer.scores(WordVectors(words=text.words, counts=text.counts, matrix=matrix)))
+    settings = {
+        "shards": training.shards, "lanes": training.lanes, "rounds": training.rounds_per_epoch,
+        "optimizer": training.optimizer, "rate": round(float(training.learning_rate), 4),
+    }  # fmt: skip
+    return settings | {score: statistics.mean(scores[score] for scores in found) for score in SCORES}
+
+
+def total(row: Row) -> float:
+    """The sum of a row's scores."""
+    return float(sum(row[score] for score in SCORES))
+
+
+def mllib(files: list[Path], partitions: int, scorer: Scorer) -> Row:
+    """MLlib's scores with so many partitions, each in a process of its own as on a cluster."""
+    tell(f"MLlib, {partitions} partitions")
+    with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as folder:
+        output = Path(folder) / "vectors"
+        peer = str(PROJECT / "tests" / "bench" / "peers.py")
+        options = ("--partitions", str(partitions))
+        run = run_measured(python(peer, "mllib", str(output), *map(str, files), *options))
+        table = pq.read_table(output)
+    matrix = np.array([row["values"] for row in table["vector"].to_pylist()], np.float32)
+    vectors = WordVectors(words=table["word"].to_pylist(), counts=np.ones(len(matrix), np.int64), matrix=matrix)
+    return {"partitions": partitions, **scorer.scores(vectors), "wall s": run.wall}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What this script alone takes."""
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds (3)")
+    parser.add_argument("--mllib", type=int, nargs="*", default=[1, 8], help="partitions of MLlib (1 8), or none")
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("shards", __doc__, measure, options))
