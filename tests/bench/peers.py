@@ -1,6 +1,6 @@
 """The peers as programs of their own, so that each is measured from its start to its end.
 
-python tests/bench/peers.py gensim|mllib|session … ; the benchmarks call it.
+python tests/bench/peers.py gensim|mllib|fasttext|session … ; the benchmarks call it.
 """
 
 import argparse
@@ -55,6 +55,23 @@ def mllib(arguments: argparse.Namespace) -> None:
     session.stop()
 
 
+def fasttext(arguments: argparse.Namespace) -> None:
+    """fastText's own program in its PyPI package, from a plain file; vectors and times as NumPy's .npz."""
+    import fasttext as peer
+    import numpy as np
+
+    (text,) = arguments.files
+    wall, cpu = time.perf_counter(), time.process_time()
+    model = peer.train_unsupervised(
+        str(text), model="skipgram", dim=100, ws=5, neg=5, t=1e-4, minCount=5, minn=3, maxn=6, bucket=2_000_000,
+        epoch=arguments.epochs, thread=arguments.workers, seed=arguments.seed, verbose=0,
+    )  # fmt: skip
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    words = model.get_words()
+    matrix = np.array([model.get_word_vector(word) for word in words], np.float32)
+    np.savez(arguments.output.with_suffix(".npz"), words=np.array(words), matrix=matrix, wall=wall, cpu=cpu)
+
+
 def session(_: argparse.Namespace) -> None:
     """No peer: how long our session takes to start."""
     from w2vspark.base.config import SparkConfig
@@ -69,7 +86,7 @@ def session(_: argparse.Namespace) -> None:
 def main() -> None:
     """Parse and run one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("peer", choices=("gensim", "mllib", "session"))
+    parser.add_argument("peer", choices=("gensim", "mllib", "fasttext", "session"))
     parser.add_argument("output", type=Path, nargs="?", help="where its vectors go")
     parser.add_argument("files", type=Path, nargs="*", help="compressed text")
     parser.add_argument("--epochs", type=int, default=5)
@@ -77,7 +94,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--partitions", type=int, default=1)
     arguments = parser.parse_args()
-    {"gensim": gensim, "mllib": mllib, "session": session}[arguments.peer](arguments)
+    {"gensim": gensim, "mllib": mllib, "fasttext": fasttext, "session": session}[arguments.peer](arguments)
 
 
 if __name__ == "__main__":
