@@ -10,9 +10,9 @@ import pytest
 from gensim.models import Word2Vec
 from scipy import stats
 
-from w2vspark.kernels.noise import alias_table, keep_thresholds
+from w2vspark.kernels.noise import alias_table, cumulative_noise, keep_thresholds, noise_pool
 
-from .reference import Stream
+from .reference import GOLDEN, Stream, splitmix64
 
 ZIPF = (1e6 / np.arange(1, 2001) ** 1.1).astype(np.int64) + 1
 COUNTS = {
@@ -129,3 +129,25 @@ def test_the_tables_do_not_depend_on_the_instructions_that_numpy_finds():
     ]
     assert len(tables[0]) == 2
     assert tables[0] == tables[1]
+
+
+def test_a_pool_has_the_distribution_of_the_noise():
+    counts = np.array([300, 9000, 4000, 2000, 500, 400, 399, 30, 10, 2])
+    pools = [noise_pool(cumulative_noise(counts, 0.75), 2000, stream) for stream in range(50)]
+    drawn = np.bincount(np.concatenate(pools), minlength=10)
+    expected = counts**0.75 / (counts**0.75).sum() * drawn.sum()
+    assert stats.chisquare(drawn, expected).pvalue > 0.01
+    assert pools[0].tolist() != pools[1].tolist()
+    assert pools[0].tolist() == noise_pool(cumulative_noise(counts, 0.75), 2000, 0).tolist()
+
+
+def test_a_pool_is_that_of_numpys_search():
+    cumulative = cumulative_noise(ZIPF, 0.75)
+    np.testing.assert_allclose(cumulative, np.cumsum(ZIPF**0.75), rtol=1e-12)
+    draws = np.array([splitmix64(9 + i * GOLDEN) >> 11 for i in range(500)]) / 2**53 * cumulative[-1]
+    assert noise_pool(cumulative, 500, 9).tolist() == np.searchsorted(cumulative, draws, side="right").tolist()
+
+
+def test_thresholds_of_some_words_are_those_of_all():
+    some = keep_thresholds(ZIPF[5:9], 1e-4, int(ZIPF.sum()))
+    assert some.tolist() == keep_thresholds(ZIPF, 1e-4)[5:9].tolist()

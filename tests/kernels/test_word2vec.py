@@ -9,7 +9,7 @@ from scipy import stats
 
 from w2vspark.kernels.huffman import Paths, huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
-from w2vspark.kernels.word2vec import NO_PATHS, Objective, Subwords, Tables, train_pieces
+from w2vspark.kernels.word2vec import NO_PATHS, Objective, Subwords, Tables, pool_table, train_pieces
 
 from . import reference
 from .cases import Case, changed, make_case
@@ -251,6 +251,17 @@ def test_the_loss_falls_on_text_with_structure():
     assert (np.diag(topics) > 0.8).all() and (topics[~np.eye(3, dtype=bool)] < 0.5).all()
 
 
+@pytest.mark.parametrize("size", [1, 7, 500])
+def test_negatives_come_from_a_pool_of_any_size(size):
+    pool = np.random.default_rng(size).integers(0, 20, size)
+    case = make_case(20, 8, seed=size, noise=pool_table(pool))
+    got, _ = case.run()
+    want = case.expected()
+    drawn = {word for event in want.events for word in event.negatives}
+    assert drawn <= set(pool.tolist()) and len(drawn) > min(size, 20) // 2
+    np.testing.assert_allclose(got["inputs"][:, :8], want.inputs, rtol=0, atol=1e-5)
+
+
 def test_nothing_to_train_changes_nothing():
     for pieces in ([], [[]], [[3]], [[-1, -1]], [[1, -1, 2, -1]]):
         case = make_case(5, 8, seed=1, keep=np.full(5, KEEP_ALL, np.uint64))
@@ -302,6 +313,7 @@ BAD = {
     "keep of int64": lambda a: {"tables": replace(a["tables"], keep=a["tables"].keep.astype(np.int64))},
     "noise of another vocabulary": lambda a: {"tables": replace(a["tables"], noise=a["tables"].noise[:-1])},
     "no noise": lambda a: {"tables": Tables(a["tables"].keep)},
+    "noise of a word that is not there": lambda a: {"tables": replace(a["tables"], noise=np.array([3, 20], np.uint64))},
     "a window of 0": lambda a: {"objective": Objective(window=0)},
     "no negatives": lambda a: {"objective": Objective(negatives=0)},
     "a loss of no name": lambda a: {"objective": Objective(loss="hinge")},

@@ -134,7 +134,7 @@ def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
         )  # fmt: skip
         assert resolve(settled, tokens, 70_000) == settled
     chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
-    chosen = replace(chosen, optimizer="sgd", negatives=7)
+    chosen = replace(chosen, optimizer="sgd", negatives=7, rows="slice", negative_pool=9)
     assert resolve(chosen, 10**9, 10**6) == chosen
 
 
@@ -208,6 +208,16 @@ def test_several_shards_train_with_adagrad_and_one_without(shards, optimizer, ra
     with_subwords = resolve(TrainingConfig(shards=shards), 10**7, 70_000, subwords=True)
     assert with_subwords.optimizer == "sgd"
     assert resolve(TrainingConfig(shards=shards, optimizer="sgd"), 10**7, 70_000).optimizer == "sgd"
+
+
+def test_a_large_model_is_read_by_slices_with_pools_that_grow_with_them():
+    assert resolve(TrainingConfig(), 10**9, 1_000_000).rows == "all"
+    assert resolve(TrainingConfig(), 10**9, 1_000_000).negative_pool == 0
+    large = [resolve(TrainingConfig(shards=4), tokens, 6_000_000) for tokens in (10**7, 10**9, 10**10)]
+    assert [settled.rows for settled in large] == ["slice"] * 3
+    assert large[0].negative_pool == 62_500 < large[1].negative_pool < large[2].negative_pool
+    assert resolve(TrainingConfig(method="cbow-hs"), 10**9, 6_000_000).rows == "all"
+    assert resolve(TrainingConfig(), 10**9, 6_000_000, subwords=True).rows == "all"
 
 
 def test_a_warm_start_has_half_the_rate_or_its_own():

@@ -217,3 +217,15 @@ def test_a_model_larger_than_what_the_driver_may_collect_is_trained_and_publishe
     rows = manifest(tmp_path / "output")["tables"]["vectors"]
     assert rows == 8000 and 2 * rows * 200 * 4 > 6 * (2 << 20)
     assert json.loads((tmp_path / "output" / "current.json").read_text())["version"] == "000001"
+
+
+@pytest.mark.parametrize("settings", [{}, {"method": "cbow-ns"}, {"optimizer": "adagrad"}, {"epochs": 2}], ids=str)
+@pytest.mark.parametrize("shards", [1, 3])
+def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, settings, spark, corpus, tmp_path):
+    found = []
+    for rows in ("all", "slice"):
+        config = training(shards, rows=rows, negative_pool=3000, **settings)
+        uri, metrics, _, job = train(spark, corpus, tmp_path / rows, config)
+        kept = [{name: value for name, value in row.items() if name != "seconds"} for row in metrics]
+        found.append(({name: matrix.tobytes() for name, matrix in matrices(uri, job.shapes).items()}, kept))
+    assert found[0] == found[1]

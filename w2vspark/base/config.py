@@ -111,6 +111,8 @@ class TrainingConfig:
     optimizer: Literal["auto", "sgd", "adagrad"] = "auto"  # adagrad: each word its own rate, which falls as it learns
     adagrad_initial: float = 10.0  # where a word's sum of squared gradients begins; fourfold, its rate is half
     noise_exponent: float = 0.75
+    rows: Literal["auto", "all", "slice"] = "auto"  # a worker holds all rows of the model, or those its slice needs
+    negative_pool: int | Auto = "auto"  # words drawn for a slice, from which its negatives come; 0 = the vocabulary
     subsample: float = 1e-4  # 0 = keep every word
     epochs: int = 5
     learning_rate: float | Auto = "auto"

@@ -45,6 +45,7 @@ RULES: dict[str, Rule] = {
     "training.dimensions": between(1, 4096),
     "training.window": at_least(1),
     "training.negatives": between(0, 64),
+    "training.negative_pool": at_least(0),
     "training.softmax_max_words": between(1, 1_000_000),
     "training.adagrad_initial": (lambda start: start > 0, "must be greater than 0"),
     "training.noise_exponent": between(-2, 2),
@@ -178,6 +179,14 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
     if training.loss != "ns" and training.negatives not in (0, "auto"):
         text = f'has no meaning for training.method = {training.method}; remove it, or choose "{training.model}-ns"'
         yield "training.negatives", training.negatives, text
+    if training.rows == "slice" and (training.loss != "ns" or config.subwords.enabled):
+        text = "is for methods with -ns and without subwords, whose slices need few rows; remove it"
+        yield "training.rows", training.rows, text
+    if training.loss != "ns" and training.negative_pool not in (0, "auto"):
+        text = f"has no meaning for training.method = {training.method}, which draws no negatives; remove it"
+        yield "training.negative_pool", training.negative_pool, text
+    if training.rows == "slice" and training.negative_pool == 0:
+        yield "training.negative_pool", 0, "must be at least 1 for training.rows = slice; auto is usual"
     if config.subwords.enabled and training.optimizer == "adagrad":
         text = "cannot be combined with subwords.enabled, which trains means of rows; choose one of them"
         yield "training.optimizer", training.optimizer, text

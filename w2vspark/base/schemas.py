@@ -168,8 +168,24 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# What a shard changed (new - old) in each block, in a file of its own on the way to the combination. touched:
-# int32 places of the changed rows in the block; updates: int32, how often each was updated; values: their changes.
+# Rows that a shard needs of a block (offsets: int32 places in it), sent to the place that combines the block; and these
+# rows with their values (float32, as in PARAMETERS), sent to the shard.
+ROWS_WANTED = pa.schema(
+    [
+        pa.field("place", pa.int32(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("first_id", pa.int64(), nullable=False),
+        pa.field("offsets", pa.binary(), nullable=False),
+    ]
+)
+ROWS_SENT = pa.schema(
+    [pa.field("target", pa.int32(), nullable=False), *list(ROWS_WANTED)[1:], pa.field("values", pa.binary())]
+)
+
+# What a shard changed (new - old; of a single shard the new rows) in each block, in a file of its own on the way to the
+# combination. touched: int32 places of the changed rows in the block; updates: int32, how often each was updated;
+# values: their changes.
 CHANGES = pa.schema(
     [
         pa.field("touched", pa.binary(), nullable=False),

@@ -8,6 +8,7 @@ import numpy as np
 from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.random import GOLDEN, mix
 
 
 @compiled
@@ -80,10 +81,49 @@ def alias_table(counts: np.ndarray, exponent: float) -> np.ndarray:
     return table
 
 
-def keep_thresholds(counts: np.ndarray, subsample: float) -> np.ndarray:
+@compiled
+def _fill_pool(cumulative, stream, pool):
+    total = cumulative[cumulative.size - 1]
+    for i in range(pool.size):
+        bits = mix(stream + uint64(i) * uint64(GOLDEN))
+        wanted = float(bits >> uint64(11)) / 9007199254740992.0 * total
+        low, high = 0, cumulative.size - 1
+        while low < high:  # the first word whose cumulative weight is greater
+            middle = (low + high) // 2
+            if cumulative[middle] > wanted:
+                high = middle
+            else:
+                low = middle + 1
+        pool[i] = uint64(low)
+
+
+def cumulative_noise(counts: np.ndarray, exponent: float) -> np.ndarray:
+    """Cumulative weights of p(w) ~ counts[w] ** exponent, float64 (V,), from which noise_pool draws.
+
+    counts: int64 (V,), all positive. Raises ValueError on other input.
+    """
+    if counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
+        raise ValueError(f"counts must be a vector of positive numbers, not shape {counts.shape}")
+    weights = np.empty(counts.size, np.float64)
+    _fill_powers(counts, exponent, weights)
+    return np.cumsum(weights)
+
+
+def noise_pool(cumulative: np.ndarray, size: int, stream: int) -> np.ndarray:
+    """Words drawn from the noise, int64 (size,): negatives drawn from them alone have the noise's distribution.
+
+    cumulative: of cumulative_noise. stream: where the random numbers start.
+    """
+    pool = np.empty(size, np.uint64)
+    _fill_pool(cumulative, np.uint64(stream), pool)
+    return pool.astype(np.int64)
+
+
+def keep_thresholds(counts: np.ndarray, subsample: float, total: int | None = None) -> np.ndarray:
     """Of 2**32 draws of a word, how many are kept: min(1, (sqrt(z/t) + 1) * t/z), z the word's share of the corpus.
 
-    counts: int64 (V,); subsample: t, 0 keeps everything. Returns uint64 (V,) in [0, 2**32].
+    counts: int64 (V,); subsample: t, 0 keeps everything; total: tokens of the corpus, where counts are of some words
+    alone. Returns uint64 (V,) in [0, 2**32].
     Raises ValueError on other input.
     """
     if subsample < 0 or counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
@@ -92,5 +132,5 @@ def keep_thresholds(counts: np.ndarray, subsample: float) -> np.ndarray:
         )
     if subsample == 0:
         return np.full(counts.size, 2**32, np.uint64)
-    ratio = counts.astype(np.float64) / (float(counts.sum()) * subsample)
+    ratio = counts.astype(np.float64) / (float(counts.sum() if total is None else total) * subsample)
     return np.asarray(np.minimum(1.0, (np.sqrt(ratio) + 1.0) / ratio) * 4294967296.0).astype(np.uint64)

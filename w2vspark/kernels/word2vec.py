@@ -47,9 +47,8 @@ class Tables:
     """What a vocabulary gives to the training, the same for every lane."""
 
     keep: np.ndarray  # uint64 (V,), see noise.keep_thresholds
-    noise: np.ndarray = field(
-        default_factory=lambda: np.zeros(0, np.uint64)
-    )  # uint64 (V,), see noise.alias_table: the loss "ns" draws from it
+    # The loss "ns" draws from it: uint64 (V,), see noise.alias_table; or a pool of words, one a slot, see pool_table.
+    noise: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
     paths: Paths = NO_PATHS  # the loss "hs" follows them
     subwords: Subwords = NO_SUBWORDS  # empty: each word is its own row
 
@@ -362,6 +361,18 @@ def train_pieces(
     return float(loss), int(terms), int(centres)
 
 
+def pool_table(pool: np.ndarray) -> np.ndarray:
+    """Words as a table to draw negatives from, each as likely as the others: one that stands twice, twice as likely."""
+    return pool.astype(np.uint64)  # as an alias table of which every slot gives its other word
+
+
+def _check_noise(noise: np.ndarray, words: int) -> None:
+    if noise.size == 0 or int((noise & np.uint64(0xFFFFFFFF)).max()) >= words:
+        raise ValueError(f"noise: must draw from words 0..{words - 1}, and from one at least")
+    if noise.size != words and (noise >> np.uint64(32)).any():
+        raise ValueError(f"noise: an alias table must have {words} slots, got {noise.size}")
+
+
 def _check(
     inputs: np.ndarray,
     outputs: np.ndarray,
@@ -390,7 +401,7 @@ def _check(
         "streams": (streams, np.uint64, (streams.size,)),
         "rates": (rates, np.float32, (streams.size,)),
         "tables.keep": (tables.keep, np.uint64, (words,)),
-        "tables.noise": (tables.noise, np.uint64, (words if objective.loss == "ns" else tables.noise.size,)),
+        "tables.noise": (tables.noise, np.uint64, (tables.noise.size,)),
         "paths.starts": (paths.starts, np.int64, (words + 1 if objective.loss == "hs" else paths.starts.size,)),
         "paths.nodes": (paths.nodes, np.int32, (paths.starts[-1],)),
         "paths.codes": (paths.codes, np.uint8, (paths.starts[-1],)),
@@ -412,6 +423,8 @@ def _check(
         raise ValueError(f"every word must be made of one row or more of 0..{rows - 1}")
     if paths.nodes.size and not 0 <= paths.nodes.min() <= paths.nodes.max() < nodes - 1:
         raise ValueError(f"nodes must lie in 0..{nodes - 2}, got {paths.nodes.min()}..{paths.nodes.max()}")
+    if objective.loss == "ns":
+        _check_noise(tables.noise, words)
     if streams.size == 0:
         return
     if starts[0] < 0 or starts[-1] > ids.size or (np.diff(starts) < 0).any():

@@ -24,6 +24,10 @@ ROUND_TOKENS = 60_000_000
 FEW_ROUNDS, MANY_ROUNDS = 10, 20
 # Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
 SHARD_TOKENS = 1_250_000_000
+# A model up to this size is read whole by every worker: at D = 100 some 5 million words.
+ALL_ROWS_BYTES = 4_000_000_000
+# Words drawn for a slice, as a share of its tokens: with a tenth, quality falls; at least so many.
+POOL_SHARE, LEAST_POOL = 0.25, 50_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
 LANE_TOKENS = 1_000_000
 # One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
@@ -234,12 +238,22 @@ def resolve(
     if warm_start is not None and warm_start.path:
         rate = rate * WARM_RATE if warm_start.learning_rate == "auto" else warm_start.learning_rate
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
+    held, pool = training.rows, training.negative_pool
+    if held == "auto":
+        shapes = matrix_shapes(replace(training, optimizer=optimizer), words)
+        large = sum(shape.bytes for shape in shapes) > ALL_ROWS_BYTES
+        held = "slice" if large and training.loss == "ns" and not subwords else "all"
+    if pool == "auto":
+        slices = int(shards) * max(1, round(float(rounds)))
+        pool = max(LEAST_POOL, int(POOL_SHARE * tokens / slices)) if held == "slice" else 0
     negatives = training.negatives
     if negatives == "auto":
         negatives = NEGATIVES if training.loss == "ns" else 0
     return replace(
         training,
         optimizer=optimizer,
+        rows=held,
+        negative_pool=pool,
         negatives=negatives,
         shards=shards,
         lanes=lanes,

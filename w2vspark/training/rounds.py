@@ -12,13 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
-from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS, ROWS_SENT, ROWS_WANTED
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.stages.worker_errors import worker_errors
 from w2vspark.training.plan import MatrixShape, Round, RoundJob
-from w2vspark.training.tasks import combine_shards, train_shards
+from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent_rows, train_shards, want_rows
 
 KEPT_ROUNDS = 2
 # Blocks are large and all different: dictionaries and compression cost more than they save.
@@ -79,9 +79,17 @@ def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
     """
     shards = int(job.training.shards)
     numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
-    if shards == 1:
+    if job.training.rows == "slice":
+        targets = placement_keys(shards)
+        wanted = numbers.mapInArrow(partial(want_rows, job=job), spark_schema(ROWS_WANTED))
+        send = partial(send_wanted_rows, job=job, targets=targets)
+        sent = wanted.repartition(len(job.places), "place").mapInArrow(send, spark_schema(ROWS_SENT))
+        of_shard = sent.repartition(shards, "target")
+        files = of_shard.mapInArrow(partial(train_sent_rows, job=job), spark_schema(CHANGE_FILES))
+    elif shards == 1:
         return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETERS))
-    files = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGE_FILES))
+    else:
+        files = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGE_FILES))
     placed = files.repartition(len(job.places), "place")
     return placed.mapInArrow(partial(combine_shards, job=job), spark_schema(PARAMETERS))
 

@@ -2,10 +2,10 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,8 @@ from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETERS
 from w2vspark.kernels.combine import combine_changes
-from w2vspark.kernels.word2vec import Tables
+from w2vspark.kernels.noise import cumulative_noise
+from w2vspark.kernels.word2vec import Tables, pool_table
 from w2vspark.stages.encoded import count_tokens, read_buckets
 from w2vspark.stages.ngrams import read_subwords
 from w2vspark.training import word2vec
@@ -27,7 +28,7 @@ from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     """A row of metrics and the shard's new blocks; or, where shards are to be combined, rows of CHANGE_FILES."""
     matrices = _load_matrices(job)
-    metrics = _train(shard, job, matrices)
+    metrics = train_parts(shard, job, matrices, _slices(shard, job))
     for matrix in matrices:
         matrix.lanes = matrix.base[None]  # the copies are not needed any more
     if job.training.shards == 1:
@@ -36,7 +37,14 @@ def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
             for first, rows in matrix.shape.blocks:
                 yield parameter_row(matrix.shape.name, first, matrix.read(slice(first, first + rows)))
         return
-    file = _write_changes(shard, job, matrices)
+    yield from send_changes(shard, job, metrics, (_block_changes(matrix, job) for matrix in matrices))
+
+
+def send_changes(
+    shard: int, job: RoundJob, metrics: dict[str, Any], changes: Iterable[Iterator["BlockChanges"]]
+) -> Iterator[pa.RecordBatch]:
+    """Write what a shard changed, matrix by matrix and block by block, and tell every place that combines."""
+    file = _write_changes(shard, job, changes)
     for number, place in enumerate(job.places):
         yield one_row(CHANGE_FILES, place=place, file=file, **(metrics if number == 0 else {"shard": shard}))
 
@@ -76,18 +84,30 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
     return matrices
 
 
-def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
-    """Train the shard's slices in place; the values of its metrics row."""
+def _slices(shard: int, job: RoundJob) -> Iterator[tuple[Slice, Tables]]:
+    """The shard's slices of the round, each with what its words draw from."""
     tables = _tables(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)), job.training)
     if job.subwords is not None:
         tables = replace(tables, subwords=read_subwords(job.subwords))
     whole_corpus = job.training.shards == 1 and float(job.training.rounds_per_epoch) <= 1
-    loss, pairs, tokens, seconds = 0.0, 0, 0, 0.0
     for part in job.round.parts:
         if whole_corpus:  # every part and round needs the same slice: a worker keeps it
             text = _kept_slice(job.encoded_uri, tuple(storage.list_names(job.encoded_uri)), *part.ranges[shard])
         else:
             text = read_slice(job.encoded_uri, *part.ranges[shard])
+        if job.training.negative_pool:
+            _, cumulative = read_counts(job.vocabulary_uri, job.training)
+            pool = word2vec.draw_pool(cumulative, job.training, part, shard)
+            tables = replace(tables, noise=pool_table(pool))
+        yield text, tables
+
+
+def train_parts(
+    shard: int, job: RoundJob, matrices: list[Matrix], slices: Iterable[tuple[Slice, Tables]]
+) -> dict[str, Any]:
+    """Train the shard's slices in place; the values of its metrics row."""
+    loss, pairs, tokens, seconds = 0.0, 0, 0, 0.0
+    for part, (text, tables) in zip(job.round.parts, slices, strict=True):
         tokens += int(text.tokens.sum())
         began = time.perf_counter()
         part_loss, part_pairs, _ = word2vec.train_slice(
@@ -110,10 +130,26 @@ def _train(shard: int, job: RoundJob, matrices: list[Matrix]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tables:
+    return word2vec.make_tables(word_counts(uri), training)
+
+
+def word_counts(uri: str) -> np.ndarray:
+    """The counts of a vocabulary's words by their ids, int64 (V,)."""
     vocabulary = storage.read_table(uri, ["id", "count"])
     counts = np.zeros(len(vocabulary), np.int64)
     counts[vocabulary["id"].to_numpy()] = vocabulary["count"].to_numpy()
-    return word2vec.make_tables(counts, training)
+    return counts
+
+
+def read_counts(uri: str, training: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The counts, and the cumulative noise from which pools are drawn, float64 (V,)."""
+    return _read_counts(uri, tuple(storage.list_names(uri)), training.noise_exponent)
+
+
+@lru_cache(maxsize=1)
+def _read_counts(uri: str, _files: tuple[str, ...], exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    counts = word_counts(uri)
+    return counts, cumulative_noise(counts, exponent)
 
 
 @lru_cache(maxsize=1)
@@ -121,23 +157,43 @@ def _kept_slice(uri: str, _files: tuple[str, ...], first: int, last: int) -> Sli
     return read_slice(uri, first, last)
 
 
-def _write_changes(shard: int, job: RoundJob, matrices: list[Matrix]) -> str:
+class BlockChanges(NamedTuple):
+    """What a shard changed in one block: places in it, int32; updates, int32; old and new rows, float32 (n, width)."""
+
+    matrix: str
+    first: int
+    touched: np.ndarray
+    updates: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+
+
+def _block_changes(matrix: Matrix, job: RoundJob) -> Iterator[BlockChanges]:
+    """All blocks of a matrix that is held whole."""
+    for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.training):
+        updates = matrix.updates[first : first + len(old)]
+        touched = np.flatnonzero(updates).astype(np.int32)
+        yield BlockChanges(
+            matrix.shape.name, first, touched, updates[touched], old[touched], matrix.read(first + touched)
+        )
+
+
+def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockChanges]]) -> str:
     """Write the shard's changes, a row group a block in the order of (matrix, first row); return the file's URI.
 
-    Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read.
+    Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read. A
+    single shard writes the new rows themselves: there is nothing to combine, and a difference would be rounded.
     """
     uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.parquet")
     with (
         storage.open_for_writing(uri) as sink,
         pq.ParquetWriter(sink, CHANGES, compression="none", use_dictionary=False, write_statistics=False) as writer,
     ):
-        for matrix in matrices:
-            for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.training):
-                updates = matrix.updates[first : first + len(old)]
-                touched = np.flatnonzero(updates).astype(np.int32)
-                new = matrix.read(first + touched)
-                check_finite(matrix.shape.name, first, new)
-                columns = {"touched": touched, "updates": updates[touched], "values": new - old[touched]}
+        for of_matrix in changes:
+            for block in of_matrix:
+                check_finite(block.matrix, block.first, block.new)
+                values = block.new if job.training.shards == 1 else block.new - block.old
+                columns = {"touched": block.touched, "updates": block.updates, "values": values}
                 writer.write_batch(one_row(CHANGES, **{name: value.tobytes() for name, value in columns.items()}))
     return uri
 
@@ -149,6 +205,11 @@ def _open_changes(uri: str) -> pq.ParquetFile:
 
 def _combine_block(shards: list[pa.Table], training: TrainingConfig, shape: MatrixShape, block: np.ndarray) -> None:
     """Add the combined change of all shards to a block, float32 (rows, shape.width), in place."""
+    if len(shards) == 1:
+        (row,) = shards
+        touched, _, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
+        block[touched] = values.reshape(touched.size, shape.width)
+        return
     changes = np.zeros((len(shards), *block.shape), np.float32)
     updates = np.zeros((len(shards), len(block)), np.int32)
     for replica, row in enumerate(shards):

@@ -20,6 +20,41 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
             yield from train_shard(shard, job)
 
 
+def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: shard numbers -> rows of ROWS_WANTED."""
+    cpu_target.pin(job.training.cpu_target)
+    from w2vspark.training.slice_rows import wanted_rows
+
+    pa.set_cpu_count(1)
+    for batch in batches:
+        for shard in batch.column(0).to_pylist():
+            yield from wanted_rows(shard, job)
+
+
+def send_wanted_rows(
+    batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of ROWS_WANTED -> rows of ROWS_SENT, for each place that this task was given."""
+    cpu_target.pin(job.training.cpu_target)
+    from w2vspark.training.slice_rows import send_rows
+
+    pa.set_cpu_count(1)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    for place in sorted({row["place"] for row in rows}):
+        yield from send_rows([row for row in rows if row["place"] == place], job, targets)
+
+
+def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of ROWS_SENT -> rows of CHANGE_FILES, for each shard that this task was given."""
+    cpu_target.pin(job.training.cpu_target)
+    from w2vspark.training.slice_rows import train_rows
+
+    pa.set_cpu_count(job.threads)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    for shard in sorted({row["shard"] for row in rows}):
+        yield from train_rows(shard, [row for row in rows if row["shard"] == shard], job)
+
+
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETERS, for each place that this task was given."""
     cpu_target.pin(job.training.cpu_target)

@@ -7,10 +7,13 @@ import numpy as np
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import WORDS
 from w2vspark.kernels.huffman import huffman_paths
-from w2vspark.kernels.noise import alias_table, keep_thresholds
-from w2vspark.kernels.random import fill_streams, fill_uniform_rows
+from w2vspark.kernels.noise import alias_table, keep_thresholds, noise_pool
+from w2vspark.kernels.random import fill_streams, fill_uniform_rows, hash_of
 from w2vspark.kernels.word2vec import Objective, Tables, train_pieces
 from w2vspark.training.lanes import Matrix, Slice, train_lanes
+from w2vspark.training.plan import Part
+
+_POOL = 0x9001  # tells the pools' random numbers from others
 
 
 def objective(training: TrainingConfig) -> Objective:
@@ -26,13 +29,24 @@ def objective(training: TrainingConfig) -> Objective:
 
 
 def make_tables(counts: np.ndarray, training: TrainingConfig) -> Tables:
-    """What the kernel draws from, from the vocabulary's counts, int64 (V,)."""
+    """What the kernel draws from, from the vocabulary's counts, int64 (V,). Without noise where it comes from pools."""
     keep = keep_thresholds(counts, training.subsample)
+    if training.loss == "ns" and training.negative_pool:
+        return Tables(keep)
     if training.loss == "hs":
         return Tables(keep, paths=huffman_paths(counts))
     if training.loss == "softmax":
         return Tables(keep)
     return Tables(keep, alias_table(counts, training.noise_exponent))
+
+
+def draw_pool(cumulative: np.ndarray, training: TrainingConfig, part: Part, shard: int) -> np.ndarray:
+    """The words from which a slice's negatives come, int64 (negative_pool,), with those that were drawn twice twice.
+
+    cumulative: of cumulative_noise. It depends on the seed and on which part of the run and shard it is, alone.
+    """
+    stream = hash_of(training.seed, part.start, shard, _POOL)
+    return noise_pool(cumulative, int(training.negative_pool), stream)
 
 
 def fill_initial(name: str, first: int, training: TrainingConfig, rows: np.ndarray) -> None:
