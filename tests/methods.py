@@ -18,6 +18,7 @@ METHODS: dict[str, dict[str, object]] = {
     "adagrad": {"training__optimizer": "adagrad"},
     "subwords": {"subwords__enabled": True, "subwords__buckets": 1000},
     "subwords-cbow-hs": {"subwords__enabled": True, "training__method": "cbow-hs"},
+    "slice-rows": {"training__rows": "slice", "training__negative_pool": 5000},
     "phrases": {"phrases__thresholds": [5.0, 2.0], "phrases__connector_words": ["filler1"]},
 }
 METHODS = {name: MANY | settings for name, settings in METHODS.items()}

@@ -37,7 +37,13 @@ def command(corpus: Path, output: Path, **settings: object) -> list[str]:
     return ["run", *options(**({"input__path": corpus, "output__path": output} | settings))]
 
 
-@pytest.fixture(scope="module", params=STARTS)
+IN_SHORT = ("skipgram-ns", "cbow-hs")  # these two between them have every table but those of subwords
+
+
+@pytest.fixture(
+    scope="module",
+    params=[method if method in IN_SHORT else pytest.param(method, marks=pytest.mark.slow) for method in STARTS],
+)
 def started(spark: object, folder: Path, request: pytest.FixtureRequest) -> tuple[str, Path, Path]:
     """A method's name, its first run, and a second one that began from it and learned nothing."""
     method = str(request.param)
@@ -128,7 +134,10 @@ def test_inner_nodes_go_on_where_the_same_corpus_makes_the_same_tree(spark, fold
     np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("format", ["word2vec-text", "word2vec-binary", "glove-text"])
+@pytest.mark.parametrize(
+    "format",
+    ["word2vec-binary", *(pytest.param(name, marks=pytest.mark.slow) for name in ("word2vec-text", "glove-text"))],
+)
 def test_another_programs_file_is_a_beginning_too(format, spark, folder, tmp_path):
     first = folder / "skipgram-ns-first"
     if not first.exists():

@@ -255,3 +255,12 @@ def test_a_vocabulary_that_a_method_cannot_train_is_refused():
     check_vocabulary(TrainingConfig(method="skipgram-hs"), 2)
     with pytest.raises(ConfigError, match=r'skipgram-hs": a tree needs two words, and the vocabulary has 1'):
         check_vocabulary(TrainingConfig(method="skipgram-hs"), 1)
+
+
+def test_a_worker_that_holds_the_rows_of_a_slice_needs_less_memory():
+    settled = resolve(TrainingConfig(dimensions=64, shards=4, rows="slice"), 40_000_000, 5_000_000)
+    whole = replace(settled, rows="all", negative_pool=0)
+    need = [
+        worker_bytes(chosen, matrix_shapes(chosen, 5_000_000), 5_000_000, 40_000_000) for chosen in (settled, whole)
+    ]
+    assert need[0] < 0.4 * need[1]

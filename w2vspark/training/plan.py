@@ -42,6 +42,7 @@ NEGATIVES = 5
 BLOCK_BYTES = 4 << 20
 # A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
 TABLES_BYTES, TABLES_BYTES_HS = 60, 220
+SLICE_WORDS = 40.0  # times the root of a slice's tokens: its different words, by Heaps' law
 PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 
 
@@ -272,9 +273,10 @@ def worker_bytes(training: TrainingConfig, shapes: tuple[MatrixShape, ...], word
     lanes = int(training.lanes)
     copies = lanes + 1 if lanes > 1 else 1
     slices = int(training.shards) * max(1, round(float(training.rounds_per_epoch)))
-    return (
-        PROCESS_BYTES
-        + copies * sum(shape.bytes + 4 * shape.rows for shape in shapes)
-        + (TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES) * words
-        + 2 * 4 * tokens // slices
-    )
+    share = 1.0  # of the rows
+    if training.rows == "slice":
+        held = SLICE_WORDS * math.sqrt(tokens / slices) + int(training.negative_pool)
+        share, copies = min(1.0, held / words), copies + 1  # once more as they were sent
+    of_word = TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES
+    rows = sum(shape.bytes + 4 * shape.rows for shape in shapes)
+    return PROCESS_BYTES + int(copies * share * rows) + of_word * words + 2 * 4 * tokens // slices
