@@ -15,6 +15,7 @@ from w2vspark.training.plan import (
     matrix_shapes,
     plan_rounds,
     resolve,
+    worker_bytes,
 )
 
 BUCKETS = {
