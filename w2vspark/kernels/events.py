@@ -21,6 +21,7 @@ from w2vspark.kernels.simd import (
     spread_row,
     square_of_row,
     sum_rows,
+    sums_of_eights,
     update_block,
     update_block_scaled,
 )
@@ -150,45 +151,40 @@ def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs
     """
     scales, squares = event.scales, event.squares
     out_scales, out_squares = offset(scales, count), offset(squares, count * LANES)
-    for k in range((count + BLOCK) * LANES):
+    totals = offset(out_squares, BLOCK * LANES)
+    for k in range(count * LANES):
         squares[k] = np.float32(0.0)
     for i in range(count):
         scales[i] = _adagrad_scale(targets, target_rows[i], rate, rule) if own else np.float32(1.0)
     for block in range(blocks):
         for k in range(BLOCK):
             out_scales[k] = _adagrad_scale(outputs, event.output_rows[block * BLOCK + k], rate, rule)
-            for lane in range(LANES):
-                out_squares[k * LANES + lane] = np.float32(0.0)
+        for k in range(BLOCK * LANES):
+            out_squares[k] = np.float32(0.0)
         update_block_scaled(
             inputs, input_rows, count, targets, target_rows, scales, squares, outputs, event.output_rows,
             block * BLOCK, out_scales, out_squares, rule.chunks, event.logits, block * count * LANES,
         )  # fmt: skip
+        sums_of_eights(out_squares, 0, totals, 0)
         for k in range(BLOCK):
-            _add_square(outputs, event.output_rows[block * BLOCK + k], _total(out_squares, k * LANES), rule)
+            _add_square(outputs, event.output_rows[block * BLOCK + k], totals[k], rule)
     if own:
-        for i in range(count):
-            _add_square(targets, target_rows[i], _total(squares, i * LANES), rule)
-
-
-@compiled
-def _total(floats, at):
-    """The sum of eight floats."""
-    total = floats[at]
-    for lane in range(1, LANES):
-        total += floats[at + lane]
-    return total
+        for first in range(0, count, BLOCK):
+            sums_of_eights(squares, first * LANES, totals, 0)
+            for i in range(first, min(count, first + BLOCK)):
+                _add_square(targets, target_rows[i], totals[i - first], rule)
 
 
 @compiled
 def _adagrad_scale(rows, row, rate, rule):
     """The row's own rate, by its squared gradients so far."""
-    state = np.float64(rows[row + rule.chunks * LANES])
-    return np.float32(rate * np.sqrt(rule.adagrad / (rule.adagrad + state)))
+    initial = np.float32(rule.adagrad)
+    return rate * np.sqrt(initial / (initial + rows[row + rule.chunks * LANES]))
 
 
 @compiled
 def _add_square(rows, row, square, rule):
-    rows[row + rule.chunks * LANES] += np.float32(square / rule.columns)
+    rows[row + rule.chunks * LANES] += square * np.float32(1.0 / rule.columns)
 
 
 @compiled

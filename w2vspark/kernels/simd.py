@@ -326,6 +326,21 @@ def update_block_scaled(
 
 
 @intrinsic
+def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> tuple[Signature, Callable[..., Value]]:
+    """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < BLOCK; the next two are set to 0."""
+    signature = types.void(floats, types.int64, out, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base, out_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 2))
+        places = [builder.add(args[1], ir.Constant(WIDE, k * LANES)) for k in range(BLOCK)]
+        eights = [_load(builder, base, place) for place in places] + [_splat(0.0)] * (LANES - BLOCK)
+        _store(builder, _sums(builder, eights), out_base, args[3])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def sum_rows(
     typingctx: Any, a: Any, rows: Any, count: Any, scale: Any, out: Any, at: Any, chunks: Any
 ) -> tuple[Signature, Callable[..., Value]]:

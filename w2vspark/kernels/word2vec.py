@@ -293,7 +293,7 @@ def _scratch(starts: np.ndarray, tables: Tables, objective: Objective, columns: 
         np.empty(2 * reach + blocks * BLOCK + parts, np.int64),
         np.empty((4 + reach) * blocks * LANES, np.float32),
         *(aligned_rows(reach, stride_of(columns)) for _ in range(2)),
-        np.empty((reach + BLOCK) * (1 + LANES), np.float32),
+        np.empty((reach + BLOCK) * (1 + LANES) + (BLOCK + 1) * LANES, np.float32),
         *(aligned_rows(reach if parts else 0, stride_of(columns)) for _ in range(2)),
     )
 

@@ -31,10 +31,12 @@ POOL_SHARE, LEAST_POOL = 0.25, 50_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
 LANE_TOKENS = 1_000_000
 # One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
-# shared by the window's words, so that it takes a larger one.
-RATES = {"skipgram": 0.025, "cbow mean": 0.08, "cbow sum": 0.035}
+# shared by the window's words, so that it takes a larger one; with AdaGrad words slow down as they learn.
+RATES = {
+    ("skipgram", "sgd"): 0.025, ("cbow mean", "sgd"): 0.08, ("cbow sum", "sgd"): 0.035,
+    ("skipgram", "adagrad"): 0.07, ("cbow mean", "adagrad"): 0.14, ("cbow sum", "adagrad"): 0.07,
+}  # fmt: skip
 WARM_RATE = 0.5  # times these, where the words have their places already
-ADAGRAD_RATE = 2.8  # times these: words slow down as they learn
 RATE_CAP = 4.0
 ADAGRAD_CAP = 2.15
 NEGATIVES = 5
@@ -227,15 +229,13 @@ def resolve(
         rounds = max(least, math.ceil(tokens / (shards * SLICE_TOKENS)))
     optimizer = training.optimizer
     if optimizer == "auto":  # many replicas that learn a frequent word alike overshoot with one rate for all words
-        optimizer = "adagrad" if shards > 1 and not subwords else "sgd"
+        gains = shards > 1 or training.method == "cbow-hs"
+        optimizer = "adagrad" if gains and not subwords else "sgd"
     rate = training.learning_rate
     if rate == "auto":
         model = f"cbow {training.cbow_gradient}" if training.model == "cbow" else "skipgram"
-        root = math.sqrt(shards * lanes)
-        if optimizer == "adagrad":
-            rate = RATES[model] * ADAGRAD_RATE * min(ADAGRAD_CAP, root)
-        else:
-            rate = RATES[model] * min(RATE_CAP, root)
+        cap = ADAGRAD_CAP if optimizer == "adagrad" else RATE_CAP
+        rate = RATES[model, optimizer] * min(cap, math.sqrt(shards * lanes))
     if warm_start is not None and warm_start.path:
         rate = rate * WARM_RATE if warm_start.learning_rate == "auto" else warm_start.learning_rate
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
