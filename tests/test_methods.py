@@ -19,6 +19,7 @@ COLUMNS = {
     "nodes": schemas.NODE_VECTORS,
     "codes": schemas.CODES,
     "ngrams": schemas.NGRAMS,
+    "adagrad": schemas.ADAGRAD,
     "phrases": schemas.PHRASES,
     "vocabulary": schemas.VOCABULARY,
     "metrics": schemas.METRICS,
@@ -49,8 +50,8 @@ def tables_of(method: str) -> set[str]:
     settings = METHODS[method]
     found = {"vectors", "vocabulary", "metrics"}
     found |= {"nodes", "codes"} if str(settings.get("training__method")).endswith("-hs") else {"context"}
-    if settings.get("subwords__enabled"):
-        found |= {"word_rows", "ngrams"}
+    # Several shards train with AdaGrad, but for subwords.
+    found |= {"word_rows", "ngrams"} if settings.get("subwords__enabled") else {"adagrad"}
     return found | ({"phrases"} if "phrases__thresholds" in settings else set())
 
 

@@ -22,6 +22,10 @@ def manifest(
     resolved = to_dict(config)
     resolved["encoded"]["buckets"] = records["encoded"]["buckets"]
     resolved["training"] = records["rounds"]["training"]
+    # The rate is the training's now; without an earlier model the format says nothing.
+    resolved["warm_start"]["learning_rate"] = records["rounds"]["training"]["learning_rate"]
+    if "earlier" not in records or records["earlier"]["is_run"]:
+        resolved["warm_start"]["format"] = "w2vspark"
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

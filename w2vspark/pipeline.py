@@ -44,7 +44,7 @@ from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.codes import codes
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.earlier import check_dimensions, earlier, earlier_vocabulary, has_subwords, version_of
+from w2vspark.stages.earlier import check_dimensions, earlier, earlier_vocabulary, has_subwords, is_run, version_of
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets, ngrams
@@ -144,7 +144,7 @@ def make_earlier(run: Run) -> dict[str, Any]:
     write_table(earlier(run.session(), config), rows, EARLIER)
     check_dimensions(rows, config, run.config.training.dimensions)
     write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
-    return {"words": storage.count_rows(words), "subwords": has_subwords(config)}
+    return {"words": storage.count_rows(words), "subwords": has_subwords(config), "is_run": is_run(config)}
 
 
 def make_vocabulary(run: Run) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def report(run: Run) -> str:
         f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
         f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}",
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
-        f"tables      {current}/{{{','.join(record['tables'])}}}",
+        f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
     if moved := run.records["rounds"].get("movement"):
         farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
@@ -83,6 +83,11 @@ def report(run: Run) -> str:
             3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _in_order(tables: dict[str, int]) -> list[str]:
+    last = ("vocabulary", "metrics")
+    return [table for table in tables if table not in last] + [table for table in last if table in tables]
 
 
 def _oddities(corpus: dict[str, int]) -> str:

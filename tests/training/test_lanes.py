@@ -72,7 +72,7 @@ def trained(
 ) -> tuple[list, tuple]:
     training = TrainingConfig(
         dimensions=20, shards=1, lanes=lanes, rounds_per_epoch=1, lane_merge_tokens=merge_tokens, learning_rate=0.05,
-        subsample=0.01, combine=rule, **({"negatives": 5} | more),
+        subsample=0.01, combine=rule, **({"negatives": 5, "negative_pool": 0} | more),
     )  # fmt: skip
     text = corpus(100, 60, seed=1)
     tables = make_tables(np.bincount(text.ids, minlength=100).astype(np.int64) + 1, training)

@@ -25,6 +25,7 @@ TRAINING = TrainingConfig(
     learning_rate=0.05,
     subsample=0.0,
     negatives=5,
+    negative_pool=0,
 )
 
 
