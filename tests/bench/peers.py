@@ -56,7 +56,10 @@ def mllib(arguments: argparse.Namespace) -> None:
 
 
 def fasttext(arguments: argparse.Namespace) -> None:
-    """fastText's own program in its PyPI package, from a plain file; vectors and times as NumPy's .npz."""
+    """fastText's own program in its PyPI package, from a plain file; vectors and times as NumPy's .npz.
+
+    It takes no seed: its threads make every run another.
+    """
     import fasttext as peer
     import numpy as np
 
@@ -64,7 +67,7 @@ def fasttext(arguments: argparse.Namespace) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     model = peer.train_unsupervised(
         str(text), model="skipgram", dim=100, ws=5, neg=5, t=1e-4, minCount=5, minn=3, maxn=6, bucket=2_000_000,
-        epoch=arguments.epochs, thread=arguments.workers, seed=arguments.seed, verbose=0,
+        epoch=arguments.epochs, thread=arguments.workers, verbose=0,
     )  # fmt: skip
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     words = model.get_words()
