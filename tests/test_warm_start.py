@@ -23,6 +23,13 @@ STARTS = {
 
 
 @pytest.fixture(scope="module")
+def first(spark: object, folder: Path) -> Path:
+    """A run on the first corpus."""
+    run_here(*command(folder / "first", folder / "plain", **MANY)).assert_done()
+    return folder / "plain"
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first corpus, and a second one that lacks some of its words and has others."""
     folder = tmp_path_factory.mktemp("warm")
@@ -123,9 +130,8 @@ def test_movement_says_that_nothing_moved(started):
 
 
 def test_inner_nodes_go_on_where_the_same_corpus_makes_the_same_tree(spark, folder, tmp_path):
-    first = folder / "skipgram-hs-first"
-    if not first.exists():
-        run_here(*command(folder / "first", first, **STARTS["skipgram-hs"])).assert_done()
+    first = tmp_path / "first"
+    run_here(*command(folder / "first", first, **STARTS["skipgram-hs"])).assert_done()
     again = STARTS["skipgram-hs"] | STILL | {"warm_start__path": first}
     run_here(*command(folder / "first", tmp_path / "again", **again)).assert_done()
     old, new = (
@@ -139,10 +145,7 @@ def test_inner_nodes_go_on_where_the_same_corpus_makes_the_same_tree(spark, fold
     "format",
     ["word2vec-binary", *(pytest.param(name, marks=pytest.mark.slow) for name in ("word2vec-text", "glove-text"))],
 )
-def test_another_programs_file_is_a_beginning_too(format, spark, folder, tmp_path):
-    first = folder / "skipgram-ns-first"
-    if not first.exists():
-        run_here(*command(folder / "first", first, **MANY)).assert_done()
+def test_another_programs_file_is_a_beginning_too(format, first, folder, tmp_path):
     file = tmp_path / "vectors.txt"
     run_here("export", str(first), str(file), "--format", format).assert_done()
     chosen = MANY | STILL | {"warm_start__path": file}
@@ -155,19 +158,13 @@ def test_another_programs_file_is_a_beginning_too(format, spark, folder, tmp_pat
     assert counts(tmp_path / "output")["filler1"] == here["filler1"] + 1
 
 
-def test_words_that_the_corpus_lacks_go_where_they_are_not_to_be_kept(spark, folder, tmp_path):
-    first = folder / "skipgram-ns-first"
-    if not first.exists():
-        run_here(*command(folder / "first", first, **MANY)).assert_done()
+def test_words_that_the_corpus_lacks_go_where_they_are_not_to_be_kept(first, folder, tmp_path):
     chosen = MANY | {"warm_start__path": first, "warm_start__keep_words": False, "vocabulary__min_count": 60}
     run_here(*command(folder / "second", tmp_path / "output", **chosen)).assert_done()
     assert min(counts(tmp_path / "output").values()) >= 60
 
 
-def test_a_warm_start_has_its_own_rate_and_moves_words(spark, folder, tmp_path):
-    first = folder / "skipgram-ns-first"
-    if not first.exists():
-        run_here(*command(folder / "first", first, **MANY)).assert_done()
+def test_a_warm_start_has_its_own_rate_and_moves_words(first, folder, tmp_path):
     done = run_here(*command(folder / "second", tmp_path / "output", **(MANY | {"warm_start__path": first})))
     done.assert_done()
     rates = [manifest(output)["config"]["training"]["learning_rate"] for output in (first, tmp_path / "output")]
@@ -198,10 +195,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_a_beginning_is_one_clear_error(name, spark, folder, tmp_path):
-    first = folder / "skipgram-ns-first"
-    if not first.exists():
-        run_here(*command(folder / "first", first, **MANY)).assert_done()
+def test_what_cannot_be_a_beginning_is_one_clear_error(name, first, folder, tmp_path):
     settings, code, texts = BAD[name]
     chosen = MANY | {"warm_start__path": first} | settings
     run_here(*command(folder / "second", tmp_path / "output", **chosen)).assert_one_error(code, *texts)
@@ -222,3 +216,37 @@ def test_a_new_version_of_the_earlier_model_is_another_beginning(spark, folder, 
     run_here(*command(folder / "first", tmp_path / "first", **(MANY | {"training__seed": 2}))).assert_done()
     run_here(*words).assert_done()
     assert json.loads((tmp_path / "second" / "current.json").read_text())["version"] == "000002"
+
+
+SUBWORDS = METHODS["subwords"]
+
+
+@pytest.fixture(scope="module")
+def with_subwords(spark: object, folder: Path) -> Path:
+    """A run on the first corpus whose words are made of n-grams."""
+    run_here(*command(folder / "first", folder / "subwords", **SUBWORDS)).assert_done()
+    return folder / "subwords"
+
+
+def test_n_grams_that_are_cut_or_hashed_otherwise_are_refused(with_subwords, folder, tmp_path):
+    for change in ({"subwords__buckets": 999}, {"subwords__max_length": 5}):
+        chosen = SUBWORDS | {"warm_start__path": with_subwords} | change
+        done = run_here(*command(folder / "second", tmp_path / "output", **chosen))
+        done.assert_one_error(2, "subwords = ", str(with_subwords), "set them to that")
+
+
+def test_a_run_without_subwords_begins_from_the_published_vectors_of_one_that_has_them(with_subwords, folder, tmp_path):
+    chosen = MANY | STILL | {"warm_start__path": with_subwords}
+    run_here(*command(folder / "second", tmp_path / "output", **chosen)).assert_done()
+    old, new = by_word(with_subwords, "vectors"), by_word(tmp_path / "output", "vectors")
+    for word, row in old.items():
+        np.testing.assert_allclose(new[word], row, rtol=1e-4, atol=1e-7)
+    rows = pq.read_table(version_folder(tmp_path / "output") / "movement").to_pylist()
+    assert {row["word"] for row in rows} == set(old) and all(row["cosine"] > 0.9999 for row in rows)
+
+
+def test_a_length_that_is_changed_later_is_refused_too(first, folder, tmp_path):
+    chosen = MANY | {"warm_start__path": first}
+    run_here(*command(folder / "second", tmp_path / "output", **chosen)).assert_done()
+    done = run_here(*command(folder / "second", tmp_path / "output", **(chosen | {"training__dimensions": 30})))
+    done.assert_one_error(2, "training.dimensions = 30", "have 20")

@@ -44,7 +44,7 @@ from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.codes import codes
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.earlier import check_dimensions, earlier, earlier_vocabulary, has_subwords, is_run, version_of
+from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets, ngrams
@@ -141,10 +141,12 @@ def make_earlier(run: Run) -> dict[str, Any]:
     """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
     config = run.config.warm_start
     rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
-    write_table(earlier(run.session(), config), rows, EARLIER)
-    check_dimensions(rows, config, run.config.training.dimensions)
+    with_ngrams = carries_subwords(config, run.config.subwords)
+    write_table(earlier(run.session(), config, with_ngrams), rows, EARLIER)
     write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
-    return {"words": storage.count_rows(words), "subwords": has_subwords(config), "is_run": is_run(config)}
+    if fingerprint(model=version_of(config)) != run.fingerprints["earlier model"]:
+        raise InputError(f"{config.path}: changed while it was read; run again when nothing publishes to it")
+    return {"words": storage.count_rows(words), "with_ngrams": with_ngrams, "is_run": is_run(config)}
 
 
 def make_vocabulary(run: Run) -> dict[str, Any]:
@@ -195,12 +197,13 @@ def make_ngram_buckets(run: Run) -> dict[str, Any]:
     uri = run.uri("ngram_buckets")
     buckets = ngram_buckets(run.session(), run.uri("vocabulary"), run.config.subwords, run.config.training.cpu_target)
     write_table(buckets, uri, NGRAM_BUCKETS)
-    return {"ngrams": len(storage.read_table(uri))}
+    return {"ngrams": storage.count_rows(uri)}
 
 
 def make_initial(run: Run) -> dict[str, Any]:
     """The parameters before the first round, from the earlier model."""
     training = resolved_training(run)
+    check_dimensions(storage.join(run.uri("earlier"), "rows"), run.config.warm_start, training.dimensions)
     start = Start(
         training=training,
         shapes=shapes_of(run, training),
@@ -289,7 +292,7 @@ def publish_vectors(run: Run) -> dict[str, Any]:
 def publish_movement(run: Run, folder: str) -> dict[str, Any]:
     """How far the earlier model's words moved: the table in a version's folder, and what it says in short."""
     uri = storage.join(folder, "movement")
-    matrix = VECTORS_OF_WORDS if run.records["earlier"]["subwords"] else WORDS
+    matrix = VECTORS_OF_WORDS if run.records["earlier"]["with_ngrams"] else WORDS
     joined = pairs(run.session(), storage.join(run.uri("earlier"), "rows"), matrix, storage.join(folder, "vectors"))
     write_table(movement(joined, rotation(joined)), uri, MOVEMENT)
     return movement_summary(uri)
@@ -339,7 +342,7 @@ FLOW = (
     Step(
         "earlier",
         ("earlier model",),
-        lambda config: config.warm_start,
+        lambda config: (config.warm_start, config.subwords),
         make_earlier,
         lambda config: bool(config.warm_start.path),
     ),

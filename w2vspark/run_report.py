@@ -11,6 +11,7 @@ from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
+GUESSED_NGRAMS = 8  # a word of English, each counted once
 BYTES_PER_TOKEN = 6.0
 COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
@@ -29,7 +30,7 @@ def dry_run(config: Config, force_from: str | None) -> str:
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
     training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
-    shapes = matrix_shapes(training, words)
+    shapes = matrix_shapes(training, words, _ngrams(run, words))
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
         f"  model {sum(shape.bytes for shape in shapes) / 1e6:,.0f} MB; a training worker "
@@ -49,6 +50,15 @@ def _size(run: Run) -> tuple[int, int, str]:
     if run.config.vocabulary.max_size:
         words = min(words, run.config.vocabulary.max_size)
     return tokens, words, "guessed from the input's size, as are the auto values above, until the vocabulary is counted"
+
+
+def _ngrams(run: Run, words: int) -> int:
+    """Buckets of n-grams that take a row, counted or guessed."""
+    config = run.config.subwords
+    if not config.enabled:
+        return 0
+    counted = staging.find(run.output, "ngram_buckets", run.fingerprints["ngram_buckets"])
+    return int(counted["ngrams"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
 
 
 def _guessed_tokens(config: Config) -> int:

@@ -10,8 +10,9 @@ from gensim.models.phrases import Phrases
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import PhrasesConfig, TokensConfig
+from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
-from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
+from w2vspark.stages.phrases import count_batches, pair_counts, phrases, read_pair_counts
 from w2vspark.stages.table_io import write_table
 from w2vspark.stages.words import Words
 
@@ -54,7 +55,7 @@ def ours(
         rows = spark.read.parquet(made[-1]).collect()
         assert {row["pass"] for row in rows} <= {number}
         found.append({(row["left"], row["between"], row["right"]): row["score"] for row in rows})
-    (joined,) = Words(TokensConfig(), tuple(made), config.connector_words).of(pa.array(lines))
+    (joined,) = Words(TokensConfig(), tuple(made), config.connector_words).reader()(pa.array(lines))
     starts = joined.sentence_starts
     words = joined.words.to_pylist()
     return found, [words[a:b] for a, b in itertools.pairwise(starts)]
@@ -100,3 +101,9 @@ def test_scores_phrases_and_text_are_gensims_pass_after_pass(
 def test_a_threshold_that_no_pair_exceeds_makes_no_phrase_and_leaves_the_text(spark, text, tmp_path):
     found, joined = ours(spark, tmp_path, text, PhrasesConfig(thresholds=(1e9,)))
     assert found == [{}] and joined == text
+
+
+def test_a_word_that_holds_the_separator_is_refused():
+    batch = pa.RecordBatch.from_arrays([pa.array([b"a\x1fb c"])], names=["text"])
+    with pytest.raises(InputError, match=r"holds the character .x1f.*tokens\.pattern"):
+        list(count_batches(iter([batch]), Words(TokensConfig(pattern=r"[^ ]+"))))

@@ -136,7 +136,7 @@ def _train_sentence(
     source = parts.ring if subwords else model.inputs
     loss = 0.0
     terms = 0
-    number, following = model.vocabulary, model.vocabulary
+    following = model.vocabulary
     if rule.loss != SOFTMAX:
         following, draw = _take_outputs(
             text.kept[0], stream, draw, unit, negatives, words, event.labels, event.weights, rule, model, text

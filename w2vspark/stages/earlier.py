@@ -1,6 +1,8 @@
 """Table earlier: the model that a run begins from, with its vocabulary: our own tables, or another program's file."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial, reduce
 from typing import Any
 
@@ -10,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base import publish, storage
-from w2vspark.base.config import WarmStartConfig
+from w2vspark.base.config import SubwordsConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError, InputError
 from w2vspark.base.schemas import CONTEXT, EARLIER, NGRAM_ROWS, NODES, VECTORS_OF_WORDS, VOCABULARY, WORDS
 from w2vspark.base.vector_files import scan_vector_file
@@ -25,11 +27,20 @@ def is_run(config: WarmStartConfig) -> bool:
     return not storage.is_file(uri) and publish.read_current(uri) is not None
 
 
-def has_subwords(config: WarmStartConfig) -> bool:
-    """Whether its words are made of several rows."""
-    if not is_run(config):
+def carries_subwords(config: WarmStartConfig, subwords: SubwordsConfig) -> bool:
+    """Whether rows of n-grams carry over: both the earlier model and this run have them.
+
+    Raises ConfigError where they cut or hash words in another way, so that the rows would mean something else.
+    """
+    if not subwords.enabled or not is_run(config):
         return False
-    return storage.exists(storage.join(publish.current_path(storage.absolute_uri(config.path)), "ngrams"))
+    before = publish.read_manifest(storage.absolute_uri(config.path))["config"].get("subwords", {"enabled": False})
+    if before["enabled"] and before != asdict(subwords):
+        raise ConfigError(
+            f"subwords = {json.dumps(asdict(subwords))}: the n-grams of {config.path} are {json.dumps(before)}; set "
+            "them to that, or begin from another model"
+        )
+    return bool(before["enabled"])
 
 
 def version_of(config: WarmStartConfig) -> dict[str, Any]:
@@ -49,16 +60,18 @@ def version_of(config: WarmStartConfig) -> dict[str, Any]:
     return {"file": files[0].uri, "size": files[0].size, "modified": files[0].modified_ns}
 
 
-def earlier(session: SparkSession, config: WarmStartConfig) -> DataFrame:
-    """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker."""
+def earlier(session: SparkSession, config: WarmStartConfig, with_ngrams: bool) -> DataFrame:
+    """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker.
+
+    with_ngrams: of carries_subwords; without, a word's row is its published vector, whatever that was made of.
+    """
     if not is_run(config):
         rows = partial(file_batches, uri=storage.absolute_uri(config.path), format=config.format)
         return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(EARLIER)).select(*EARLIER.names)
     folder = publish.current_path(storage.absolute_uri(config.path))
     has = set(storage.list_names(folder))
-    with_subwords = "ngrams" in has
-    parts = [(WORDS, "word_rows" if with_subwords else "vectors", "word")]
-    if with_subwords:
+    parts = [(WORDS, "word_rows" if with_ngrams else "vectors", "word")]
+    if with_ngrams:
         parts += [(VECTORS_OF_WORDS, "vectors", "word"), (NGRAM_ROWS, "ngrams", "bucket")]
     if "context" in has:
         parts.append((CONTEXT, "context", "word"))

@@ -167,9 +167,9 @@ def encode_batches(
     places: tuple[int, ...],
 ) -> Iterator[pa.RecordBatch]:
     """A task's part: batches (doc_id string, text binary) to rows of schemas.ENCODED, with their partition's key."""
-    ids = None
+    ids, read = None, words.reader()
     for batch in batches:
-        for part in words.of(batch["text"]):
+        for part in read(batch["text"]):
             if not len(part.words):  # a task without words needs no vocabulary
                 continue
             if ids is None:

@@ -4,8 +4,10 @@ Both models are turned to each other first by the rotation that brings them clos
 1966), since a rotation of all vectors changes no neighbour.
 """
 
+import math
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,16 +38,13 @@ def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str
 
 
 def rotation(joined: DataFrame) -> _Floats:
-    """The rotation of the old vectors, float64 (D, D). Only D x D sums reach the driver."""
-    rows = (
-        joined.mapInArrow(sum_batches, spark_schema(_SUMS)).groupBy("block").agg(F.collect_list("sums").alias("sums"))
-    )
-    total: Any = 0.0
-    for row in sorted(rows.toLocalIterator(), key=lambda row: int(row["block"])):
-        for part in row["sums"]:
-            total = total + np.frombuffer(part, np.float64)
-    size = round(np.sqrt(np.size(total)))
-    left, _, right = np.linalg.svd(np.reshape(total, (size, size)))
+    """The rotation of the old vectors, float64 (D, D). One D x D sum reaches the driver."""
+    blocks = joined.mapInArrow(sum_batches, spark_schema(_SUMS))
+    ordered = blocks.repartition(1).sortWithinPartitions("block")
+    (row,) = ordered.mapInArrow(add_batches, spark_schema(_SUMS)).collect()
+    total = np.frombuffer(row["sums"], np.float64)
+    size = math.isqrt(total.size)
+    left, _, right = np.linalg.svd(total.reshape(size, size))
     turn: _Floats = left @ right
     return turn
 
@@ -56,12 +55,35 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays([pa.array([block]), pa.array([(old.T @ new).tobytes()])], schema=_SUMS)
 
 
+def add_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: all rows of _SUMS in the order of their blocks, to one with their sum."""
+    total: Any = 0.0
+    for batch in batches:
+        for sums in batch["sums"]:
+            total = total + np.frombuffer(sums.as_buffer(), np.float64)
+    if isinstance(total, np.ndarray):  # one partition holds all rows, and empty ones may stand beside it
+        yield pa.RecordBatch.from_arrays([pa.array([0]), pa.array([total.tobytes()])], schema=_SUMS)
+
+
 def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, _Floats, _Floats]]:
+    """Whole blocks, however their rows are cut into batches."""
+    waiting: list[pa.RecordBatch] = []
     for batch in batches:
         numbers = batch["id"].to_numpy() // BLOCK_ROWS
-        for block in np.unique(numbers):
-            part = batch.filter(pa.array(numbers == block))
-            yield int(block), _matrix(part["old"]), _matrix(part["new"])
+        edges = np.flatnonzero(np.diff(numbers)) + 1
+        for begin, end in pairwise([0, *edges.tolist(), batch.num_rows]):
+            part = batch.slice(begin, end - begin)
+            if waiting and waiting[0]["id"][0].as_py() // BLOCK_ROWS != numbers[begin]:
+                yield _joined(waiting)
+                waiting = []
+            waiting.append(part)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
+    old, new = (np.concatenate([_matrix(part[name]) for part in parts]) for name in ("old", "new"))
+    return parts[0]["id"][0].as_py() // BLOCK_ROWS, old, new
 
 
 def movement(joined: DataFrame, turn: _Floats) -> DataFrame:

@@ -10,13 +10,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.config import PhrasesConfig
+from w2vspark.base.errors import InputError
 from w2vspark.base.phrased import find_pairs
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
 from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
 
-SEPARATOR = "\x1f"  # in the key of a pair: the tokenizers take it for white space, so no word holds it
+SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
 
 
 def pair_counts(corpus: DataFrame, words: Words) -> DataFrame:
@@ -30,8 +31,10 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
     """A task's part: batches (text binary) to partial counts, as schemas.PAIR_COUNTS."""
     counts = {"word": Counts(), "pair": Counts()}
     report: Counter[str] = Counter()
+    read = words.reader()
     for batch in batches:
-        for part in words.of(batch["text"]):
+        for part in read(batch["text"]):
+            _check_words(part.words)
             report["tokens"] += len(part.words)
             counts["word"].add(*_tallied(_without(part.words, words.connectors)))
             pairs = find_pairs(part, words.connectors)
@@ -102,6 +105,15 @@ def _without(words: pa.Array, connectors: tuple[str, ...]) -> pa.Array:
     if not connectors:
         return words
     return words.filter(pc.invert(pc.is_in(words, value_set=pa.array(connectors, pa.string()))))
+
+
+def _check_words(words: pa.Array) -> None:
+    odd = words.filter(pc.match_substring(words, SEPARATOR))
+    if len(odd):
+        raise InputError(
+            f"the word {odd[0].as_py()!r} holds the character \\x1f, which phrases need as a separator; change "
+            "tokens.pattern so that no word holds it"
+        )
 
 
 def _tallied(keys: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -37,12 +37,13 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
     """A task's part: batches (text binary, malformed bool) to partial counts, as schemas.WORD_COUNTS."""
     report = Counter(dict.fromkeys(REPORT, 0))
     counts = Counts()
+    read = words.reader()
     for batch in batches:
         malformed = batch["malformed"].true_count
         report["documents"] += batch.num_rows
         report["malformed_rows"] += malformed
         report["null_documents"] += batch["text"].null_count - malformed
-        for part in words.of(batch["text"]):
+        for part in read(batch["text"]):
             report["invalid_utf8"] += part.invalid_utf8
             report["empty_documents"] += int(np.count_nonzero(np.diff(part.document_starts) == 0))
             report["tokens"] += len(part.words)

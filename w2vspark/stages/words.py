@@ -1,7 +1,7 @@
 """How workers turn text into words: the tokenizer, then the phrases of the passes that were made."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -20,13 +20,17 @@ class Words:
     passes: tuple[str, ...] = ()  # URIs of tables of schemas.PHRASES, in their order
     connectors: tuple[str, ...] = ()
 
-    def of(self, texts: pa.Array) -> Iterator[Tokenized]:
-        """As tokenize, with phrases joined."""
+    def reader(self) -> Callable[[pa.Array], Iterator[Tokenized]]:
+        """For a task, once: a function as tokenize, with phrases joined."""
         made = [read_phrases(uri, tuple(list_names(uri))) for uri in self.passes]
-        for part in tokenize(texts, self.tokens):
-            for phrases in made:
-                part = join_phrases(part, phrases, self.connectors)
-            yield part
+
+        def read(texts: pa.Array) -> Iterator[Tokenized]:
+            for part in tokenize(texts, self.tokens):
+                for phrases in made:
+                    part = join_phrases(part, phrases, self.connectors)
+                yield part
+
+        return read
 
 
 @functools.lru_cache(maxsize=16)

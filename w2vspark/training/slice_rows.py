@@ -17,7 +17,7 @@ from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.word2vec import Tables, pool_table
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import read_blocks
+from w2vspark.training.parameters import one_row, read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 from w2vspark.training.shards import BlockChanges, read_counts, read_slice, send_changes, train_parts
 
@@ -55,11 +55,8 @@ def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
                 own = words[np.searchsorted(words, first) : np.searchsorted(words, first + rows)]
                 if own.size:
                     offsets = (own - first).astype(np.int32).tobytes()
-                    columns = [[place], [shard], [shape.name], [first], [offsets]]
-                    yield pa.RecordBatch.from_arrays(
-                        [pa.array(column, field.type) for column, field in zip(columns, ROWS_WANTED, strict=True)],
-                        schema=ROWS_WANTED,
-                    )
+                    found = {"place": place, "shard": shard, "matrix": shape.name, "first_id": first}
+                    yield one_row(ROWS_WANTED, **found, offsets=offsets)
 
 
 def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
@@ -71,11 +68,7 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
         for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
             for row in by_block.get((shape.name, first), []):
                 values = block[np.frombuffer(row["offsets"], np.int32)].tobytes()
-                columns = [[targets[row["shard"]]], [row["shard"]], [shape.name], [first], [row["offsets"]], [values]]
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array(column, field.type) for column, field in zip(columns, ROWS_SENT, strict=True)],
-                    schema=ROWS_SENT,
-                )
+                yield one_row(ROWS_SENT, **row, target=targets[row["shard"]], values=values)
 
 
 def local_matrices(rows: list[dict[str, Any]], share: Share, job: RoundJob) -> list[Matrix]:
@@ -96,7 +89,7 @@ def train_rows(shard: int, rows: list[dict[str, Any]], job: RoundJob) -> Iterato
     """Train a shard with the rows that it was sent; rows of schemas.CHANGE_FILES."""
     share = share_of(shard, job)
     matrices = local_matrices(rows, share, job)
-    rows.clear()
+    rows.clear()  # their values are in the matrices now
     old = [matrix.read(slice(0, share.words.size)) for matrix in matrices]
     metrics = train_parts(shard, job, matrices, share.parts)
     changes = (

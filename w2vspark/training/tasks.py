@@ -1,6 +1,7 @@
 """The functions that Spark's Python workers run. They pin the CPU target before any kernel is imported."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -50,9 +51,12 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
     from w2vspark.training.slice_rows import train_rows
 
     pa.set_cpu_count(job.threads)
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    for shard in sorted({row["shard"] for row in rows}):
-        yield from train_rows(shard, [row for row in rows if row["shard"] == shard], job)
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for batch in batches:
+        for row in batch.to_pylist():
+            rows.setdefault(row["shard"], []).append(row)
+    for shard in sorted(rows):
+        yield from train_rows(shard, rows[shard], job)
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
