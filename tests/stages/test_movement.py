@@ -30,10 +30,8 @@ def matrices(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_rotation_and_the_figures_are_scipys(spark, rows, monkeypatch):
     monkeypatch.setattr(module, "BLOCK_ROWS", 64)
-    frame = spark.createDataFrame(rows.to_pandas()).repartitionByRange(3, "id").sortWithinPartitions("id")
-    frame = frame.selectExpr(
-        "int(id) id", "word", "count", "cast(old as array<float>) old", "cast(new as array<float>) new"
-    )
+    columns = "id int, word string, count bigint, old array<float>, new array<float>"
+    frame = spark.createDataFrame(rows.to_pylist(), columns).repartitionByRange(3, "id").sortWithinPartitions("id")
     old, new = matrices(rows)
     turn = rotation(frame)
     np.testing.assert_allclose(turn, orthogonal_procrustes(old, new)[0], atol=1e-9)
