@@ -19,9 +19,10 @@ from w2vspark.base.cpu_target import pin
 pin(TrainingConfig().cpu_target)
 
 from w2vspark.kernels.combine import combine_changes  # noqa: E402  (after the pin)
+from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
 from w2vspark.kernels.simd import LANES  # noqa: E402
 from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
-from w2vspark.kernels.word2vec import Tables  # noqa: E402
+from w2vspark.kernels.word2vec import Tables, pool_table  # noqa: E402
 from w2vspark.training import word2vec  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
 from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
@@ -138,10 +139,11 @@ def simulate(
     workers = [initial_matrices(shapes, training) for _ in range(side_by_side)]
     current = [matrix.base.copy() for matrix in workers[0]]
     total = text.tokens * training.epochs
+    cumulative = cumulative_noise(text.counts, training.noise_exponent)
 
     def train(worker: int, todo: Round) -> list[list[Changes]]:
         return [
-            _train_shard(text, training, tables, workers[worker], current, todo, number, total, threads)
+            _train_shard(text, training, tables, cumulative, workers[worker], current, todo, number, total, threads)
             for number in range(worker, shards, side_by_side)
         ]
 
@@ -167,6 +169,7 @@ def _train_shard(
     text: Text,
     training: TrainingConfig,
     tables: Tables,
+    cumulative: np.ndarray,
     matrices: list[Matrix],
     current: list[np.ndarray],
     todo: Round,
@@ -178,6 +181,8 @@ def _train_shard(
     for part in todo.parts:
         pieces = text.buckets(*part.ranges[number])
         own = threads if int(training.shards) == 1 else 1
+        if training.negative_pool:
+            tables = replace(tables, noise=pool_table(word2vec.draw_pool(cumulative, training, part, number)))
         word2vec.train_slice(matrices, tables, pieces, training, part.epoch, part.start, part.tokens, total, own)
     found = []
     for matrix, rows in zip(matrices, current, strict=True):

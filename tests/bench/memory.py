@@ -6,7 +6,6 @@ The peer is the promise: the formula for a worker, and the estimate that --dry-r
 """
 
 import argparse
-import gzip
 import json
 import re
 import sys
@@ -14,14 +13,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from common import CONFIG, Report, Row, Skip, run_script, tell, wiki_files
 from ours import manifest, run_w2vspark, training_window, warm_up
 from processes import python, run_measured
+from zipf import write_zipf
 
 MB = 1e6
 DRIVER_MB, WORKER_EXTRA_MB, ESTIMATE_WITHIN = 400.0, 400.0, 0.25
-WORDS, QUICK_WORDS, DIMENSIONS, MIN_COUNT = 500_000, 20_000, 300, 5
+WORDS, QUICK_WORDS, DIMENSIONS, TOKENS_PER_WORD = 500_000, 20_000, 300, 11
 INTERVAL = 0.05
 SMALL_RESULTS = 'spark.options={"spark.driver.maxResultSize" = "10m"}'
 _ESTIMATE = re.compile(r"training workers? ([\d,]+) MB")
@@ -34,7 +33,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         folder = Path(name)
         words = QUICK_WORDS if arguments.quick else WORDS
         tell(f"writing a corpus of {words:,} words")
-        large = write_zipf(folder / "text", words)
+        large = write_zipf(folder / "text", words, TOKENS_PER_WORD * words)
         warm_up()
         if arguments.only in (None, "wiki100"):
             try:
@@ -92,35 +91,6 @@ def estimate(files: Sequence[Path], output: Path, settings: Sequence[str]) -> fl
     if found is None or "counted" not in text:
         raise RuntimeError(f"--dry-run printed no estimate for a counted corpus:\n{text}")
     return float(found[1].replace(",", ""))
-
-
-def write_zipf(folder: Path, words: int) -> list[Path]:
-    """A corpus by Zipf's law in which every word occurs MIN_COUNT times or more, in four compressed files.
-
-    Words are made of letters, documents are lines of 1,000 words in a fixed random order.
-    """
-    folder.mkdir(parents=True)
-    counts = np.maximum(MIN_COUNT, 0.6 * words / np.arange(1, words + 1)).astype(np.int64)
-    text = np.repeat(np.arange(words), counts)
-    np.random.default_rng(5).shuffle(text)
-    names = [spelled(number) for number in range(words)]
-    files = []
-    for part, ids in enumerate(np.array_split(text, 4)):
-        files.append(folder / f"part-{part}.txt.gz")
-        with gzip.open(files[-1], "wt", compresslevel=1, encoding="ascii") as out:
-            for first in range(0, ids.size, 1000):
-                out.write(" ".join(names[i] for i in ids[first : first + 1000].tolist()) + "\n")
-    return files
-
-
-def spelled(number: int) -> str:
-    """A number as a word of letters."""
-    word = ""
-    while True:
-        number, letter = divmod(number, 26)
-        word += chr(ord("a") + letter)
-        if number == 0:
-            return word + "x"  # keeps "a" and "aa" apart, whose last digit is zero
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -106,7 +106,7 @@ def cumulative_noise(counts: np.ndarray, exponent: float) -> np.ndarray:
         raise ValueError(f"counts must be a vector of positive numbers, not shape {counts.shape}")
     weights = np.empty(counts.size, np.float64)
     _fill_powers(counts, exponent, weights)
-    return np.cumsum(weights)
+    return np.cumsum(weights, out=weights)
 
 
 def noise_pool(cumulative: np.ndarray, size: int, stream: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Iterator
 from hashlib import blake2b
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
 from w2vspark.base.storage import is_hidden, join, list_names, read_table, scan_table
 from w2vspark.base.tokenized import Tokenized, starts_of
 from w2vspark.base.tokenizer import tokenizer
+from w2vspark.base.word_ids import WordIds
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.words import Words
@@ -199,15 +200,14 @@ def _names(batch: pa.RecordBatch, documents: _Ints) -> list[str]:
     ]
 
 
-def _pieces(part: Tokenized, ids: dict[str, int], piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
+def _pieces(part: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
     """Cuts documents of words into pieces of ids.
 
     Returns each piece's document and number in it (pieces,), the offsets (pieces + 1,) of the pieces and the values
     that they cut: ids, and -1 between two sentences of a piece.
     """
     distinct = part.words.dictionary_encode()
-    words = distinct.dictionary.to_pylist()
-    found = np.fromiter(map(ids.get, words, repeat(-1)), np.int32, len(words))[distinct.indices.to_numpy()]
+    found = ids.find(distinct.dictionary)[distinct.indices.to_numpy()]
     known = found >= 0
     # Where sentences and documents begin, counted in known words; the last entry is the end.
     sentence_starts = starts_of(known)[part.sentence_starts]
@@ -227,12 +227,12 @@ def _bucket(doc_id: str, piece: int, buckets: int) -> int:
     return int.from_bytes(blake2b(f"{piece} {doc_id}".encode(), digest_size=8).digest(), "big") % buckets
 
 
-def _word_ids(uri: str) -> dict[str, int]:
+def _word_ids(uri: str) -> WordIds:
     # Workers outlive a job, and a table may be written again at the same place: under other file names.
     return _read_word_ids(uri, tuple(list_names(uri)))
 
 
 @functools.lru_cache(maxsize=1)
-def _read_word_ids(uri: str, _files: tuple[str, ...]) -> dict[str, int]:
+def _read_word_ids(uri: str, _files: tuple[str, ...]) -> WordIds:
     table = read_table(uri, columns=["word", "id"])
-    return dict(zip(table["word"].to_pylist(), table["id"].to_pylist(), strict=True))
+    return WordIds(table["word"], table["id"].to_numpy())

@@ -135,9 +135,9 @@ def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tabl
 
 def word_counts(uri: str) -> np.ndarray:
     """The counts of a vocabulary's words by their ids, int64 (V,)."""
-    vocabulary = storage.read_table(uri, ["id", "count"])
-    counts = np.zeros(len(vocabulary), np.int64)
-    counts[vocabulary["id"].to_numpy()] = vocabulary["count"].to_numpy()
+    counts = np.zeros(storage.count_rows(uri), np.int64)
+    for batch in storage.scan_table(uri, ["id", "count"]):
+        counts[batch["id"].to_numpy()] = batch["count"].to_numpy()
     return counts
 
 

@@ -1,0 +1,83 @@
+"""A vocabulary of five million words at D = 64, whose model no worker holds: memory, and time beside other sizes.
+
+Artificial text by Zipf's law. The same number of tokens with a tenth of the words shows what the vocabulary costs; half
+the tokens with the same words, what tokens cost. All run with spark.driver.maxResultSize=10m, so that they fail when
+more than 10 MB of results reach the driver. Rare words have the larger share of the text the larger the vocabulary is,
+and with it grow the rows that a slice needs.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from common import Report, Row, run_script, tell
+from ours import manifest, metrics, run_w2vspark, stage_seconds, training_window, warm_up
+from zipf import write_zipf
+
+MB = 1e6
+DRIVER_MB, SHARE_OF_MODEL = 400.0, 1 / 3
+WORDS, TOKENS, DIMENSIONS, SHARDS, ROUNDS = 5_000_000, 80_000_000, 64, 16, 10
+SETTINGS = (
+    "training.rows=slice", "training.epochs=1", f"training.dimensions={DIMENSIONS}", f"training.shards={SHARDS}",
+    'spark.options={"spark.driver.maxResultSize" = "10m"}',
+)  # fmt: skip
+
+
+def measure(report: Report, arguments: argparse.Namespace) -> None:
+    """Three corpora; memory is judged on the largest vocabulary, growth on all."""
+    words, tokens = (w // 100 if arguments.quick else w for w in (WORDS, TOKENS))
+    corpora = {
+        "large": (words, tokens, ROUNDS),
+        "a tenth of the words": (words // 10, tokens, ROUNDS),
+        "half the tokens": (words, tokens // 2, ROUNDS // 2),
+    }
+    found: dict[str, Row] = {}
+    with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
+        warm_up()
+        for title in arguments.only or corpora:
+            found[title] = one_run(title, Path(name), *corpora[title])
+    report.table(f"one epoch at D = {DIMENSIONS}, {SHARDS} shards", list(found.values()))
+    for title, row in found.items():
+        report.at_most(f"{title}: driver's Python, MB", row["driver MB"], DRIVER_MB)
+    if "large" in found:
+        large = found["large"]
+        report.at_most(
+            "large: biggest worker, share of the model", large["worker MB"] / large["model MB"], SHARE_OF_MODEL
+        )
+
+
+def one_run(title: str, folder: Path, words: int, tokens: int, rounds: int) -> Row:
+    """One corpus: its memory, and the seconds of its stages."""
+    tell(f"writing {tokens:,} tokens of {words:,} words")
+    files = write_zipf(folder / title, words, tokens)
+    output = folder / f"{title} output"
+    run = run_w2vspark(files, output, *SETTINGS, f"training.rounds_per_epoch={rounds}", interval=0.1)
+    began, ended = training_window(run)
+    made = manifest(output)
+    for file in files:
+        file.unlink()
+    print(stage_seconds(run), flush=True)
+    return {
+        "": title,
+        "words": made["tables"]["vectors"],
+        "tokens": made["vocabulary"]["tokens"],
+        "model MB": 2 * words * DIMENSIONS * 4 / MB,
+        "driver MB": run.peak("driver") / MB,
+        "worker MB": run.peak("worker") / MB,
+        "in the rounds": run.peak("worker", since=began) / MB,
+        "rounds wall s": ended - began,
+        "worker CPU s": run.cpu_between("worker", began, ended),
+        "java CPU s": run.cpu_between("java", began, ended),
+        "kernels s": sum(row["seconds"] for row in metrics(output)),
+        "whole run wall s": run.wall,
+    }
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What this script alone takes."""
+    parser.add_argument("--only", nargs="+", help="some of the corpora")
+
+
+if __name__ == "__main__":
+    sys.exit(run_script("vocabulary", __doc__, measure, options))
