@@ -1,8 +1,10 @@
-"""The published version: its tables, and what goes beside them."""
+"""The published version: the trained tables in one list, and what stands beside them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+from pyspark.sql import DataFrame
 
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import TrainingConfig
@@ -25,7 +27,7 @@ from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.codes import codes
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
-from w2vspark.stages.ngrams import ngrams
+from w2vspark.stages.ngrams import SubwordTables, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
 from w2vspark.stages.table_io import write_table
@@ -33,41 +35,17 @@ from w2vspark.stages.vectors import vectors
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:
-    """The published version: vectors, context (or nodes, codes), vocabulary, metrics, manifest; then current.json."""
+    """The published version: trained tables, phrases, vocabulary, metrics, manifest; then current.json."""
     version = publish.next_version(run.output)
     folder = publish.version_path(run.output, version)
     words, rounds = run.records["vocabulary"]["words"], run.records["rounds"]
-    training, parameters = TrainingConfig(**rounds["training"]), rounds["parameters"]
     tables = {"vectors": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
-    subwords = subword_tables(run)
-    of_words = {"vectors": WORDS}
-    if training.loss != "hs":
-        of_words["context"] = CONTEXT
-    if subwords is not None:
-        of_words["word_rows"] = WORDS
-    for table, matrix in of_words.items():
-        own = None if matrix == CONTEXT or table == "word_rows" else subwords
-        rows = vectors(run.session(), matrix, parameters, run.uri("vocabulary"), words, training.dimensions, own)
-        write_table(rows, storage.join(folder, table), VECTORS)
-        tables[table] = words
-    if subwords is not None:
-        rows = ngrams(run.session(), parameters, subwords, words, training.dimensions)
-        write_table(rows, storage.join(folder, "ngrams"), NGRAMS)
-        tables["ngrams"] = subwords.ngrams
-    if training.loss == "hs":
-        rows = nodes(run.session(), parameters, words - 1, training.dimensions)
-        write_table(rows, storage.join(folder, "nodes"), NODE_VECTORS)
-        rows = codes(run.session(), run.uri("vocabulary"), training.cpu_target)
-        write_table(rows, storage.join(folder, "codes"), CODES)
-        tables |= {"nodes": words - 1, "codes": words}
-    if training.optimizer == "adagrad":
-        matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
-        rows = adagrad(run.session(), parameters, matrices, training.dimensions)
-        write_table(rows, storage.join(folder, "adagrad"), ADAGRAD)
-        tables["adagrad"] = sum(matrices.values())
+    for table, schema, count, rows in trained_tables(run):
+        write_table(rows, storage.join(folder, table), schema)
+        tables[table] = count
     if run.config.warm_start.path:
-        run.records["rounds"]["movement"] = publish_movement(run, folder)
-        tables["movement"] = run.records["rounds"]["movement"]["words"]
+        rounds["movement"] = publish_movement(run, folder)
+        tables["movement"] = rounds["movement"]["words"]
     if "phrases" in run.fingerprints:
         found = read_phrase_table(run.session(), words_of(run).passes)
         write_table(found, storage.join(folder, "phrases"), PHRASES)
@@ -79,6 +57,29 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     publish.prune(run.output, run.config.output.keep_versions)
     staging.discard(run.output, "rounds", run.fingerprints["rounds"])
     return {"version": version, "path": folder}
+
+
+def trained_tables(run: Run) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+    """Name, schema, number of rows and rows of each table that the last round's parameters and the method give."""
+    session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
+    parameters_uri, training = run.records["rounds"]["parameters"], TrainingConfig(**run.records["rounds"]["training"])
+    dimensions, subwords = training.dimensions, subword_tables(run)
+
+    def rows_of_words(matrix: str, made_of: SubwordTables | None = None) -> DataFrame:
+        return vectors(session, matrix, parameters_uri, vocabulary_uri, words, dimensions, made_of)
+
+    yield "vectors", VECTORS, words, rows_of_words(WORDS, subwords)
+    if training.loss != "hs":
+        yield "context", VECTORS, words, rows_of_words(CONTEXT)
+    if subwords is not None:
+        yield "word_rows", VECTORS, words, rows_of_words(WORDS)
+        yield "ngrams", NGRAMS, subwords.ngrams, ngrams(session, parameters_uri, subwords, words, dimensions)
+    if training.loss == "hs":
+        yield "nodes", NODE_VECTORS, words - 1, nodes(session, parameters_uri, words - 1, dimensions)
+        yield "codes", CODES, words, codes(session, vocabulary_uri, training.cpu_target)
+    if training.optimizer == "adagrad":
+        matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
+        yield "adagrad", ADAGRAD, sum(matrices.values()), adagrad(session, parameters_uri, matrices, dimensions)
 
 
 def publish_movement(run: Run, folder: str) -> dict[str, Any]:
