@@ -21,7 +21,7 @@ pin(TrainingConfig().cpu_target)
 from w2vspark.kernels.combine import combine_changes  # noqa: E402  (after the pin)
 from w2vspark.kernels.simd import LANES  # noqa: E402
 from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
-from w2vspark.kernels.word2vec import Tables  # noqa: E402
+from w2vspark.kernels.word2vec_arguments import Tables  # noqa: E402
 from w2vspark.training import word2vec  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
 from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
