@@ -6,14 +6,16 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -93,6 +95,42 @@ def run_several(runs: Sequence[Sequence[str]], environment: Mapping[str, str] | 
     return run_command(
         json.dumps([list(run) for run in runs]), environment=environment, program=[PYTHON, "-c", SEVERAL_RUNS]
     )
+
+
+@contextmanager
+def start_several(
+    runs: Sequence[Sequence[str]], log: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
+    """As run_several, but gives the running process, and a function that reads its log; it ends with the block."""
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [PYTHON, "-c", SEVERAL_RUNS, json.dumps([list(run) for run in runs])], stdout=stream, stderr=stream,
+            env=ACTIVATED, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield process, log.read_text
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The process and all below it stand still: their files are what a SIGKILL at this moment would leave."""
+    first = psutil.Process(process.pid)
+    family: list[psutil.Process] = []
+    while below := [each for each in [first, *first.children(recursive=True)] if each not in family]:
+        for each in below:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
+        family += below
+    try:
+        yield
+    finally:
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
 
 
 NOT_TRAINED = ("vocabulary", "metrics", "manifest.json")

@@ -1,13 +1,19 @@
 """Every method from text to tables: what is published, that it learns, and that its bytes depend on nothing else."""
 
+import random
+import re
+import shutil
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import planted
 import pyarrow.parquet as pq
 import pytest
-from commands import current, digests, options, run_here, run_several, version_folder
+from commands import current, digests, held, options, run_here, start_several, version_folder
 from methods import METHODS
+from test_promises_resume import last_record, trained_rounds
 
 from w2vspark.base import schemas
 from w2vspark.vectors import load_vectors, similar
@@ -115,12 +121,47 @@ def test_phrases_are_words_of_the_vocabulary(outputs):
     assert any("_" in word for word in words) and {word for word in words if "_" in word} <= joined
 
 
+@pytest.fixture(scope="module")
+def on_one_slot(outputs: object, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All methods in one process at local[1]: NAME is what was published, NAME-killed what a kill in a round leaves.
+
+    Each run is held for a moment in its second round, and its output copied: one start of Spark for all of them.
+    The kernels are compiled by then, for `outputs`: no first round is much longer than the others.
+    """
+    folder = tmp_path_factory.mktemp("slot")
+    seed = random.SystemRandom().randrange(1 << 32)
+    sys.stdout.write(f"seed {seed}\n")
+    draw = random.Random(seed)
+    runs = [command(name, corpus, folder / name, spark__master="local[1]") for name in METHODS]
+    with start_several(runs, folder / "log") as (process, log):
+        for number, name in enumerate(METHODS):
+            seconds: list[str] = []
+            while len(seconds) <= number:
+                assert process.poll() is None, log()[-4000:]
+                time.sleep(0.01)
+                seconds = re.findall(r"stage=round event=end round=1 .*seconds=([\d.]+)\n", log())
+            time.sleep(draw.random() * min(0.4, *map(float, seconds)))  # a round or less: two are to come
+            with held(process):
+                shutil.copytree(folder / name, folder / f"{name}-killed")
+        assert process.wait(timeout=200) == 0, log()[-4000:]
+    return folder
+
+
 @pytest.mark.slow
-def test_one_slot_gives_the_bytes_of_two_for_every_method(corpus, outputs, tmp_path):
-    runs = [command(name, corpus, tmp_path / name, spark__master="local[1]") for name in METHODS]
-    run_several(runs).assert_done()
+def test_one_slot_gives_the_bytes_of_two_for_every_method(on_one_slot, outputs):
     for name, output in outputs.items():
-        assert digests(tmp_path / name) == digests(output), name
+        assert digests(on_one_slot / name) == digests(output), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_killed_in_a_round_ends_with_the_same_bytes(method, on_one_slot, outputs, corpus):
+    killed = on_one_slot / f"{method}-killed"
+    assert not (killed / "current.json").exists()
+    done, _ = last_record(killed)
+    resumed = run_here(*command(method, corpus, killed)).assert_done()
+    assert trained_rounds(resumed.err) == list(range(done + 1, 4)) != []
+    assert digests(killed) == digests(outputs[method])
 
 
 def test_the_methods_are_different_trainings(outputs):

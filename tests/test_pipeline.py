@@ -21,8 +21,9 @@ from w2vspark.base import storage
 from w2vspark.base.config import from_dict
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.schemas import BUCKET_COUNTS
-from w2vspark.pipeline import Run, bucket_tokens
+from w2vspark.intermediate import bucket_tokens
 from w2vspark.progress import Progress
+from w2vspark.run import Run
 
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
 QUICK: dict[str, object] = {

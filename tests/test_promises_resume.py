@@ -1,4 +1,7 @@
-"""A run that is killed at any moment harms nothing, and the same command goes on from the last whole round."""
+"""A run that is killed at any moment harms nothing, and the same command goes on from the last whole round.
+
+The round engine by one method; what every method must keep between rounds is in test_methods.py.
+"""
 
 import json
 import os
@@ -16,7 +19,6 @@ import planted
 import pyarrow.parquet as pq
 import pytest
 from commands import COMMAND, current, digests, options, run_here, version_folder
-from methods import METHODS
 
 ROUNDS = 6
 SETTINGS: dict[str, object] = {
@@ -118,22 +120,6 @@ def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the
     assert published[: len(metrics)] == metrics
     assert len(published) == 2 * ROUNDS
     assert run_here(*words).assert_done().out.startswith("nothing to do")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_killed_in_a_round_ends_with_the_same_bytes(method, corpus, draw, tmp_path):
-    settings = SETTINGS | METHODS[method] | {"training__rounds_per_epoch": 2}
-    run_here(*command(corpus, tmp_path / "whole", **settings)).assert_done()
-    before = draw.randrange(1, ROUNDS - 1)
-    words = command(corpus, tmp_path / "output", **settings)
-    moment = rf"stage=round event=end round={before} .*seconds=([\d.]+)"
-    with killed_after(words, moment, draw.random(), tmp_path) as log:
-        done, _ = last_record(tmp_path / "output")
-        assert trained_rounds(log)[:before] == list(range(1, before + 1))
-    resumed = run_here(*words).assert_done()
-    assert trained_rounds(resumed.err) == list(range(done + 1, ROUNDS + 1))
-    assert digests(tmp_path / "output") == digests(tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ from dataclasses import replace
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, to_toml
 from w2vspark.base.lock import OutputLock
-from w2vspark.pipeline import Run, fingerprints, flow, forced_stages, is_published
+from w2vspark.pipeline import fingerprints, flow, forced_stages, is_published
 from w2vspark.progress import Progress
+from w2vspark.run import Run
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).

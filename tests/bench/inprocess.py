@@ -22,7 +22,7 @@ from w2vspark.kernels.combine import combine_changes  # noqa: E402  (after the p
 from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
 from w2vspark.kernels.simd import LANES  # noqa: E402
 from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
-from w2vspark.kernels.word2vec import Tables, pool_table  # noqa: E402
+from w2vspark.kernels.word2vec_arguments import Tables, pool_table  # noqa: E402
 from w2vspark.training import word2vec  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
 from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402

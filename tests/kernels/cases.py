@@ -8,7 +8,9 @@ from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import fill_streams
 from w2vspark.kernels.rows import stride_of
-from w2vspark.kernels.word2vec import Objective, Subwords, Tables, train_pieces
+from w2vspark.kernels.subwords import Subwords
+from w2vspark.kernels.word2vec import train_pieces
+from w2vspark.kernels.word2vec_arguments import Objective, Tables
 
 from . import reference
 

@@ -16,7 +16,7 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETERS
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.kernels.noise import cumulative_noise
-from w2vspark.kernels.word2vec import Tables, pool_table
+from w2vspark.kernels.word2vec_arguments import Tables, pool_table
 from w2vspark.stages.encoded import count_tokens, read_buckets
 from w2vspark.stages.ngrams import read_subwords
 from w2vspark.training import word2vec

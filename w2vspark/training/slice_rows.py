@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from w2vspark.base.schemas import ROWS_SENT, ROWS_WANTED
 from w2vspark.kernels.noise import keep_thresholds
-from w2vspark.kernels.word2vec import Tables, pool_table
+from w2vspark.kernels.word2vec_arguments import Tables, pool_table
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import one_row, read_blocks

@@ -9,7 +9,8 @@ from w2vspark.base.schemas import WORDS
 from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds, noise_pool
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows, hash_of
-from w2vspark.kernels.word2vec import Objective, Tables, train_pieces
+from w2vspark.kernels.word2vec import train_pieces
+from w2vspark.kernels.word2vec_arguments import Objective, Tables
 from w2vspark.training.lanes import Matrix, Slice, train_lanes
 from w2vspark.training.plan import Part
 

@@ -1,0 +1,196 @@
+"""The makers of a run's intermediate tables, in the order of the flow: each writes its table and returns its record.
+
+A record holds row counts and the like, which later steps and the manifest read.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from w2vspark.base import storage
+from w2vspark.base.config import TrainingConfig
+from w2vspark.base.errors import InputError
+from w2vspark.base.fingerprint import fingerprint
+from w2vspark.base.log import log_start
+from w2vspark.base.schemas import (
+    BUCKET_COUNTS,
+    EARLIER,
+    ENCODED,
+    NGRAM_BUCKETS,
+    PAIR_COUNTS,
+    PARAMETERS,
+    PHRASES,
+    VOCABULARY,
+    WORD_COUNTS,
+)
+from w2vspark.run import Run, phrases_uri, shapes_of, subword_tables, words_of
+from w2vspark.stages import encoded as encoding
+from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
+from w2vspark.stages.ngrams import ngram_buckets
+from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
+from w2vspark.stages.session import runtime_settings
+from w2vspark.stages.table_io import write_table
+from w2vspark.stages.vocabulary import corpus_tokens, vocabulary, vocabulary_summary
+from w2vspark.stages.word_counts import read_report, word_counts
+from w2vspark.training.plan import RoundJob, check_vocabulary, plan_rounds, resolve
+from w2vspark.training.rounds import run_rounds
+from w2vspark.training.warm_start import Start, initial_parameters
+
+# A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
+SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
+
+
+def make_phrases(run: Run) -> dict[str, Any]:
+    """Pairs of words that become one word, pass after pass: each pass counts text with the phrases of those before."""
+    config, found = run.config.phrases, []
+    corpus = read_corpus(run.session(), run.config.input, 0)
+    for number in range(1, len(config.thresholds) + 1):
+        run.progress.stage(f"phrases, pass {number}")
+        counts = storage.join(run.uri("phrases"), f"counts-{number}")
+        with runtime_settings(run.session(), **SUMMING):
+            write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
+        write_table(phrases(read_pair_counts(run.session(), counts), config, number), phrases_uri(run, number), PHRASES)
+        found.append(storage.count_rows(phrases_uri(run, number)))
+        storage.delete_folder(counts)
+    return {"phrases": sum(found), "phrases_of_passes": found}
+
+
+def make_word_counts(run: Run) -> dict[str, Any]:
+    """Every word of the corpus with its count, and what was odd about the documents."""
+    duplicates = count_duplicate_ids(run.session(), run.config.input)
+    corpus = read_corpus(run.session(), run.config.input, duplicates)
+    with runtime_settings(run.session(), **SUMMING):
+        write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
+    report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
+    if report["tokens"] == 0:
+        raise InputError(
+            f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
+            f"text, {report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input "
+            "and tokens"
+        )
+    return report
+
+
+def make_earlier(run: Run) -> dict[str, Any]:
+    """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
+    config = run.config.warm_start
+    rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
+    with_ngrams = carries_subwords(config, run.config.subwords)
+    write_table(earlier(run.session(), config, with_ngrams), rows, EARLIER)
+    write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
+    if fingerprint(model=version_of(config)) != run.fingerprints["earlier model"]:
+        raise InputError(f"{config.path}: changed while it was read; run again when nothing publishes to it")
+    return {"words": storage.count_rows(words), "with_ngrams": with_ngrams, "is_run": is_run(config)}
+
+
+def make_vocabulary(run: Run) -> dict[str, Any]:
+    """The words that get a vector, numbered from the most frequent."""
+    before = storage.join(run.uri("earlier"), "vocabulary") if run.config.warm_start.path else ""
+    words = vocabulary(
+        run.session(), run.uri("word_counts"), run.config.vocabulary, before, run.config.warm_start.keep_words
+    )
+    write_table(words, run.uri("vocabulary"), VOCABULARY)
+    size, tokens = vocabulary_summary(run.uri("vocabulary"))
+    if before:
+        tokens = corpus_tokens(run.session(), run.uri("word_counts"), run.uri("vocabulary"))
+    if tokens == 0:
+        raise InputError(
+            f"no word of the corpus occurs {run.config.vocabulary.min_count} times or more; "
+            "lower vocabulary.min_count, or give more text"
+        )
+    return {"words": size, "tokens": tokens}
+
+
+def make_encoded(run: Run) -> dict[str, Any]:
+    """The corpus as word ids, in pieces spread over buckets."""
+    buckets = run.config.encoded.buckets
+    if buckets == "auto":
+        buckets = encoding.auto_buckets(run.records["vocabulary"]["tokens"])
+    files = encoding.file_count(run.records["vocabulary"]["tokens"], buckets)
+    corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
+    pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), run.config.encoded, buckets, files)
+    write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
+    return {"buckets": buckets}
+
+
+def make_bucket_counts(run: Run) -> dict[str, Any]:
+    """Tokens of each bucket, from which shards and slices are cut."""
+    counts = encoding.bucket_counts(run.session(), run.uri("encoded"), run.records["encoded"]["buckets"])
+    write_table(counts, run.uri("bucket_counts"), BUCKET_COUNTS)
+    tokens = int(bucket_tokens(run).sum())
+    if tokens != run.records["vocabulary"]["tokens"]:
+        raise InputError(
+            f"the corpus changed while it was read: {run.records['vocabulary']['tokens']} tokens were counted, "
+            f"{tokens} encoded; run again when nothing writes to it"
+        )
+    return {"tokens": tokens}
+
+
+def make_ngram_buckets(run: Run) -> dict[str, Any]:
+    """The buckets that the vocabulary's character n-grams fall into: rows of the model, beside the words' own."""
+    uri = run.uri("ngram_buckets")
+    buckets = ngram_buckets(run.session(), run.uri("vocabulary"), run.config.subwords, run.config.training.cpu_target)
+    write_table(buckets, uri, NGRAM_BUCKETS)
+    return {"ngrams": storage.count_rows(uri)}
+
+
+def make_initial(run: Run) -> dict[str, Any]:
+    """The parameters before the first round, from the earlier model."""
+    training = resolved_training(run)
+    check_dimensions(storage.join(run.uri("earlier"), "rows"), run.config.warm_start, training.dimensions)
+    start = Start(
+        training=training,
+        shapes=shapes_of(run, training),
+        vocabulary_uri=run.uri("vocabulary"),
+        subwords=subword_tables(run),
+        earlier_uri=storage.join(run.uri("earlier"), "rows"),
+        earlier_vocabulary_uri=storage.join(run.uri("earlier"), "vocabulary"),
+    )
+    write_table(initial_parameters(run.session(), start), run.uri("initial"), PARAMETERS)
+    return {}
+
+
+def make_rounds(run: Run) -> dict[str, Any]:
+    """The training itself: the last round's parameters, and the metrics of all."""
+    counted = run.records["vocabulary"]
+    training = resolved_training(run)
+    log_start("rounds", **asdict(training))
+    check_vocabulary(training, counted["words"])
+    rounds = plan_rounds(bucket_tokens(run), training)
+    job = RoundJob(
+        training=training,
+        round=rounds[0],
+        total_tokens=counted["tokens"] * training.epochs,
+        shapes=shapes_of(run, training),
+        vocabulary_uri=run.uri("vocabulary"),
+        subwords=subword_tables(run),
+        encoded_uri=run.uri("encoded"),
+        parameters_uri=run.uri("initial") if run.config.warm_start.path else None,
+        changes_uri="",
+        places=(),
+        threads=1,
+    )
+    uri, metrics = run_rounds(run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round)
+    return {"parameters": uri, "metrics": metrics, "training": asdict(training)}
+
+
+def bucket_tokens(run: Run) -> np.ndarray:
+    """int64 (buckets,): tokens of each bucket."""
+    table = storage.read_table(run.uri("bucket_counts"))
+    tokens = np.zeros(run.records["encoded"]["buckets"], np.int64)
+    np.add.at(tokens, table["bucket"].to_numpy(), table["tokens"].to_numpy())
+    return tokens
+
+
+def resolved_training(run: Run) -> TrainingConfig:
+    """The training's settings without `auto`: from the run that this one resumes, or worked out and kept."""
+    uri = storage.join(run.uri("rounds"), "_resolved.json")
+    if storage.exists(uri):
+        return TrainingConfig(**json.loads(storage.read_text(uri)))
+    counted, config = run.records["vocabulary"], run.config
+    training = resolve(config.training, counted["tokens"], counted["words"], config.warm_start, config.subwords.enabled)
+    storage.write_text(uri, json.dumps(asdict(training), indent=2) + "\n")
+    return training

@@ -1,0 +1,80 @@
+"""One run on one output, and what several of its steps ask of it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from w2vspark.base import staging, storage
+from w2vspark.base.config import Config, TrainingConfig
+from w2vspark.base.lock import OutputLock
+from w2vspark.base.log import log_end
+from w2vspark.progress import Progress
+from w2vspark.stages.ngrams import SubwordTables
+from w2vspark.stages.session import build_session
+from w2vspark.stages.shared_storage import check_executors
+from w2vspark.stages.words import Words
+from w2vspark.stages.worker_errors import worker_errors
+from w2vspark.training.plan import MatrixShape, matrix_shapes
+
+
+@dataclass(slots=True)
+class Run:
+    """One run on one output: its configuration, the tables' fingerprints and records."""
+
+    config: Config
+    output: str  # absolute URI
+    progress: Progress
+    lock: OutputLock
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    started_session: SparkSession | None = None
+
+    def session(self) -> SparkSession:
+        """The Spark session, started when it is first needed; its executors must reach the output folder."""
+        if self.started_session is None:
+            self.progress.stage("starting Spark")
+            began = time.perf_counter()
+            self.started_session = build_session(self.config.spark, "w2vspark")
+            log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
+            with worker_errors():
+                check_executors(self.started_session, self.output)
+        return self.started_session
+
+    def uri(self, table: str) -> str:
+        """Where an intermediate table is."""
+        return staging.table_path(self.output, table, self.fingerprints[table])
+
+
+def words_of(run: Run, passes: int | None = None) -> Words:
+    """How workers turn text into words: with the phrases of so many passes, or of all."""
+    config = run.config.phrases
+    made = range(1, 1 + (len(config.thresholds) if passes is None else passes))
+    return Words(run.config.tokens, tuple(phrases_uri(run, number) for number in made), config.connector_words)
+
+
+def phrases_uri(run: Run, number: int) -> str:
+    """Where a pass's phrases are."""
+    return storage.join(run.uri("phrases"), f"pass-{number}")
+
+
+def subword_tables(run: Run) -> SubwordTables | None:
+    """What makes up each word, as workers read it; None where a word is its own row."""
+    if not run.config.subwords.enabled:
+        return None
+    return SubwordTables(
+        config=run.config.subwords,
+        vocabulary_uri=run.uri("vocabulary"),
+        ngram_buckets_uri=run.uri("ngram_buckets"),
+        ngrams=run.records["ngram_buckets"]["ngrams"],
+        cpu_target=run.config.training.cpu_target,
+    )
+
+
+def shapes_of(run: Run, training: TrainingConfig) -> tuple[MatrixShape, ...]:
+    """The matrices of the run's method. training: resolved."""
+    subwords = subword_tables(run)
+    words = run.records["vocabulary"]["words"]
+    return matrix_shapes(training, words, subwords.ngrams if subwords else 0)
