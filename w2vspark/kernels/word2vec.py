@@ -96,6 +96,14 @@ def _take_outputs(centre, stream, draw, unit, negatives, words, labels, weights,
 
 
 @compiled
+def _prefetch_path(word, text):
+    """Ask for the first 17 nodes and codes of a path, most often all."""
+    first = text.path_starts[word]
+    prefetch_row(text.path_nodes, first, 3)
+    prefetch_row(text.path_codes, first, 3)
+
+
+@compiled
 def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, event):
     """The input rows of the words in reach of place i; returns their number."""
     contexts = 0
@@ -150,6 +158,8 @@ def _train_sentence(
                 text.kept[i + 1], stream, draw, unit, negatives, other, offset(event.labels, slot),
                 offset(event.weights, slot), rule, model, text,
             )  # fmt: skip
+        if rule.loss == HIERARCHY and i + 2 < count:
+            _prefetch_path(text.kept[i + 2], text)
         if subwords:
             _compose_ahead(i, count, window, rule, model, text, parts)
         elif i + window + 1 < count:
