@@ -31,6 +31,11 @@ def update(a, rows, count, target, target_rows, b, outs, first_out, chunks, step
 
 
 @njit
+def update_of_one(a, target, b, outs, first_out, chunks, steps, out_steps):
+    simd.update_block_of_one(a, target, b, outs, first_out, chunks, steps, out_steps)
+
+
+@njit
 def prefetch(a, offset, chunks):
     simd.prefetch_row(a, offset, chunks)
 
@@ -150,6 +155,34 @@ def test_several_blocks_collect_the_inputs_change_apart():
     assert (a == old_a).all(), "the inputs themselves wait until the last block has seen them"
     np.testing.assert_allclose(change, used @ old_b, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, old_b + used.T @ old_a[order].astype(float), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("dimensions", DIMENSIONS)
+def test_the_update_of_one_input_gives_the_bits_of_any_number(dimensions):
+    random = np.random.default_rng(dimensions)
+    a, b, target = padded(random, 1, dimensions), padded(random, 20, dimensions), padded(random, 1, dimensions)
+    stride, first_out = a.shape[1], 5
+    outs, at = random.permutation(20) * stride, np.zeros(1, np.int64)
+    steps = random.uniform(-0.1, 0.1, LANES).astype(np.float32)
+    other_b, other_target = b.copy(), target.copy()
+    update(a.ravel(), at, 1, target.ravel(), at, b.ravel(), outs, first_out, stride // LANES, steps, 0)
+    update_of_one(
+        a.ravel(), other_target.ravel(), other_b.ravel(), outs, first_out, stride // LANES, steps, steps.copy()
+    )
+    assert other_b.tobytes() == b.tobytes() and other_target.tobytes() == target.tobytes()
+
+
+def test_the_update_of_one_input_takes_other_steps_for_the_outputs():
+    random = np.random.default_rng(12)
+    a, b, target = padded(random, 1, 20), padded(random, BLOCK, 20), padded(random, 1, 20)
+    steps, out_steps = random.uniform(-0.1, 0.1, (2, LANES)).astype(np.float32)
+    new_target = target + steps[:BLOCK].astype(float) @ b
+    new_b = b + np.outer(out_steps[:BLOCK].astype(float), a)
+    stride = a.shape[1]
+    outs = np.arange(BLOCK) * stride
+    update_of_one(a.ravel(), target.ravel(), b.ravel(), outs, 0, stride // LANES, steps, out_steps)
+    np.testing.assert_allclose(target, new_target, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(b, new_b, rtol=0, atol=2e-6)
 
 
 def test_an_output_row_with_steps_of_zero_keeps_its_bytes():

@@ -23,6 +23,7 @@ from w2vspark.kernels.simd import (
     sum_rows,
     sums_of_eights,
     update_block,
+    update_block_of_one,
     update_block_scaled,
 )
 
@@ -69,12 +70,9 @@ def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
     if rule.cbow:
         sum_rows(inputs, event.input_rows, count, share, event.old, 0, rule.chunks)
         result = _find_steps(event.old, event.own_rows, 1, outputs, blocks, slot, rate, sample, rule, event)
-        _clear_row(event.change, 0, rule.chunks)
         scale = np.float32(1.0) if rule.sum_gradient else share
+        _update_of_one(outputs, blocks, rate, rule, event)
         if rule.adagrad > 0:
-            _scaled_update(
-                event.old, event.own_rows, 1, event.change, event.own_rows, False, outputs, blocks, rate, rule, event
-            )
             square = square_of_row(event.change, 0, rule.chunks) * scale * scale
             for i in range(count):
                 event.scales[i] = _adagrad_scale(inputs, event.input_rows[i], rate, rule) * scale
@@ -82,7 +80,6 @@ def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
                 spread_row(event.change, 0, event.scales[i], inputs, offset(event.input_rows, i), 1, rule.chunks)
                 _add_square(inputs, event.input_rows[i], square, rule)
         else:
-            _update(event.old, event.own_rows, 1, event.change, event.own_rows, outputs, blocks, rule, event)
             spread_row(event.change, 0, scale, inputs, event.input_rows, count, rule.chunks)
         return result
     vectors, rows = inputs, event.input_rows
@@ -140,6 +137,28 @@ def _update(inputs, input_rows, count, targets, target_rows, outputs, blocks, ru
             inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, block * BLOCK, rule.chunks,
             event.logits, block * count * LANES,
         )  # fmt: skip
+
+
+@compiled
+def _update_of_one(outputs, blocks, rate, rule, event):
+    """CBOW: collect the gradient of the mean as it is, and add to the outputs their steps.
+
+    With AdaGrad see _scaled_update. Here an output's gradient is a multiple of the one input, its square one too.
+    """
+    square = square_of_row(event.old, 0, rule.chunks) if rule.adagrad > 0 else np.float32(0.0)
+    _clear_row(event.change, 0, rule.chunks)
+    for block in range(blocks):
+        steps = offset(event.logits, block * LANES)
+        out_steps = steps
+        if rule.adagrad > 0:
+            out_steps = event.scales
+            for k in range(BLOCK):
+                row = event.output_rows[block * BLOCK + k]
+                out_steps[k] = steps[k] * _adagrad_scale(outputs, row, rate, rule)
+                _add_square(outputs, row, steps[k] * steps[k] * square, rule)
+        update_block_of_one(
+            event.old, event.change, outputs, event.output_rows, block * BLOCK, rule.chunks, steps, out_steps
+        )
 
 
 @compiled

@@ -326,6 +326,42 @@ def update_block_scaled(
 
 
 @intrinsic
+def update_block_of_one(
+    typingctx: Any, a: Any, target: Any, b: Any, outs: Any, first_out: Any, chunks: Any, steps: Any, out_steps: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """update_block of one input, the row a: target += sum_k steps[k] * output_k (old), output_k += out_steps[k] * a.
+
+    `target` is another row than a.
+    """
+    signature = types.void(a, target, b, outs, types.int64, types.int64, steps, out_steps)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        a_base, t_base, b_base, outs_base, *step_bases = (
+            _base(context, builder, sig.args[i], args[i]) for i in (0, 1, 2, 3, 6, 7)
+        )
+        b_rows = _offsets(builder, outs_base, args[4], BLOCK)
+        own_steps, out_steps = (
+            [_broadcast(builder, step) for step in _offsets(builder, base, ir.Constant(WIDE, 0), BLOCK)]
+            for base in step_bases
+        )
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            left, moved = _load(builder, a_base, d), _load(builder, t_base, d)
+            for row, own_step, out_step in zip(b_rows, own_steps, out_steps, strict=True):
+                place = builder.add(row, d)
+                old = _load(builder, b_base, place)
+                moved = _fma(builder, own_step, old, moved)
+                _store(builder, _fma(builder, out_step, left, old), b_base, place)
+            _store(builder, moved, t_base, d)
+            return []
+
+        _chunk_loop(builder, args[5], [], chunk)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> tuple[Signature, Callable[..., Value]]:
     """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < BLOCK; the next two are set to 0."""
     signature = types.void(floats, types.int64, out, types.int64)

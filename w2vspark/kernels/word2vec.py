@@ -66,6 +66,17 @@ def _take_outputs(centre, stream, draw, unit, negatives, words, labels, weights,
 
 
 @compiled
+def _prefetch_path(i, count, text):
+    """Ask for the first 17 nodes and codes (most often all) of the path of place i, and for where the next one is."""
+    if i + 1 < count:
+        prefetch_row(text.path_starts, text.kept[i + 1], 1)
+    if i < count:
+        first = text.path_starts[text.kept[i]]
+        prefetch_row(text.path_nodes, first, 3)
+        prefetch_row(text.path_codes, first, 3)
+
+
+@compiled
 def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, event):
     """The input rows of the words in reach of place i; returns their number."""
     contexts = 0
@@ -120,6 +131,8 @@ def _train_sentence(
                 text.kept[i + 1], stream, draw, unit, negatives, other, offset(event.labels, slot),
                 offset(event.weights, slot), rule, model, text,
             )  # fmt: skip
+        if rule.loss == HIERARCHY:
+            _prefetch_path(i + 2, count, text)
         if subwords:
             _compose_ahead(i, count, window, rule, model, text, parts)
         elif i + window + 1 < count:
