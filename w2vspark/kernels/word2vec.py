@@ -11,7 +11,7 @@ import numpy as np
 from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.events import NEGATIVES, SOFTMAX, Event, Rule, train_event
+from w2vspark.kernels.events import HIERARCHY, NEGATIVES, SOFTMAX, Event, Rule, train_event
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.simd import BLOCK, LANES, offset, pointer_to, prefetch_row
