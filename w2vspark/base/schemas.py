@@ -168,24 +168,29 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Rows that a shard needs of a block (offsets: int32 places in it), sent to the place that combines the block; and these
-# rows with their values (float32, as in PARAMETERS), sent to the shard.
+# Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place; and of each
+# block these rows' values (float32, as in PARAMETERS, in the order of the ids from first_id on), sent to the shard.
 ROWS_WANTED = pa.schema(
     [
         pa.field("place", pa.int32(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("matrix", pa.string(), nullable=False),
-        pa.field("first_id", pa.int64(), nullable=False),
-        pa.field("offsets", pa.binary(), nullable=False),
+        pa.field("ids", pa.binary(), nullable=False),
     ]
 )
 ROWS_SENT = pa.schema(
-    [pa.field("target", pa.int32(), nullable=False), *list(ROWS_WANTED)[1:], pa.field("values", pa.binary())]
+    [
+        pa.field("target", pa.int32(), nullable=False),
+        pa.field("shard", pa.int32(), nullable=False),
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("first_id", pa.int64(), nullable=False),
+        pa.field("values", pa.binary(), nullable=False),
+    ]
 )
 
-# What a shard changed (new - old; of a single shard the new rows) in each block, in a file of its own on the way to the
-# combination. touched: int32 places of the changed rows in the block; updates: int32, how often each was updated;
-# values: their changes.
+# What a shard changed (new - old; of a single shard the new rows), a batch for each block, in an Arrow file of its own
+# on the way to the combination. touched: int32 places of the changed rows in the block; updates: int32, how often each
+# was updated; values: their changes.
 CHANGES = pa.schema(
     [
         pa.field("touched", pa.binary(), nullable=False),

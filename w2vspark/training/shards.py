@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
@@ -61,7 +60,7 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
     for shape, blocks, number in mine:
         for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
             at = number + blocks.index((first, len(block)))
-            _combine_block([file.read_row_group(at) for file in files], job.training, shape, block)
+            _combine_block([file.get_batch(at) for file in files], job.training, shape, block)
             yield parameter_row(shape.name, first, block)
 
 
@@ -179,16 +178,13 @@ def _block_changes(matrix: Matrix, job: RoundJob) -> Iterator[BlockChanges]:
 
 
 def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockChanges]]) -> str:
-    """Write the shard's changes, a row group a block in the order of (matrix, first row); return the file's URI.
+    """Write the shard's changes, a batch a block in the order of (matrix, first row); return the file's URI.
 
     Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read. A
     single shard writes the new rows themselves: there is nothing to combine, and a difference would be rounded.
     """
-    uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.parquet")
-    with (
-        storage.open_for_writing(uri) as sink,
-        pq.ParquetWriter(sink, CHANGES, compression="none", use_dictionary=False, write_statistics=False) as writer,
-    ):
+    uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.arrow")
+    with storage.open_for_writing(uri) as sink, pa.ipc.new_file(sink, CHANGES) as writer:
         for of_matrix in changes:
             for block in of_matrix:
                 check_finite(block.matrix, block.first, block.new)
@@ -198,25 +194,32 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
     return uri
 
 
-def _open_changes(uri: str) -> pq.ParquetFile:
+def _open_changes(uri: str) -> pa.RecordBatchFileReader:
     fs, path = storage.filesystem(uri)
-    return pq.ParquetFile(fs.open_input_file(path))
+    return pa.ipc.open_file(fs.open_input_file(path))
 
 
-def _combine_block(shards: list[pa.Table], training: TrainingConfig, shape: MatrixShape, block: np.ndarray) -> None:
+def _combine_block(
+    shards: list[pa.RecordBatch], training: TrainingConfig, shape: MatrixShape, block: np.ndarray
+) -> None:
     """Add the combined change of all shards to a block, float32 (rows, shape.width), in place."""
+    found = [[np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES] for row in shards]
     if len(shards) == 1:
-        (row,) = shards
-        touched, _, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
+        ((touched, _, values),) = found
         block[touched] = values.reshape(touched.size, shape.width)
         return
-    changes = np.zeros((len(shards), *block.shape), np.float32)
-    updates = np.zeros((len(shards), len(block)), np.int32)
-    for replica, row in enumerate(shards):
-        touched, counts, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
-        changes[replica, touched] = values.reshape(touched.size, shape.width)
-        updates[replica, touched] = counts
-    combine_changes(training.combine, changes, updates, block, shape.state)
+    held = np.zeros(len(block), bool)
+    for touched, _, _ in found:
+        held[touched] = True
+    place = np.cumsum(held) - 1  # of each row among those that any shard touched
+    rows = block[held]
+    changes = np.zeros((len(shards), *rows.shape), np.float32)
+    updates = np.zeros((len(shards), len(rows)), np.int32)
+    for replica, (touched, counts, values) in enumerate(found):
+        changes[replica, place[touched]] = values.reshape(touched.size, shape.width)
+        updates[replica, place[touched]] = counts
+    combine_changes(training.combine, changes, updates, rows, shape.state)
+    block[held] = rows
 
 
 _CHANGE_TYPES = (("touched", np.int32), ("updates", np.int32), ("values", np.float32))

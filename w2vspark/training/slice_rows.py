@@ -21,6 +21,8 @@ from w2vspark.training.parameters import one_row, read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 from w2vspark.training.shards import BlockChanges, read_counts, read_slice, send_changes, train_parts
 
+SentRows = tuple[str, int, pa.Buffer]  # of schemas.ROWS_SENT: matrix, first_id and values
+
 
 @dataclass(slots=True)
 class Share:
@@ -36,60 +38,61 @@ def share_of(shard: int, job: RoundJob) -> Share:
     total = int(counts.sum())
     slices = [read_slice(job.encoded_uri, *part.ranges[shard]) for part in job.round.parts]
     pools = [word2vec.draw_pool(cumulative, job.training, part, shard) for part in job.round.parts]
-    words = np.unique(np.concatenate([*(text.ids[text.ids >= 0] for text in slices), *pools])).astype(np.int64)
+    held = np.zeros(counts.size, bool)
+    for text, pool in zip(slices, pools, strict=True):
+        held[text.ids[text.ids >= 0]] = True
+        held[pool] = True
+    words = np.flatnonzero(held)
+    places = np.cumsum(held, dtype=np.int32) - 1  # in words
     keep = keep_thresholds(counts[words], job.training.subsample, total)
     parts = []
     for text, pool in zip(slices, pools, strict=True):
-        places = np.searchsorted(words, text.ids).astype(np.int32)
-        places[text.ids < 0] = -1
-        parts.append((replace(text, ids=places), Tables(keep, pool_table(np.searchsorted(words, pool)))))
+        ids = np.where(text.ids >= 0, places[text.ids], np.int32(-1))
+        parts.append((replace(text, ids=ids), Tables(keep, pool_table(places[pool]))))
     return Share(words, parts)
 
 
 def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Which rows of which blocks a shard needs, as schemas.ROWS_WANTED, each sent to the place that has the block."""
+    """Which rows a shard needs, as schemas.ROWS_WANTED: to each place those of its blocks."""
     words = share_of(shard, job).words
     for index, place in enumerate(job.places):
         for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), index):
-            for first, rows in blocks:
-                own = words[np.searchsorted(words, first) : np.searchsorted(words, first + rows)]
-                if own.size:
-                    offsets = (own - first).astype(np.int32).tobytes()
-                    found = {"place": place, "shard": shard, "matrix": shape.name, "first_id": first}
-                    yield one_row(ROWS_WANTED, **found, offsets=offsets)
+            first, last = np.searchsorted(words, (blocks[0][0], sum(blocks[-1])))
+            if first < last:
+                ids = words[first:last].astype(np.int32).tobytes()
+                yield one_row(ROWS_WANTED, place=place, shard=shard, matrix=shape.name, ids=ids)
 
 
 def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
     """The wanted rows of one place's blocks, as schemas.ROWS_SENT. targets: the key of each shard's partition."""
-    by_block: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for row in wanted:
-        by_block.setdefault((row["matrix"], row["first_id"]), []).append(row)
     for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), job.places.index(wanted[0]["place"])):
+        ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
         for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
-            for row in by_block.get((shape.name, first), []):
-                values = block[np.frombuffer(row["offsets"], np.int32)].tobytes()
-                yield one_row(ROWS_SENT, **row, target=targets[row["shard"]], values=values)
+            sent = []
+            for shard, rows in ids.items():
+                own = rows[slice(*np.searchsorted(rows, (first, first + len(block))))]
+                if own.size:
+                    found = {"target": targets[shard], "shard": shard, "matrix": shape.name, "first_id": int(own[0])}
+                    sent.append(found | {"values": block[own - first].tobytes()})
+            if sent:
+                yield pa.RecordBatch.from_pylist(sent, ROWS_SENT)
 
 
-def local_matrices(rows: list[dict[str, Any]], share: Share, job: RoundJob) -> list[Matrix]:
-    """The rows that a shard was sent as matrices, with as many rows as it has words."""
-    matrices = []
-    for shape in job.shapes:
-        matrix = make_matrix(replace(shape, rows=share.words.size), int(job.training.lanes))
-        for row in rows:
-            if row["matrix"] == shape.name:
-                offsets = np.frombuffer(row["offsets"], np.int32)
-                first = int(np.searchsorted(share.words, row["first_id"] + int(offsets[0])))
-                matrix.write(first, np.frombuffer(row["values"], np.float32).reshape(offsets.size, shape.width))
-        matrices.append(matrix)
-    return matrices
+def local_matrices(rows: list[SentRows], share: Share, job: RoundJob) -> list[Matrix]:
+    """The rows that a shard was sent as matrices, with as many rows as it has words. Takes them out of the list."""
+    shapes = [replace(shape, rows=share.words.size) for shape in job.shapes]
+    matrices = {shape.name: make_matrix(shape, int(job.training.lanes)) for shape in shapes}
+    while rows:
+        name, first_id, values = rows.pop()
+        block = np.frombuffer(values, np.float32).reshape(-1, matrices[name].shape.width)
+        matrices[name].write(int(np.searchsorted(share.words, first_id)), block)
+    return list(matrices.values())
 
 
-def train_rows(shard: int, rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Train a shard with the rows that it was sent; rows of schemas.CHANGE_FILES."""
+def train_rows(shard: int, rows: list[SentRows], job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """Train a shard with the rows that it was sent, which are taken out of the list; rows of schemas.CHANGE_FILES."""
     share = share_of(shard, job)
     matrices = local_matrices(rows, share, job)
-    rows.clear()  # their values are in the matrices now
     old = [matrix.read(slice(0, share.words.size)) for matrix in matrices]
     metrics = train_parts(shard, job, matrices, share.parts)
     changes = (
