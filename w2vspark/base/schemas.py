@@ -168,8 +168,7 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place; and of each
-# block these rows' values (float32, as in PARAMETERS, in the order of the ids from first_id on), sent to the shard.
+# Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place.
 ROWS_WANTED = pa.schema(
     [
         pa.field("place", pa.int32(), nullable=False),
@@ -178,13 +177,24 @@ ROWS_WANTED = pa.schema(
         pa.field("ids", pa.binary(), nullable=False),
     ]
 )
+
+# Rows of blocks on the way to shards, in an Arrow file of each place; every batch is for one shard. values: float32, as
+# in PARAMETERS, of the ids that the shard wanted of a block, from first_id on.
 ROWS_SENT = pa.schema(
+    [
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("first_id", pa.int64(), nullable=False),
+        pa.field("values", pa.large_binary(), nullable=False),
+    ]
+)
+
+# Which batches (int32) of which file are for a shard.
+ROW_FILES = pa.schema(
     [
         pa.field("target", pa.int32(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
-        pa.field("matrix", pa.string(), nullable=False),
-        pa.field("first_id", pa.int64(), nullable=False),
-        pa.field("values", pa.binary(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("batches", pa.binary(), nullable=False),
     ]
 )
 

@@ -183,7 +183,11 @@ def scan_table(
     """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
-            columns=_listed(columns), filter=_expression(filters), batch_readahead=2, fragment_readahead=files_ahead
+            columns=_listed(columns),
+            filter=_expression(filters),
+            batch_readahead=2,
+            fragment_readahead=files_ahead,
+            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # would hold a file's columns whole
         )
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
-from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS, ROWS_SENT, ROWS_WANTED
+from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS, ROW_FILES, ROWS_WANTED
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema, write_table
@@ -27,6 +27,7 @@ _WRITE_OPTIONS = {
     "parquet.enable.dictionary": "false",
     "parquet.block.size": str(16 << 20),
     "parquet.page.size": str(8 << 20),
+    "parquet.page.size.row.check.min": "4",  # a row is large; sizes would be looked at after a hundred
 }
 Progress = Callable[[int, int, list[dict[str, Any]], float], None]
 
@@ -73,9 +74,9 @@ def run_rounds(
 def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
     """One round as a lazy frame of PARAMETERS.
 
-    A task per shard trains; with several shards, a task per run of blocks combines. The changes themselves go from
-    worker to worker as files: through Spark's shuffle they cost twice the CPU of all the rest of a round. What is
-    shuffled is their names, which come from the attempt that succeeded.
+    A task per shard trains; with several shards, a task per run of blocks combines. The changes themselves, and rows
+    that are sent to shards, go from worker to worker as files: through Spark's shuffle they cost twice the CPU of all
+    the rest of a round. What is shuffled is their names, which come from the attempt that succeeded.
     """
     shards = int(job.training.shards)
     numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
@@ -83,7 +84,7 @@ def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
         targets = placement_keys(shards)
         wanted = numbers.mapInArrow(partial(want_rows, job=job), spark_schema(ROWS_WANTED))
         send = partial(send_wanted_rows, job=job, targets=targets)
-        sent = wanted.repartition(len(job.places), "place").mapInArrow(send, spark_schema(ROWS_SENT))
+        sent = wanted.repartition(len(job.places), "place").mapInArrow(send, spark_schema(ROW_FILES))
         of_shard = sent.repartition(shards, "target")
         files = of_shard.mapInArrow(partial(train_sent_rows, job=job), spark_schema(CHANGE_FILES))
     elif shards == 1:

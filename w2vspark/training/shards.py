@@ -56,7 +56,7 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
     mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
     if not mine:
         return
-    files = [_open_changes(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
+    files = [open_arrow(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
     for shape, blocks, number in mine:
         for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
             at = number + blocks.index((first, len(block)))
@@ -194,7 +194,8 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
     return uri
 
 
-def _open_changes(uri: str) -> pa.RecordBatchFileReader:
+def open_arrow(uri: str) -> pa.RecordBatchFileReader:
+    """An Arrow file, whose batches are read one at a time."""
     fs, path = storage.filesystem(uri)
     return pa.ipc.open_file(fs.open_input_file(path))
 

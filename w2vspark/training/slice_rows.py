@@ -2,26 +2,29 @@
 
 Three steps of one Spark query. A task for each shard finds the words of its slices and draws its pools of negatives; a
 task for each run of blocks takes the wanted rows out of them; the task that trains numbers the words that it got anew,
-from 0, and goes on as if they were the whole vocabulary.
+from 0, and goes on as if they were the whole vocabulary. As with changes, what Spark shuffles is which file has them.
 """
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base.schemas import ROWS_SENT, ROWS_WANTED
+from w2vspark.base import storage
+from w2vspark.base.schemas import ROW_FILES, ROWS_SENT, ROWS_WANTED
 from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import one_row, read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
-from w2vspark.training.shards import BlockChanges, read_counts, read_slice, send_changes, train_parts
+from w2vspark.training.shards import BlockChanges, open_arrow, read_counts, read_slice, send_changes, train_parts
 
-SentRows = tuple[str, int, pa.Buffer]  # of schemas.ROWS_SENT: matrix, first_id and values
+WAITING_BYTES = 32 << 20  # of rows in memory until they are written
 
 
 @dataclass(slots=True)
@@ -64,35 +67,60 @@ def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
 
 
 def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
-    """The wanted rows of one place's blocks, as schemas.ROWS_SENT. targets: the key of each shard's partition."""
-    for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), job.places.index(wanted[0]["place"])):
-        ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
-        for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
-            sent = []
-            for shard, rows in ids.items():
-                own = rows[slice(*np.searchsorted(rows, (first, first + len(block))))]
-                if own.size:
-                    found = {"target": targets[shard], "shard": shard, "matrix": shape.name, "first_id": int(own[0])}
-                    sent.append(found | {"values": block[own - first].tobytes()})
-            if sent:
-                yield pa.RecordBatch.from_pylist(sent, ROWS_SENT)
+    """Write the wanted rows of one place's blocks to a file, and tell the shards where theirs are: schemas.ROW_FILES.
+
+    targets: the key of each shard's partition. A batch has some neighbouring blocks' rows for one shard.
+    """
+    uri = storage.join(job.changes_uri, f"rows-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+    waiting: dict[int, list[dict[str, Any]]] = {row["shard"]: [] for row in wanted}
+    batches: dict[int, list[int]] = {shard: [] for shard in waiting}
+    with storage.open_for_writing(uri) as sink, pa.ipc.new_file(sink, ROWS_SENT) as writer:
+        numbers = count()
+
+        def write() -> None:
+            for shard, rows in waiting.items():
+                if rows:
+                    writer.write_batch(pa.RecordBatch.from_pylist(rows, ROWS_SENT))
+                    batches[shard].append(next(numbers))
+                    rows.clear()
+
+        size = 0
+        for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), job.places.index(wanted[0]["place"])):
+            ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
+            for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
+                for shard, rows in ids.items():
+                    own = rows[slice(*np.searchsorted(rows, (first, first + len(block))))]
+                    if own.size:
+                        values = block[own - first].tobytes()
+                        waiting[shard].append({"matrix": shape.name, "first_id": int(own[0]), "values": values})
+                        size += len(values)
+                if size > WAITING_BYTES:
+                    write()
+                    size = 0
+        write()
+    for shard, found in batches.items():
+        of_shard = {"target": targets[shard], "shard": shard, "batches": np.array(found, np.int32).tobytes()}
+        yield one_row(ROW_FILES, file=uri, **of_shard)
 
 
-def local_matrices(rows: list[SentRows], share: Share, job: RoundJob) -> list[Matrix]:
-    """The rows that a shard was sent as matrices, with as many rows as it has words. Takes them out of the list."""
+def local_matrices(files: list[dict[str, Any]], share: Share, job: RoundJob) -> list[Matrix]:
+    """The rows that a shard was sent as matrices, with as many rows as it has words. files: rows of ROW_FILES."""
     shapes = [replace(shape, rows=share.words.size) for shape in job.shapes]
     matrices = {shape.name: make_matrix(shape, int(job.training.lanes)) for shape in shapes}
-    while rows:
-        name, first_id, values = rows.pop()
-        block = np.frombuffer(values, np.float32).reshape(-1, matrices[name].shape.width)
-        matrices[name].write(int(np.searchsorted(share.words, first_id)), block)
+    for file in files:
+        with open_arrow(file["file"]) as reader:
+            for number in np.frombuffer(file["batches"], np.int32).tolist():
+                for name, first_id, values in zip(*reader.get_batch(number).columns, strict=True):
+                    matrix = matrices[name.as_py()]
+                    block = np.frombuffer(values.as_buffer(), np.float32).reshape(-1, matrix.shape.width)
+                    matrix.write(int(np.searchsorted(share.words, first_id.as_py())), block)
     return list(matrices.values())
 
 
-def train_rows(shard: int, rows: list[SentRows], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Train a shard with the rows that it was sent, which are taken out of the list; rows of schemas.CHANGE_FILES."""
+def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
+    """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
     share = share_of(shard, job)
-    matrices = local_matrices(rows, share, job)
+    matrices = local_matrices(files, share, job)
     old = [matrix.read(slice(0, share.words.size)) for matrix in matrices]
     metrics = train_parts(shard, job, matrices, share.parts)
     changes = (

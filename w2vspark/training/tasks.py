@@ -3,6 +3,9 @@
 import gc
 import sys
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,7 +18,6 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
     _begin(job, job.threads)
     from w2vspark.training.shards import train_shard
 
-    pa.default_memory_pool().release_unused()  # what earlier stages left in this worker
     for batch in batches:
         for shard in batch.column(0).to_pylist():
             yield from train_shard(shard, job)
@@ -34,27 +36,21 @@ def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.R
 def send_wanted_rows(
     batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of ROWS_WANTED -> rows of ROWS_SENT, for each place that this task was given."""
+    """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each place that this task was given."""
     _begin(job, 1)
     from w2vspark.training.slice_rows import send_rows
 
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    for place in sorted({row["place"] for row in rows}):
-        yield from send_rows([row for row in rows if row["place"] == place], job, targets)
+    for rows in _by(batches, "place"):
+        yield from send_rows(rows, job, targets)
 
 
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of ROWS_SENT -> rows of CHANGE_FILES, for each shard that this task was given."""
+    """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
     _begin(job, job.threads)
-    from w2vspark.training.slice_rows import SentRows, train_rows
+    from w2vspark.training.slice_rows import train_rows
 
-    rows: dict[int, list[SentRows]] = {}
-    for batch in batches:
-        names, first_ids = batch["matrix"].to_pylist(), batch["first_id"].to_pylist()
-        for at, shard in enumerate(batch["shard"].to_pylist()):
-            rows.setdefault(shard, []).append((names[at], first_ids[at], batch["values"][at].as_buffer()))
-    for shard in sorted(rows):
-        yield from train_rows(shard, rows[shard], job)
+    for rows in _by(batches, "shard"):
+        yield from train_rows(rows[0]["shard"], rows, job)
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
@@ -62,15 +58,21 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
     _begin(job, 1)
     from w2vspark.training.shards import combine_files
 
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    for place in sorted({row["place"] for row in rows}):
-        yield from combine_files([row for row in rows if row["place"] == place], job)
+    for rows in _by(batches, "place"):
+        yield from combine_files(rows, job)
+
+
+def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[str, Any]]]:
+    """All rows, in groups with the same value of a column."""
+    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter(column))
+    return (list(group) for _, group in groupby(rows, key=itemgetter(column)))
 
 
 def _begin(job: RoundJob, threads: int) -> None:
     """What comes before any kernel is imported."""
     cpu_target.pin(job.training.cpu_target)
     pa.set_cpu_count(threads)
+    pa.default_memory_pool().release_unused()  # what earlier tasks left in this worker
     if gc.get_freeze_count() == 0 and "numba" in sys.modules:
         # Spark collects garbage after every task: some 60 ms for what numba and the kernels are made of.
         gc.freeze()
