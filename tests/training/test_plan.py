@@ -214,9 +214,13 @@ def test_several_shards_train_with_adagrad_and_one_without(shards, optimizer, ra
 def test_a_large_model_is_read_by_slices_with_pools_that_grow_with_them():
     assert resolve(TrainingConfig(), 10**9, 1_000_000).rows == "all"
     assert resolve(TrainingConfig(), 10**9, 1_000_000).negative_pool == 0
-    large = [resolve(TrainingConfig(shards=4), tokens, 6_000_000) for tokens in (10**7, 10**9, 10**10)]
+    large = [resolve(TrainingConfig(shards=4), tokens, 20_000_000) for tokens in (10**7, 10**8, 10**9)]
     assert [settled.rows for settled in large] == ["slice"] * 3
     assert large[0].negative_pool == 62_500 < large[1].negative_pool < large[2].negative_pool
+    # A slice of 64 million tokens has a pool of 16 million: to send as many rows as there are saves nothing.
+    assert resolve(TrainingConfig(shards=4), 10**10, 20_000_000).rows == "all"
+    assert resolve(TrainingConfig(shards=4), 10**10, 100_000_000).rows == "slice"
+    assert resolve(TrainingConfig(shards=4, rows="slice"), 10**10, 20_000_000).negative_pool > 10**7
     assert resolve(TrainingConfig(method="cbow-hs"), 10**9, 6_000_000).rows == "all"
     assert resolve(TrainingConfig(), 10**9, 6_000_000, subwords=True).rows == "all"
 

@@ -24,8 +24,9 @@ ROUND_TOKENS = 60_000_000
 FEW_ROUNDS, MANY_ROUNDS = 10, 20
 # Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
 SHARD_TOKENS = 1_250_000_000
-# A model up to this size is read whole by every worker: at D = 100 some 5 million words.
-ALL_ROWS_BYTES = 4_000_000_000
+# A model up to this size is read whole by every worker: at D = 100 some 2.5 million words. A larger one too, where a
+# slice needs more than a share of its words: to send them would save nothing.
+ALL_ROWS_BYTES, SENT_SHARE = 2_000_000_000, 0.5
 # Words drawn for a slice, as a share of its tokens: with a tenth, quality falls; at least so many.
 POOL_SHARE, LEAST_POOL = 0.25, 50_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
@@ -43,7 +44,8 @@ NEGATIVES = 5
 # Blocks of rows, the unit in which parameters are stored and combined.
 BLOCK_BYTES = 4 << 20
 # A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
-TABLES_BYTES, TABLES_BYTES_HS = 60, 220
+# A slice's worker keeps counts and cumulative noise of all words, and marks those that it needs.
+TABLES_BYTES, TABLES_BYTES_HS, TABLES_BYTES_SLICE = 60, 220, 24
 SLICE_WORDS = 40.0  # times the root of a slice's tokens: its different words, by Heaps' law
 PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 
@@ -240,13 +242,15 @@ def resolve(
         rate = rate * WARM_RATE if warm_start.learning_rate == "auto" else warm_start.learning_rate
     merge = LANE_TOKENS if training.lane_merge_tokens == "auto" else training.lane_merge_tokens
     held, pool = training.rows, training.negative_pool
+    slices = int(shards) * max(1, round(float(rounds)))
+    wanted = max(LEAST_POOL, int(POOL_SHARE * tokens / slices)) if pool == "auto" else pool
     if held == "auto":
         shapes = matrix_shapes(replace(training, optimizer=optimizer), words)
         large = sum(shape.bytes for shape in shapes) > ALL_ROWS_BYTES
-        held = "slice" if large and training.loss == "ns" and not subwords else "all"
+        saves = _slice_words(tokens / slices, wanted) < SENT_SHARE * words
+        held = "slice" if large and saves and training.loss == "ns" and not subwords else "all"
     if pool == "auto":
-        slices = int(shards) * max(1, round(float(rounds)))
-        pool = max(LEAST_POOL, int(POOL_SHARE * tokens / slices)) if held == "slice" else 0
+        pool = wanted if held == "slice" else 0
     negatives = training.negatives
     if negatives == "auto":
         negatives = NEGATIVES if training.loss == "ns" else 0
@@ -264,6 +268,11 @@ def resolve(
     )
 
 
+def _slice_words(tokens: float, pool: int) -> float:
+    """Different words that a slice and its pool have, roughly; there may be fewer."""
+    return SLICE_WORDS * math.sqrt(tokens) + pool
+
+
 def worker_bytes(training: TrainingConfig, shapes: tuple[MatrixShape, ...], words: int, tokens: int) -> int:
     """Memory that a training worker needs at its peak.
 
@@ -274,9 +283,10 @@ def worker_bytes(training: TrainingConfig, shapes: tuple[MatrixShape, ...], word
     copies = lanes + 1 if lanes > 1 else 1
     slices = int(training.shards) * max(1, round(float(training.rounds_per_epoch)))
     share = 1.0  # of the rows
-    if training.rows == "slice":
-        held = SLICE_WORDS * math.sqrt(tokens / slices) + int(training.negative_pool)
-        share, copies = min(1.0, held / words), copies + 1  # once more as they were sent
     of_word = TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES
+    if training.rows == "slice":
+        held = _slice_words(tokens / slices, int(training.negative_pool))
+        share, copies = min(1.0, held / words), copies + 1  # once more as they were before the round
+        of_word = TABLES_BYTES_SLICE
     rows = sum(shape.bytes + 4 * shape.rows for shape in shapes)
     return PROCESS_BYTES + int(copies * share * rows) + of_word * words + 2 * 4 * tokens // slices
