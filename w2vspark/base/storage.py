@@ -175,17 +175,22 @@ def read_table(uri: str, columns: Sequence[str] | None = None, filters: Filters 
 
 
 def scan_table(
-    uri: str, columns: Sequence[str] | None = None, filters: Filters | None = None, files_ahead: int = 1
+    uri: str,
+    columns: Sequence[str] | None = None,
+    filters: Filters | None = None,
+    files_ahead: int = 1,
+    batches_ahead: int = 2,
 ) -> Iterator[pa.RecordBatch]:
     """As read_table, batch by batch, for tables that should not be in memory at once.
 
-    files_ahead: how many files are opened side by side; many where most have no row that passes.
+    files_ahead: how many files are opened side by side; many where most have no row that passes. batches_ahead: how
+    many are read while one is used; none where they are large.
     """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
             filter=_expression(filters),
-            batch_readahead=2,
+            batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
             fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # would hold a file's columns whole
         )

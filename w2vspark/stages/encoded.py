@@ -229,10 +229,11 @@ def _bucket(doc_id: str, piece: int, buckets: int) -> int:
 
 def _word_ids(uri: str) -> WordIds:
     # Workers outlive a job, and a table may be written again at the same place: under other file names.
-    return _read_word_ids(uri, tuple(list_names(uri)))
+    return read_word_ids(uri, tuple(list_names(uri)))
 
 
 @functools.lru_cache(maxsize=1)
-def _read_word_ids(uri: str, _files: tuple[str, ...]) -> WordIds:
+def read_word_ids(uri: str, _files: tuple[str, ...]) -> WordIds:
+    """The vocabulary as a worker keeps it, until read_word_ids.cache_clear()."""
     table = read_table(uri, columns=["word", "id"])
     return WordIds(table["word"], table["id"].to_numpy())

@@ -18,7 +18,7 @@ def scan_blocks(uri: str, matrix: str, first: int, last: int) -> Iterator[tuple[
     storage.read_table does.
     """
     wanted = [("matrix", "==", matrix), ("first_id", ">=", first), ("first_id", "<", last)]
-    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], wanted):
+    for batch in storage.scan_table(uri, ["first_id", "rows", "values"], wanted, batches_ahead=0):
         for start, rows, values in zip(*(batch.column(i) for i in range(3)), strict=True):
             yield start.as_py(), np.frombuffer(values.as_buffer(), np.float32).reshape(rows.as_py(), -1)
 

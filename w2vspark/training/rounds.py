@@ -25,7 +25,7 @@ KEPT_ROUNDS = 2
 _WRITE_OPTIONS = {
     "compression": "none",
     "parquet.enable.dictionary": "false",
-    "parquet.block.size": str(16 << 20),
+    "parquet.block.size": str(4 << 20),  # so much is in memory at once when blocks are read
     "parquet.page.size": str(8 << 20),
     "parquet.page.size.row.check.min": "4",  # a row is large; sizes would be looked at after a hundred
 }

@@ -103,37 +103,43 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
         yield one_row(ROW_FILES, file=uri, **of_shard)
 
 
-def local_matrices(files: list[dict[str, Any]], share: Share, job: RoundJob) -> list[Matrix]:
-    """The rows that a shard was sent as matrices, with as many rows as it has words. files: rows of ROW_FILES."""
-    shapes = [replace(shape, rows=share.words.size) for shape in job.shapes]
-    matrices = {shape.name: make_matrix(shape, int(job.training.lanes)) for shape in shapes}
+def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of a matrix that a shard was sent: places in its words, and float32 (rows, shape.width) from there on.
+
+    files: rows of schemas.ROW_FILES.
+    """
     for file in files:
         with open_arrow(file["file"]) as reader:
             for number in np.frombuffer(file["batches"], np.int32).tolist():
                 for name, first_id, values in zip(*reader.get_batch(number).columns, strict=True):
-                    matrix = matrices[name.as_py()]
-                    block = np.frombuffer(values.as_buffer(), np.float32).reshape(-1, matrix.shape.width)
-                    matrix.write(int(np.searchsorted(share.words, first_id.as_py())), block)
-    return list(matrices.values())
+                    if name.as_py() == shape.name:
+                        first = int(np.searchsorted(share.words, first_id.as_py()))
+                        yield first, np.frombuffer(values.as_buffer(), np.float32).reshape(-1, shape.width)
 
 
 def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
     share = share_of(shard, job)
-    matrices = local_matrices(files, share, job)
-    old = [matrix.read(slice(0, share.words.size)) for matrix in matrices]
+    matrices = []
+    for shape in job.shapes:
+        matrix = make_matrix(replace(shape, rows=share.words.size), int(job.training.lanes))
+        for first, rows in sent_rows(files, share, shape):
+            matrix.write(first, rows)
+        matrices.append(matrix)
     metrics = train_parts(shard, job, matrices, share.parts)
-    changes = (
-        _local_changes(matrix, shape, before, share.words)
-        for matrix, shape, before in zip(matrices, job.shapes, old, strict=True)
-    )
+    changes = (_local_changes(matrix, shape, files, share) for matrix, shape in zip(matrices, job.shapes, strict=True))
     yield from send_changes(shard, job, metrics, changes)
 
 
-def _local_changes(matrix: Matrix, shape: MatrixShape, old: np.ndarray, words: np.ndarray) -> Iterator[BlockChanges]:
-    """All blocks of a matrix of which a worker holds the rows of `words` alone."""
-    for first, rows in shape.blocks:
-        begin, end = np.searchsorted(words, (first, first + rows))
+def _local_changes(
+    matrix: Matrix, shape: MatrixShape, files: list[dict[str, Any]], share: Share
+) -> Iterator[BlockChanges]:
+    """All blocks of a matrix of which a worker holds the rows of its share alone. The old ones are read once more."""
+    old = np.empty((share.words.size, shape.width), np.float32)
+    for at, rows in sent_rows(files, share, shape):
+        old[at : at + len(rows)] = rows
+    for first, count_of_rows in shape.blocks:
+        begin, end = np.searchsorted(share.words, (first, first + count_of_rows))
         local = begin + np.flatnonzero(matrix.updates[begin:end])
-        places = (words[local] - first).astype(np.int32)
+        places = (share.words[local] - first).astype(np.int32)
         yield BlockChanges(shape.name, first, places, matrix.updates[local], old[local], matrix.read(local))

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
+from w2vspark.stages.encoded import read_word_ids
 from w2vspark.training.plan import RoundJob
 
 
@@ -72,7 +73,8 @@ def _begin(job: RoundJob, threads: int) -> None:
     """What comes before any kernel is imported."""
     cpu_target.pin(job.training.cpu_target)
     pa.set_cpu_count(threads)
-    pa.default_memory_pool().release_unused()  # what earlier tasks left in this worker
+    read_word_ids.cache_clear()  # what earlier tasks left in this worker
+    pa.default_memory_pool().release_unused()
     if gc.get_freeze_count() == 0 and "numba" in sys.modules:
         # Spark collects garbage after every task: some 60 ms for what numba and the kernels are made of.
         gc.freeze()
