@@ -184,7 +184,7 @@ ROWS_SENT = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
         pa.field("first_id", pa.int64(), nullable=False),
-        pa.field("values", pa.large_binary(), nullable=False),
+        pa.field("values", pa.binary(), nullable=False),
     ]
 )
 
