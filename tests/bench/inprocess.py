@@ -4,6 +4,7 @@ Importing this module pins numba's CPU target, so it comes before anything that 
 """
 
 import gzip
+import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from common import tell
+from quality import SCORES, Scorer
 
 from w2vspark.base.config import SubwordsConfig, TrainingConfig
 from w2vspark.base.cpu_target import pin
@@ -26,6 +29,7 @@ from w2vspark.kernels.word2vec_arguments import Tables, pool_table  # noqa: E402
 from w2vspark.training import word2vec  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
 from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
+from w2vspark.vectors import WordVectors  # noqa: E402
 
 PIECE_TOKENS, BUCKETS = 1000, 4096
 
@@ -160,6 +164,17 @@ def simulate(
     if subwords is not None:
         vectors = mean_rows(vectors, tables.subwords, 0, len(text.words))
     return np.ascontiguousarray(vectors[: len(text.words), : training.dimensions])
+
+
+def mean_scores(text: Text, training: TrainingConfig, scorer: Scorer, seeds: Sequence[int]) -> dict[str, float]:
+    """The means of a whole run's scores over seeds. training: resolved."""
+    found = []
+    for seed in seeds:
+        chosen = (training.shards, training.learning_rate, training.negative_pool)
+        tell("{} shards at {:.3f}, pool {}, seed {}".format(*chosen, seed))
+        matrix = simulate(text, replace(training, seed=seed))
+        found.append(scorer.scores(WordVectors(words=text.words, counts=text.counts, matrix=matrix)))
+    return {score: statistics.mean(scores[score] for scores in found) for score in SCORES}
 
 
 Changes = tuple[np.ndarray, np.ndarray, np.ndarray]  # touched rows, their updates, their changes: what a worker writes

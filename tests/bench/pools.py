@@ -7,17 +7,15 @@ call; rows that are sent give the same bytes as all rows, as a test shows.
 """
 
 import argparse
-import statistics
 import sys
 from dataclasses import replace
 
-from common import Report, Row, run_script, shared_data, tell, wiki_files
-from inprocess import Text, read_text, simulate
+from common import Report, run_script, shared_data, tell, wiki_files
+from inprocess import mean_scores, read_text
 from quality import SCORES, Scorer
 
 from w2vspark.base.config import TrainingConfig
 from w2vspark.training.plan import resolve
-from w2vspark.vectors import WordVectors
 
 SHARDS = (4, 8)
 TOLERANCE = 0.01
@@ -34,7 +32,10 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         without = resolve(chosen, text.tokens, len(text.words))
         default = resolve(replace(chosen, rows="slice"), text.tokens, len(text.words))
         sizes = [0, int(default.negative_pool), *arguments.sizes]
-        rows = [scored(text, replace(without, negative_pool=size), scorer, seeds) for size in sizes]
+        rows = [
+            {"pool": size or "none", **mean_scores(text, replace(without, negative_pool=size), scorer, seeds)}
+            for size in sizes
+        ]
         slices = shards * round(float(without.rounds_per_epoch))
         report.table(
             f"{shards} shards, {slices} slices an epoch of {text.tokens // slices} tokens, mean of {len(seeds)} seeds",
@@ -43,17 +44,6 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         for score in SCORES:
             gap = abs(rows[1][score] - rows[0][score])
             report.at_most(f"{shards} shards, {score}: pool against none", gap, TOLERANCE)
-
-
-def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:
-    """The mean scores with pools of one size; 0: none."""
-    found = []
-    for seed in seeds:
-        tell(f"{training.shards} shards, pool {training.negative_pool}, seed {seed}")
-        matrix = simulate(text, replace(training, seed=seed))
-        found.append(scorer.scores(WordVectors(words=text.words, counts=text.counts, matrix=matrix)))
-    means = {score: statistics.mean(scores[score] for scores in found) for score in SCORES}
-    return {"pool": training.negative_pool or "none", **means}
 
 
 def options(parser: argparse.ArgumentParser) -> None:

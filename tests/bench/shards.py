@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from common import PROJECT, Report, Row, run_script, shared_data, tell, wiki_files
-from inprocess import Text, read_text, simulate
+from inprocess import Text, mean_scores, read_text
 from processes import python, run_measured
 from quality import SCORES, Scorer
 
@@ -58,16 +58,11 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
 
 def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:
     """The mean scores of one number of shards."""
-    found = []
-    for seed in seeds:
-        tell(f"{training.shards} shards at {training.learning_rate:.3f}, seed {seed}")
-        matrix = simulate(text, replace(training, seed=seed))
-        found.append(scorer.scores(WordVectors(words=text.words, counts=text.counts, matrix=matrix)))
     settings = {
         "shards": training.shards, "lanes": training.lanes, "rounds": training.rounds_per_epoch,
         "optimizer": training.optimizer, "rate": round(float(training.learning_rate), 4),
     }  # fmt: skip
-    return settings | {score: statistics.mean(scores[score] for scores in found) for score in SCORES}
+    return settings | mean_scores(text, training, scorer, seeds)
 
 
 def total(row: Row) -> float:

@@ -60,7 +60,8 @@ def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     words = share_of(shard, job).words
     for index, place in enumerate(job.places):
         for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), index):
-            first, last = np.searchsorted(words, (blocks[0][0], sum(blocks[-1])))
+            end = blocks[-1][0] + blocks[-1][1]
+            first, last = np.searchsorted(words, (blocks[0][0], end))
             if first < last:
                 ids = words[first:last].astype(np.int32).tobytes()
                 yield one_row(ROWS_WANTED, place=place, shard=shard, matrix=shape.name, ids=ids)
