@@ -21,7 +21,7 @@ from w2vspark.base.cpu_target import pin
 
 pin(TrainingConfig().cpu_target)
 
-from w2vspark.kernels.combine import combine_changes  # noqa: E402  (after the pin)
+from w2vspark.kernels.combine import Changes, combine_changes  # noqa: E402  (after the pin)
 from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
 from w2vspark.kernels.simd import LANES  # noqa: E402
 from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
@@ -177,9 +177,6 @@ def mean_scores(text: Text, training: TrainingConfig, scorer: Scorer, seeds: Seq
     return {score: statistics.mean(scores[score] for scores in found) for score in SCORES}
 
 
-Changes = tuple[np.ndarray, np.ndarray, np.ndarray]  # touched rows, their updates, their changes: what a worker writes
-
-
 def _train_shard(
     text: Text,
     training: TrainingConfig,
@@ -201,31 +198,21 @@ def _train_shard(
         word2vec.train_slice(matrices, tables, pieces, training, part.epoch, part.start, part.tokens, total, own)
     found = []
     for matrix, rows in zip(matrices, current, strict=True):
-        touched = np.flatnonzero(matrix.updates[: matrix.shape.rows])
+        touched = np.flatnonzero(matrix.updates[: matrix.shape.rows]).astype(np.int32)
         new = matrix.read(touched)
         matrix.base[touched] = rows[touched]
-        found.append((touched, matrix.updates[touched].copy(), new - matrix.read(touched)))
+        found.append(Changes(touched, matrix.updates[touched].copy(), new - matrix.read(touched)))
         matrix.updates[:] = 0
     return found
 
 
 def _combine(shards: list[Changes], training: TrainingConfig, shape: MatrixShape, rows: np.ndarray) -> None:
     """As the workers combine a block: add the combined changes to the rows, in place."""
-    place = np.full(shape.rows, -1, np.int64)
-    for first in range(0, shape.rows, 4096):
-        mine = [slice(*np.searchsorted(touched, (first, first + 4096))) for touched, _, _ in shards]
-        union = np.unique(np.concatenate([touched[own] for (touched, _, _), own in zip(shards, mine, strict=True)]))
-        place[union] = np.arange(union.size)
-        changes = np.zeros((len(shards), union.size, shape.width), np.float32)
-        updates = np.zeros((len(shards), union.size), np.int32)
-        for number, ((touched, counts, values), own) in enumerate(zip(shards, mine, strict=True)):
-            changes[number, place[touched[own]]] = values[own]
-            updates[number, place[touched[own]]] = counts[own]
-        block = _packed(rows[union], shape)
-        combine_changes(training.combine, changes, updates, block, shape.state)
-        rows[union, : shape.columns] = block[:, : shape.columns]
-        if shape.state:
-            rows[union, rows.shape[1] - LANES] = block[:, shape.columns]
+    packed = _packed(rows, shape)
+    combine_changes(training.combine, shards, packed, shape.state)
+    rows[:, : shape.columns] = packed[:, : shape.columns]
+    if shape.state:
+        rows[:, rows.shape[1] - LANES] = packed[:, shape.columns]
 
 
 def _packed(rows: np.ndarray, shape: MatrixShape) -> np.ndarray:

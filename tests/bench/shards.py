@@ -8,20 +8,15 @@ Spark's workers call. Five epochs of wiki100.
 import argparse
 import statistics
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
-from common import PROJECT, Report, Row, run_script, shared_data, tell, wiki_files
+from common import Report, Row, run_script, shared_data, tell, wiki_files
 from inprocess import Text, mean_scores, read_text
-from processes import python, run_measured
+from mllib import mllib
 from quality import SCORES, Scorer
 
 from w2vspark.base.config import TrainingConfig
 from w2vspark.training.plan import resolve
-from w2vspark.vectors import WordVectors
 
 SHARDS = (1, 2, 4, 8, 16, 32)
 RATES = (0.025, 0.05)  # of one shard
@@ -53,7 +48,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     )
     report.at_least(f"the least of them at {last['shards']} shards", last["least"], EVERY_RATIO)
     if not arguments.quick and arguments.mllib:
-        report.table("Spark MLlib's Word2Vec, one seed", [mllib(files, parts, scorer) for parts in arguments.mllib])
+        report.table("Spark MLlib's Word2Vec", [row for n in arguments.mllib for row in mllib(files, scorer, n, seeds)])
 
 
 def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:
@@ -68,20 +63,6 @@ def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -
 def total(row: Row) -> float:
     """The sum of a row's scores."""
     return float(sum(row[score] for score in SCORES))
-
-
-def mllib(files: list[Path], partitions: int, scorer: Scorer) -> Row:
-    """MLlib's scores with so many partitions, each in a process of its own as on a cluster."""
-    tell(f"MLlib, {partitions} partitions")
-    with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as folder:
-        output = Path(folder) / "vectors"
-        peer = str(PROJECT / "tests" / "bench" / "peers.py")
-        options = ("--partitions", str(partitions))
-        run = run_measured(python(peer, "mllib", str(output), *map(str, files), *options))
-        table = pq.read_table(output)
-    matrix = np.array([row["values"] for row in table["vector"].to_pylist()], np.float32)
-    vectors = WordVectors(words=table["word"].to_pylist(), counts=np.ones(len(matrix), np.int64), matrix=matrix)
-    return {"partitions": partitions, **scorer.scores(vectors), "wall s": run.wall}
 
 
 def options(parser: argparse.ArgumentParser) -> None:

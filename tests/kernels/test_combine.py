@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from replicas import of_replicas
 
-from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
+from w2vspark.kernels.combine import Changes, combine_changes, first_row_not_finite, merge_lanes
 
 RULES = ["mean", "adasum"]
 
@@ -51,7 +52,7 @@ def test_each_row_moves_by_the_rules_combination_of_its_replicas(rule, replicas,
     changes, updates = replicas_of(replicas, 40, columns, seed=replicas)
     rows = old_rows(40, stride)
     before = rows.copy()
-    combine_changes(rule, changes, updates, rows)
+    combine_changes(rule, of_replicas(changes, updates), rows)
     for i in range(40):
         want = before[i, :columns] + combined(rule, changes[:, i], updates[:, i])
         np.testing.assert_allclose(rows[i, :columns], want, rtol=2e-7, atol=1e-7, err_msg=f"row {i}")
@@ -65,7 +66,7 @@ def test_a_row_that_no_replica_touched_keeps_its_bytes_whatever_its_change(rule)
     changes[:, 4] = np.nan
     rows = old_rows(10, 8)
     before = rows.copy()
-    combine_changes(rule, changes, updates, rows)
+    combine_changes(rule, of_replicas(changes, updates), rows)
     assert rows[4].tobytes() == before[4].tobytes()
     assert (rows != before).any(axis=1).sum() == 9
 
@@ -76,7 +77,7 @@ def test_a_replica_that_did_not_touch_a_row_does_not_weigh_on_it(rule):
     updates[1:] = 0
     rows = old_rows(10, 8)
     expected = (rows.astype(float) + changes[0]).astype(np.float32)
-    combine_changes(rule, changes, updates, rows)
+    combine_changes(rule, of_replicas(changes, updates), rows)
     assert rows.tobytes() == expected.tobytes()
 
 
@@ -85,10 +86,10 @@ def test_changes_of_zero_leave_the_row_and_one_zero_among_them_gives_no_nan(rule
     changes, updates = replicas_of(3, 10, 8, seed=3, touched=1.0)
     rows = old_rows(10, 8)
     before = rows.copy()
-    combine_changes(rule, np.zeros_like(changes), updates, rows)
+    combine_changes(rule, of_replicas(np.zeros_like(changes), updates), rows)
     assert rows.tobytes() == before.tobytes()
     changes[1] = 0
-    combine_changes(rule, changes, updates, rows)
+    combine_changes(rule, of_replicas(changes, updates), rows)
     for i in range(10):
         want = before[i] + combined(rule, changes[:, i], updates[:, i])
         np.testing.assert_allclose(rows[i], want, rtol=2e-7, atol=1e-7)
@@ -98,14 +99,15 @@ def test_changes_of_zero_leave_the_row_and_one_zero_among_them_gives_no_nan(rule
 def test_adasum_averages_equal_changes(replicas):
     changes, updates = replicas_of(1, 10, 8, seed=4, touched=1.0)
     rows = np.zeros((10, 8), np.float32)
-    combine_changes("adasum", np.repeat(changes, replicas, axis=0), np.repeat(updates, replicas, axis=0), rows)
+    combine_changes("adasum", of_replicas(changes, updates) * replicas, rows)
     np.testing.assert_allclose(rows, changes[0], rtol=1e-7)
 
 
 def test_adasum_averages_two_parallel_changes_of_unlike_length():
     change = np.random.default_rng(5).standard_normal((1, 10, 8)).astype(np.float32)
     rows = np.zeros((10, 8), np.float32)
-    combine_changes("adasum", np.concatenate([change, 4 * change]), np.array([[1] * 10, [9] * 10], np.int32), rows)
+    changes = of_replicas(np.concatenate([change, 4 * change]), np.array([[1] * 10, [9] * 10], np.int32))
+    combine_changes("adasum", changes, rows)
     np.testing.assert_allclose(rows, 2.5 * change[0], rtol=1e-6)
 
 
@@ -114,13 +116,14 @@ def test_adasum_adds_orthogonal_changes(replicas):
     changes = np.zeros((replicas, 1, 8), np.float32)
     changes[range(replicas), 0, range(replicas)] = np.arange(1, replicas + 1)
     rows = np.zeros((1, 8), np.float32)
-    combine_changes("adasum", changes, np.ones((replicas, 1), np.int32), rows)
+    combine_changes("adasum", of_replicas(changes, np.ones((replicas, 1), np.int32)), rows)
     assert rows[0].tolist() == [*range(1, replicas + 1), *[0] * (8 - replicas)]
 
 
 def test_mean_is_weighted_by_updates():
     rows = np.zeros((1, 2), np.float32)
-    combine_changes("mean", np.array([[[1, 0]], [[0, 8]]], np.float32), np.array([[3], [1]], np.int32), rows)
+    changes = of_replicas(np.array([[[1, 0]], [[0, 8]]], np.float32), np.array([[3], [1]], np.int32))
+    combine_changes("mean", changes, rows)
     assert rows.tolist() == [[0.75, 2.0]]
 
 
@@ -129,7 +132,7 @@ def test_tiny_and_huge_changes_combine_to_finite_rows(rule):
     for scale in (1e-38, 1e-20, 1e20, 1e37):
         changes, updates = replicas_of(3, 5, 8, seed=6, touched=1.0)
         rows = np.zeros((5, 8), np.float32)
-        combine_changes(rule, changes * np.float32(scale), updates, rows)
+        combine_changes(rule, of_replicas(changes * np.float32(scale), updates), rows)
         assert np.isfinite(rows).all() and (np.abs(rows).max(axis=1) > 0).all(), scale
 
 
@@ -138,13 +141,11 @@ def test_the_order_and_the_company_of_rows_do_not_matter(rule):
     changes, updates = replicas_of(5, 30, 12, seed=7)
     order = np.random.default_rng(7).permutation(30)
     whole, shuffled, alone = old_rows(30, 16), old_rows(30, 16)[order], old_rows(30, 16)
-    combine_changes(rule, changes, updates, whole)
-    combine_changes(rule, np.ascontiguousarray(changes[:, order]), np.ascontiguousarray(updates[:, order]), shuffled)
+    combine_changes(rule, of_replicas(changes, updates), whole)
+    combine_changes(rule, of_replicas(changes[:, order], updates[:, order]), shuffled)
     for i in range(30):
         part = alone[i : i + 1]
-        combine_changes(
-            rule, np.ascontiguousarray(changes[:, i : i + 1]), np.ascontiguousarray(updates[:, i : i + 1]), part
-        )
+        combine_changes(rule, of_replicas(changes[:, i : i + 1], updates[:, i : i + 1]), part)
     assert shuffled.tobytes() == whole[order].tobytes()
     assert alone.tobytes() == whole.tobytes()
 
@@ -168,7 +169,7 @@ def test_lanes_merge_to_the_bytes_that_shards_combine_to(rule, replicas):
     rows, updates, counted = base.copy(), np.arange(30, dtype=np.int32), lane_updates.copy()
     untouched = np.flatnonzero(lane_updates.sum(axis=0) == 0)
     kept = lanes[:, untouched].copy()
-    combine_changes(rule, changes, lane_updates, rows)
+    combine_changes(rule, of_replicas(changes, lane_updates), rows)
     merge_lanes(rule, 0, 30, 12, base, lanes, lane_updates, updates)
     assert base.tobytes() == rows.tobytes()
     assert all(lane.tobytes() == base.tobytes() for lane in lanes), "lanes go on from the merged rows"
@@ -212,23 +213,26 @@ def test_the_first_row_that_is_not_finite_is_found(bad):
 
 
 CHANGES_BAD = {
-    "changes of two dimensions": lambda c, u, r: (c[0], u, r),
-    "changes of float64": lambda c, u, r: (c.astype(float), u, r),
-    "updates of int64": lambda c, u, r: (c, u.astype(np.int64), r),
-    "updates of another number of replicas": lambda c, u, r: (c, u[:-1], r),
-    "updates of another number of rows": lambda c, u, r: (c, u[:, :-1], r),
-    "rows of float64": lambda c, u, r: (c, u, r.astype(float)),
-    "too few rows": lambda c, u, r: (c, u, r[:-1]),
-    "rows that are too narrow": lambda c, u, r: (c, u, np.ascontiguousarray(r[:, :8])),
-    "rows of one dimension": lambda c, u, r: (c, u, np.zeros(30, np.float32)),
+    "values of one dimension": (lambda t, u, v, r: (t, u, v[:, 0], r), "dimensions"),
+    "values of float64": (lambda t, u, v, r: (t, u, v.astype(float), r), "float32"),
+    "updates of int64": (lambda t, u, v, r: (t, u.astype(np.int64), v, r), "int32"),
+    "too few updates": (lambda t, u, v, r: (t, u[:-1], v, r), "as many"),
+    "too few values": (lambda t, u, v, r: (t, u, v[:-1], r), "as many"),
+    "rows of float64": (lambda t, u, v, r: (t, u, v, r.astype(float)), "float32"),
+    "rows that are too narrow": (lambda t, u, v, r: (t, u, v, r[:, :8]), "shapes do not fit"),
+    "rows of one dimension": (lambda t, u, v, r: (t, u, v, np.zeros(30, np.float32)), "shapes do not fit"),
+    "a row behind the last": (lambda t, u, v, r: (t, u, v, r[:-1]), "must rise within 0..28"),
+    "a row before the first": (lambda t, u, v, r: (t - np.int32(1), u, v, r), "must rise within 0..29"),
+    "a row twice": (lambda t, u, v, r: (np.maximum(t, 1), u, v, r), "must rise within 0..29"),
 }
 
 
-@pytest.mark.parametrize("change", CHANGES_BAD.values(), ids=CHANGES_BAD.keys())
-def test_changes_that_do_not_fit_are_refused(change):
-    arguments = change(*replicas_of(3, 30, 12, seed=1), old_rows(30, 16))
-    with pytest.raises(ValueError):
-        combine_changes("adasum", *arguments)
+@pytest.mark.parametrize("change, message", CHANGES_BAD.values(), ids=CHANGES_BAD.keys())
+def test_changes_that_do_not_fit_are_refused(change, message):
+    first, second = of_replicas(*replicas_of(2, 30, 12, seed=1, touched=1.0))
+    *changed, rows = change(*second, old_rows(30, 16))
+    with pytest.raises(ValueError, match=message):
+        combine_changes("adasum", [first, Changes(*changed)], rows)
 
 
 LANES_BAD = {
@@ -260,7 +264,7 @@ def test_an_unknown_rule_is_refused(call):
     base, lanes, lane_updates, changes = lanes_of(2, seed=1)
     with pytest.raises((KeyError, ValueError), match="sum"):
         if call == "combine":
-            combine_changes("sum", changes, lane_updates, base)
+            combine_changes("sum", of_replicas(changes, lane_updates), base)
         else:
             merge_lanes("sum", 0, 30, 12, base, lanes, lane_updates, np.zeros(30, np.int32))
 
@@ -281,7 +285,7 @@ def test_what_an_optimiser_keeps_with_a_row_is_added_up_over_all_replicas(rule, 
     lanes = np.stack([base] * 4)
     lanes[:, :, :columns] += changes[:, :, :columns]
     lanes[:, :, stride - 8] += changes[:, :, columns]
-    combine_changes(rule, changes, updates, rows, state=1)
+    combine_changes(rule, of_replicas(changes, updates), rows, state=1)
     np.testing.assert_allclose(rows, want, rtol=2e-7, atol=1e-7)
     merge_lanes(rule, 0, 30, columns, base, lanes, updates, np.zeros(30, np.int32), state=1)
     np.testing.assert_allclose(base[:, :columns], want[:, :columns], rtol=2e-6, atol=2e-6)

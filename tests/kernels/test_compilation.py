@@ -21,6 +21,7 @@ import numpy as np
 from w2vspark.base.cpu_target import pin
 print("target", pin(sys.argv[1]))
 from numba.core.dispatcher import Dispatcher
+from replicas import of_replicas
 from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows
@@ -69,7 +70,7 @@ for columns, objective in [*runs, *((columns, replace(o, window=2)) for columns,
         show("lanes", *lanes, *lane_updates)
         for rows, copies, counted in zip(base, lanes, lane_updates):
             new = rows.copy()
-            combine_changes(rule, copies[:, :, :columns] - rows[:, :columns], counted, new)
+            combine_changes(rule, of_replicas(copies[:, :, :columns] - rows[:, :columns], counted), new)
             merge_lanes(rule, 0, len(rows), columns, rows, copies, counted, np.zeros(len(rows), np.int32), state)
             assert first_row_not_finite(rows) == -1
             show(rule, new, rows)
@@ -79,7 +80,7 @@ fill_uniform_rows(1, 0, 0, 1.0, 104, change)
 other = -change
 other[:, 103] = np.nextafter(other[:, 103], np.float32(2))
 left = np.zeros_like(change)
-combine_changes("adasum", np.stack([change, other]), np.ones((2, 64), np.int32), left)
+combine_changes("adasum", of_replicas(np.stack([change, other]), np.ones((2, 64), np.int32)), left)
 assert 0 < np.abs(left).max() < 1e-6
 show("cancelled", left)
 hits = misses = 0
@@ -100,6 +101,7 @@ def run(target: str, cache: Path) -> tuple[list[str], int, int]:
     done = subprocess.run(
         [sys.executable, "-c", TRAIN, target],
         env=environment | {"NUMBA_CACHE_DIR": str(cache)},
+        cwd=Path(__file__).parents[1],  # where replicas is
         capture_output=True,
         text=True,
     )

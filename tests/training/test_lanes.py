@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+from replicas import of_replicas
 
 from w2vspark.base.config import TrainingConfig
 from w2vspark.kernels.combine import combine_changes
@@ -134,7 +135,7 @@ def test_every_step_starts_from_the_combination_of_the_lanes_before(rule):
     returned = train_lanes([matrix], tokens, 100, rule, 2, lambda share: share.astype(np.float32), train)
     for step in range(2):
         part = slice(step * 3, step * 3 + 3)
-        combine_changes(rule, changes[part], counts[part], expected)
+        combine_changes(rule, of_replicas(changes[part], counts[part]), expected)
     assert sorted(calls) == [(0, 0, 10), (0, 30, 40), (1, 10, 20), (1, 40, 50), (2, 20, 30), (2, 50, 60)]
     np.testing.assert_allclose(matrix.base, expected, rtol=0, atol=1e-6)
     assert (matrix.updates == counts.sum(axis=0)).all()

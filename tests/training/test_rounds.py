@@ -7,15 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import manifest, options, run_command
+from replicas import of_replicas
 
 from w2vspark.base import schemas
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
 from w2vspark.kernels.combine import combine_changes
+from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.training import shards as worker
 from w2vspark.training import word2vec
+from w2vspark.training.parameters import one_row, parameter_row
 from w2vspark.training.plan import MatrixShape, RoundJob, matrix_shapes, plan_rounds, resolve
-from w2vspark.training.rounds import run_rounds
+from w2vspark.training.rounds import WRITE_OPTIONS, run_rounds
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
 
@@ -130,6 +133,23 @@ def test_every_methods_matrices_and_adagrads_state_go_through_a_round(method, sp
         assert (matrix[:, DIMENSIONS] >= 0).all() and (matrix[:, DIMENSIONS] > 0).mean() > 0.1
 
 
+def test_a_row_group_has_a_few_megabytes_behind_the_metrics_too(spark, tmp_path):
+    # Workers have one in memory while they read blocks.
+    def blocks(batches):
+        for _ in batches:
+            for shard in range(40):
+                yield one_row(schemas.PARAMETERS, matrix=schemas.METRICS_MATRIX, first_id=shard, rows=0, shard=shard)
+            for block in range(24):
+                yield parameter_row("words", block * 4096, np.ones((4096, 64), np.float32))
+
+    frame = spark.range(0, 1, 1, 1).mapInArrow(blocks, spark_schema(schemas.PARAMETERS))
+    write_table(frame, str(tmp_path / "table"), schemas.PARAMETERS, **WRITE_OPTIONS)
+    (file,) = (tmp_path / "table").glob("*.parquet")
+    found = pq.read_metadata(file)
+    sizes = [found.row_group(i).total_byte_size for i in range(found.num_row_groups)]
+    assert sum(sizes) > 24 << 20 and max(sizes) < 10 << 20
+
+
 def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:
     """The round's matrices, which are the shards' changes as combine_changes combines them."""
     uri, _, rounds, job = train(spark, corpus, tmp_path, config)
@@ -141,7 +161,8 @@ def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[s
         expected = new[shape.name][0]
         if config.shards > 1:
             expected = old.copy()
-            combine_changes(config.combine, new[shape.name] - old, updates[shape.name], expected, shape.state)
+            changes = of_replicas(new[shape.name] - old, updates[shape.name])
+            combine_changes(config.combine, changes, expected, shape.state)
         assert found[shape.name].tobytes() == expected.tobytes()
         assert (expected != old).any()
     return found

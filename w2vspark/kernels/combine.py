@@ -6,6 +6,9 @@ summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones 
 row, AdaGrad's sum of squares, is a sum over all replicas.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
@@ -58,27 +61,31 @@ def _combine_row(rule, touched, columns, weights, changes):
 
 
 @compiled
-def _combine_changes(rule, changes, updates, columns, state, rows):
-    replicas = changes.shape[0]
+def _combine_changes(rule, starts, touched, updates, values, columns, state, rows):
+    replicas = starts.size - 1
+    at = starts[:-1].copy()
+    mine = np.empty(replicas, np.int64)  # the entries of those that touched the row
     scratch = np.empty((replicas, columns), np.float64)
     weights = np.empty(replicas, np.float64)
     for i in range(rows.shape[0]):
-        touched = 0
+        count = 0
         for r in range(replicas):
-            if updates[r, i] > 0:
-                weights[touched] = updates[r, i]
+            entry = at[r]
+            if entry < starts[r + 1] and touched[entry] == i:
+                at[r] += 1
+                mine[count] = entry
+                weights[count] = updates[entry]
                 for d in range(columns):
-                    scratch[touched, d] = changes[r, i, d]
-                touched += 1
-        if touched > 0:
-            _combine_row(rule, touched, columns, weights, scratch)
+                    scratch[count, d] = values[entry, d]
+                count += 1
+        if count > 0:
+            _combine_row(rule, count, columns, weights, scratch)
             for d in range(columns):
                 rows[i, d] = np.float32(rows[i, d] + scratch[0, d])
             for d in range(columns, columns + state):
                 total = np.float64(rows[i, d])
-                for r in range(replicas):
-                    if updates[r, i] > 0:
-                        total += changes[r, i, d]
+                for r in range(count):
+                    total += values[mine[r], d]
                 rows[i, d] = np.float32(total)
 
 
@@ -128,20 +135,34 @@ def first_row_not_finite(rows: np.ndarray) -> int:
     return -1
 
 
-def combine_changes(rule: str, changes: np.ndarray, updates: np.ndarray, rows: np.ndarray, state: int = 0) -> None:
-    """Add the combined change of all replicas to `rows`, in place.
+class Changes(NamedTuple):
+    """What one replica changed in some rows."""
 
-    changes: float32 (replicas, n, columns), new - old of each replica, in the replicas' order. The last `state` columns
-    are the optimiser's, and added up. updates: int32 (replicas, n), how often each replica updated each row; 0 = it did
-    not touch it. rows: float32 (n, stride >= columns), the old rows. Raises KeyError or ValueError on other input.
+    touched: np.ndarray  # int32 (n,), rising: the rows
+    updates: np.ndarray  # int32 (n,), how often it updated each
+    values: np.ndarray  # float32 (n, columns), new - old
+
+
+def combine_changes(rule: str, replicas: Sequence[Changes], rows: np.ndarray, state: int = 0) -> None:
+    """Add the combined change of all replicas, one or more in their order, to `rows`, in place.
+
+    The last `state` columns are the optimiser's, and added up. rows: float32 (n, stride >= columns), the old rows.
+    Raises KeyError or ValueError on other input.
     """
-    if changes.ndim != 3 or rows.ndim != 2 or changes.shape[:2] != updates.shape or changes.shape[1] != rows.shape[0]:
-        raise ValueError(f"shapes do not fit: changes {changes.shape}, updates {updates.shape}, rows {rows.shape}")
-    if changes.dtype != np.float32 or updates.dtype != np.int32 or rows.dtype != np.float32:
-        raise ValueError(f"expected float32, int32, float32, got {changes.dtype}, {updates.dtype}, {rows.dtype}")
-    if rows.shape[1] < changes.shape[2]:
-        raise ValueError(f"rows have {rows.shape[1]} columns, changes {changes.shape[2]}")
-    _combine_changes(RULES[rule], changes, updates, changes.shape[2] - state, state, rows)
+    sizes = [replica.touched.size for replica in replicas]
+    touched, updates, values = (np.concatenate(part) for part in zip(*replicas, strict=True))
+    kinds = [array.dtype for array in (touched, updates, values, rows)]
+    if kinds != [np.int32, np.int32, np.float32, np.float32]:
+        raise ValueError(f"expected int32 touched and updates, float32 values and rows, got {kinds}")
+    if values.ndim != 2 or rows.ndim != 2 or rows.shape[1] < values.shape[1]:
+        raise ValueError(f"shapes do not fit: values {values.shape}, rows {rows.shape}")
+    if any([len(part) for part in replica] != [size] * 3 for replica, size in zip(replicas, sizes, strict=True)):
+        raise ValueError("a replica's rows, updates and values must be as many as each other")
+    for rising, *_ in replicas:
+        if rising.size and (rising[0] < 0 or rising[-1] >= len(rows) or (np.diff(rising) < 1).any()):
+            raise ValueError(f"the rows that a replica touched must rise within 0..{len(rows) - 1}")
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    _combine_changes(RULES[rule], starts, touched, updates, values, values.shape[1] - state, state, rows)
 
 
 def merge_lanes(

@@ -19,7 +19,7 @@ def read_blocks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, shape.width).
 
-    uri None yields the initial values. The arrays are the caller's own. Raises TrainingError when one is missing.
+    uri None yields the initial values. The arrays may be read-only. Raises TrainingError when one is missing.
     """
     if uri is None:
         for first, rows in blocks:
@@ -33,7 +33,7 @@ def read_blocks(
             raise TrainingError(
                 f"{uri}: the block of {shape.name!r} at row {first} does not fit; run again with --from rounds"
             )
-        yield first, block.copy()
+        yield first, block
     if wanted:
         raise TrainingError(
             f"{uri}: lacks {len(wanted)} blocks of {shape.name!r}, such as row {min(wanted)}; run again with "
@@ -52,12 +52,24 @@ def check_finite(name: str, first: int, block: np.ndarray) -> None:
 
 
 def one_row(schema: pa.Schema, **values: object) -> pa.RecordBatch:
-    """A batch of one row; columns that are not given are null."""
-    columns = [pa.array([values.get(field.name)], field.type) for field in schema]
+    """A batch of one row; columns that are not given are null. Arrays become binary values, without a copy."""
+    columns = [_one_value(values.get(field.name), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _one_value(value: object, kind: pa.DataType) -> pa.Array:
+    if not isinstance(value, np.ndarray):
+        return pa.array([value], kind)
+    return binary_values(value, np.array([value.nbytes]))
+
+
+def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
+    """A contiguous array's memory as binary values of so many bytes each, without a copy."""
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
 
 
 def parameter_row(name: str, first: int, block: np.ndarray) -> pa.RecordBatch:
     """A block, float32 (rows, dimensions), as a row of the parameters table. Raises TrainingError as check_finite."""
     check_finite(name, first, block)
-    return one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block.tobytes())
+    return one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block)

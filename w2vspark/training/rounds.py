@@ -22,12 +22,14 @@ from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent
 
 KEPT_ROUNDS = 2
 # Blocks are large and all different: dictionaries and compression cost more than they save.
-_WRITE_OPTIONS = {
+WRITE_OPTIONS = {
     "compression": "none",
     "parquet.enable.dictionary": "false",
     "parquet.block.size": str(4 << 20),  # so much is in memory at once when blocks are read
     "parquet.page.size": str(8 << 20),
-    "parquet.page.size.row.check.min": "4",  # a row is large; sizes would be looked at after a hundred
+    # A row is large or, with metrics, tiny: sizes would be looked at after a hundred rows, or ten thousand.
+    "parquet.page.size.row.check.min": "4",
+    "parquet.page.size.row.check.max": "4",
 }
 Progress = Callable[[int, int, list[dict[str, Any]], float], None]
 
@@ -58,7 +60,7 @@ def run_rounds(
         changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
         frame = round_frame(session, replace(job, round=todo, parameters_uri=last, changes_uri=changes))
         with worker_errors():
-            write_table(frame, uri, PARAMETERS, **_WRITE_OPTIONS)
+            write_table(frame, uri, PARAMETERS, **WRITE_OPTIONS)
         of_round = _checked_metrics(uri, todo, job.shapes)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began

@@ -13,7 +13,7 @@ import pyarrow as pa
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETERS
-from w2vspark.kernels.combine import combine_changes
+from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
 from w2vspark.stages.encoded import count_tokens, read_buckets
@@ -59,6 +59,7 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
     files = [open_arrow(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
     for shape, blocks, number in mine:
         for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
+            block = block.copy()
             at = number + blocks.index((first, len(block)))
             _combine_block([file.get_batch(at) for file in files], job.training, shape, block)
             yield parameter_row(shape.name, first, block)
@@ -190,7 +191,7 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
                 check_finite(block.matrix, block.first, block.new)
                 values = block.new if job.training.shards == 1 else block.new - block.old
                 columns = {"touched": block.touched, "updates": block.updates, "values": values}
-                writer.write_batch(one_row(CHANGES, **{name: value.tobytes() for name, value in columns.items()}))
+                writer.write_batch(one_row(CHANGES, **columns))
     return uri
 
 
@@ -204,23 +205,14 @@ def _combine_block(
     shards: list[pa.RecordBatch], training: TrainingConfig, shape: MatrixShape, block: np.ndarray
 ) -> None:
     """Add the combined change of all shards to a block, float32 (rows, shape.width), in place."""
-    found = [[np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES] for row in shards]
-    if len(shards) == 1:
-        ((touched, _, values),) = found
-        block[touched] = values.reshape(touched.size, shape.width)
-        return
-    held = np.zeros(len(block), bool)
-    for touched, _, _ in found:
-        held[touched] = True
-    place = np.cumsum(held) - 1  # of each row among those that any shard touched
-    rows = block[held]
-    changes = np.zeros((len(shards), *rows.shape), np.float32)
-    updates = np.zeros((len(shards), len(rows)), np.int32)
-    for replica, (touched, counts, values) in enumerate(found):
-        changes[replica, place[touched]] = values.reshape(touched.size, shape.width)
-        updates[replica, place[touched]] = counts
-    combine_changes(training.combine, changes, updates, rows, shape.state)
-    block[held] = rows
+    found = []
+    for row in shards:
+        touched, updates, values = (np.frombuffer(row[name][0].as_buffer(), kind) for name, kind in _CHANGE_TYPES)
+        found.append(Changes(touched, updates, values.reshape(touched.size, shape.width)))
+    if len(found) == 1:
+        block[found[0].touched] = found[0].values  # the new rows themselves
+    else:
+        combine_changes(training.combine, found, block, shape.state)
 
 
 _CHANGE_TYPES = (("touched", np.int32), ("updates", np.int32), ("values", np.float32))

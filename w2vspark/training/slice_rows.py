@@ -20,7 +20,7 @@ from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import one_row, read_blocks
+from w2vspark.training.parameters import binary_values, one_row, read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 from w2vspark.training.shards import BlockChanges, open_arrow, read_counts, read_slice, send_changes, train_parts
 
@@ -63,7 +63,7 @@ def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
             end = blocks[-1][0] + blocks[-1][1]
             first, last = np.searchsorted(words, (blocks[0][0], end))
             if first < last:
-                ids = words[first:last].astype(np.int32).tobytes()
+                ids = words[first:last].astype(np.int32)
                 yield one_row(ROWS_WANTED, place=place, shard=shard, matrix=shape.name, ids=ids)
 
 
@@ -73,35 +73,41 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
     targets: the key of each shard's partition. A batch has some neighbouring blocks' rows for one shard.
     """
     uri = storage.join(job.changes_uri, f"rows-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
-    waiting: dict[int, list[dict[str, Any]]] = {row["shard"]: [] for row in wanted}
+    waiting: dict[int, list[tuple[int, np.ndarray]]] = {row["shard"]: [] for row in wanted}
     batches: dict[int, list[int]] = {shard: [] for shard in waiting}
     with storage.open_for_writing(uri) as sink, pa.ipc.new_file(sink, ROWS_SENT) as writer:
         numbers = count()
 
-        def write() -> None:
-            for shard, rows in waiting.items():
-                if rows:
-                    writer.write_batch(pa.RecordBatch.from_pylist(rows, ROWS_SENT))
+        def write(matrix: str) -> None:
+            for shard, parts in waiting.items():
+                if parts:
+                    writer.write_batch(_rows_batch(matrix, parts))
                     batches[shard].append(next(numbers))
-                    rows.clear()
+                    parts.clear()
 
-        size = 0
         for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), job.places.index(wanted[0]["place"])):
             ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
+            size = 0
             for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
                 for shard, rows in ids.items():
-                    own = rows[slice(*np.searchsorted(rows, (first, first + len(block))))]
+                    own = rows[slice(*rows.searchsorted((first, first + len(block))))]
                     if own.size:
-                        values = block[own - first].tobytes()
-                        waiting[shard].append({"matrix": shape.name, "first_id": int(own[0]), "values": values})
-                        size += len(values)
+                        waiting[shard].append((int(own[0]), block[own - first]))
+                        size += waiting[shard][-1][1].nbytes
                 if size > WAITING_BYTES:
-                    write()
+                    write(shape.name)
                     size = 0
-        write()
+            write(shape.name)
     for shard, found in batches.items():
-        of_shard = {"target": targets[shard], "shard": shard, "batches": np.array(found, np.int32).tobytes()}
+        of_shard = {"target": targets[shard], "shard": shard, "batches": np.array(found, np.int32)}
         yield one_row(ROW_FILES, file=uri, **of_shard)
+
+
+def _rows_batch(matrix: str, parts: list[tuple[int, np.ndarray]]) -> pa.RecordBatch:
+    """Parts of blocks, each its first row's id and float32 (rows, width), as a batch of schemas.ROWS_SENT."""
+    first_ids = pa.array([first for first, _ in parts], pa.int64())
+    values = binary_values(np.concatenate([rows for _, rows in parts]), np.array([rows.nbytes for _, rows in parts]))
+    return pa.RecordBatch.from_arrays([pa.repeat(matrix, len(parts)), first_ids, values], schema=ROWS_SENT)
 
 
 def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
