@@ -48,7 +48,8 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     )
     report.at_least(f"the least of them at {last['shards']} shards", last["least"], EVERY_RATIO)
     if not arguments.quick and arguments.mllib:
-        report.table("Spark MLlib's Word2Vec", [row for n in arguments.mllib for row in mllib(files, scorer, n, seeds)])
+        peers = [row for partitions in arguments.mllib for row in mllib(files, scorer, partitions, [1])]
+        report.table("Spark MLlib's Word2Vec, one seed", peers)
 
 
 def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:

@@ -211,6 +211,11 @@ def test_several_shards_train_with_adagrad_and_one_without(shards, optimizer, ra
     assert resolve(TrainingConfig(shards=shards, optimizer="sgd"), 10**7, 70_000).optimizer == "sgd"
 
 
+def test_hierarchical_softmax_has_a_smaller_rate():
+    settled = resolve(TrainingConfig(method="skipgram-hs", lanes=1), 10**7, 70_000)
+    assert (settled.optimizer, settled.learning_rate) == ("sgd", 0.018)
+
+
 def test_a_large_model_is_read_by_slices_with_pools_that_grow_with_them():
     assert resolve(TrainingConfig(), 10**9, 1_000_000).rows == "all"
     assert resolve(TrainingConfig(), 10**9, 1_000_000).negative_pool == 0

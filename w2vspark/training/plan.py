@@ -32,10 +32,13 @@ POOL_SHARE, LEAST_POOL = 0.25, 50_000
 # Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
 LANE_TOKENS = 1_000_000
 # One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
-# shared by the window's words, so that it takes a larger one; with AdaGrad words slow down as they learn.
+# shared by the window's words, so that it takes a larger one; with AdaGrad words slow down as they learn. Every centre
+# trains the nodes at the root of Huffman's tree, which a smaller rate suits.
 RATES = {
-    ("skipgram", "sgd"): 0.025, ("cbow mean", "sgd"): 0.08, ("cbow sum", "sgd"): 0.035,
-    ("skipgram", "adagrad"): 0.07, ("cbow mean", "adagrad"): 0.14, ("cbow sum", "adagrad"): 0.07,
+    ("skipgram", "sgd"): 0.025, ("skipgram hs", "sgd"): 0.018,
+    ("cbow mean", "sgd"): 0.08, ("cbow sum", "sgd"): 0.035,
+    ("skipgram", "adagrad"): 0.07, ("skipgram hs", "adagrad"): 0.07,
+    ("cbow mean", "adagrad"): 0.14, ("cbow sum", "adagrad"): 0.07,
 }  # fmt: skip
 WARM_RATE = 0.5  # times these, where the words have their places already
 RATE_CAP = 4.0
@@ -236,6 +239,7 @@ def resolve(
     rate = training.learning_rate
     if rate == "auto":
         model = f"cbow {training.cbow_gradient}" if training.model == "cbow" else "skipgram"
+        model += " hs" if training.method == "skipgram-hs" else ""
         cap = ADAGRAD_CAP if optimizer == "adagrad" else RATE_CAP
         rate = RATES[model, optimizer] * min(cap, math.sqrt(shards * lanes))
     if warm_start is not None and warm_start.path:
