@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2vspark.kernels.huffman import Paths, huffman_paths
+from w2vspark.kernels.huffman import Paths, huffman_paths, same_nodes
 
 from .reference import sigmoid
 
@@ -91,14 +91,34 @@ def test_a_code_of_many_words_is_as_deep_as_fibonacci_counts_make_it():
     assert max(lengths(paths)) == 59
 
 
-def test_gensims_tree_has_the_same_lengths_where_no_counts_tie():
+def test_gensims_tree_has_the_same_codes_and_nodes_where_no_counts_tie():
     gensim = pytest.importorskip("gensim.models")
     random = np.random.default_rng(3)
     counts = falling(*random.choice(10_000_000, 500, replace=False))
     model = gensim.Word2Vec(hs=1, negative=0, min_count=1, vector_size=1)
     model.build_vocab_from_freq({f"w{i}": int(count) for i, count in enumerate(counts)})
-    theirs = [len(model.wv.get_vecattr(f"w{i}", "code")) for i in range(500)]
-    assert lengths(huffman_paths(counts)) == theirs
+    paths = huffman_paths(counts)
+    for word in range(500):
+        assert code(paths, word) == "".join(map(str, model.wv.get_vecattr(f"w{word}", "code")))
+        assert path(paths, word) == model.wv.get_vecattr(f"w{word}", "point").tolist()
+
+
+def test_a_node_goes_on_as_the_one_that_its_most_frequent_old_word_passed_at_that_depth():
+    random = np.random.default_rng(11)
+    old_counts, counts = (falling(*random.integers(1, 10**6, 40)) for _ in range(2))
+    old_words = np.append(random.permutation(40)[:38], [-1, -1])  # two words are new
+    random.shuffle(old_words)
+    paths, old_paths = huffman_paths(counts), huffman_paths(old_counts)
+    found, signs = same_nodes(paths, old_paths, old_words)
+    expected: dict[int, tuple[int, float]] = {}
+    for word, old in enumerate(old_words.tolist()):
+        if old >= 0:
+            steps = zip(path(paths, word), code(paths, word), path(old_paths, old), code(old_paths, old), strict=False)
+            for node, bit, old_node, old_bit in steps:
+                expected.setdefault(node, (old_node, 1.0 if bit == old_bit else -1.0))
+    assert [(found[node], signs[node]) for node in sorted(expected)] == [expected[node] for node in sorted(expected)]
+    assert set(np.flatnonzero(signs == 0)) == set(range(39)) - set(expected)
+    assert set(signs.tolist()) == {-1.0, 0.0, 1.0}
 
 
 def test_the_probabilities_of_all_words_sum_to_one():

@@ -1,11 +1,13 @@
 """The vocabulary against sorted()."""
 
 import random
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import VocabularyConfig
@@ -52,6 +54,19 @@ def test_stop_words_go_before_the_numbering(spark: SparkSession) -> None:
 def test_min_count_is_included_and_no_frequent_word_gives_no_rows(spark: SparkSession) -> None:
     assert built(spark, {"a": 3, "b": 2}, min_count=3) == [(0, "a", 3)]
     assert built(spark, {"a": 3, "b": 2}, min_count=4) == []
+
+
+def test_gensim_keeps_the_same_words_with_the_same_counts_in_the_same_order(spark: SparkSession) -> None:
+    gensim = pytest.importorskip("gensim.models")
+    text = random.Random(5).choices([f"w{i}" for i in range(300)], [1 / (i + 1) for i in range(300)], k=5000)
+    model = gensim.Word2Vec(min_count=4, vector_size=1)
+    model.build_vocab([text])
+    ours = built(spark, dict(Counter(text)), min_count=4)
+    assert {word: count for _, word, count in ours} == {
+        word: model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key
+    }
+    assert [count for *_, count in ours] == [model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key]
+    assert 50 < len(ours) < 300
 
 
 def test_the_summary_counts_words_and_tokens(spark: SparkSession, tmp_path: Path) -> None:

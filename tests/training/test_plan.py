@@ -1,6 +1,6 @@
 import os
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -129,10 +129,7 @@ SIZES += [500_000_000, 10**9, 3 * 10**9, 10**10, 10**11, 10**12]
 def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
     for tokens in SIZES:
         settled = resolve(TrainingConfig(), tokens, 70_000)
-        assert "auto" not in (
-            settled.shards, settled.lanes, settled.rounds_per_epoch, settled.lane_merge_tokens, settled.learning_rate,
-            settled.negatives, settled.optimizer,
-        )  # fmt: skip
+        assert {name for name, value in asdict(settled).items() if value == "auto"} == set()
         assert resolve(settled, tokens, 70_000) == settled
     chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
     chosen = replace(chosen, optimizer="sgd", negatives=7, rows="slice", negative_pool=9)
@@ -212,8 +209,13 @@ def test_several_shards_train_with_adagrad_and_one_without(shards, optimizer, ra
 
 
 def test_hierarchical_softmax_has_a_smaller_rate():
-    settled = resolve(TrainingConfig(method="skipgram-hs", lanes=1), 10**7, 70_000)
-    assert (settled.optimizer, settled.learning_rate) == ("sgd", 0.018)
+    for lanes, rate in ((1, 0.018), (2, 0.0255)):
+        settled = resolve(TrainingConfig(method="skipgram-hs", lanes=lanes), 10**7, 70_000)
+        assert settled.optimizer == "sgd" and settled.learning_rate == pytest.approx(rate, rel=0.01)
+    with_adagrad = [
+        resolve(TrainingConfig(method=f"skipgram-{loss}", shards=4), 10**7, 70_000) for loss in ("hs", "ns")
+    ]
+    assert with_adagrad[0].learning_rate == with_adagrad[1].learning_rate
 
 
 def test_a_large_model_is_read_by_slices_with_pools_that_grow_with_them():

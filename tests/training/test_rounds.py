@@ -240,7 +240,11 @@ def test_a_model_larger_than_what_the_driver_may_collect_is_trained_and_publishe
     assert json.loads((tmp_path / "output" / "current.json").read_text())["version"] == "000001"
 
 
-@pytest.mark.parametrize("settings", [{}, {"method": "cbow-ns"}, {"optimizer": "adagrad"}, {"epochs": 2}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"method": "cbow-ns"}, {"optimizer": "adagrad"}, {"epochs": 2, "rounds_per_epoch": 0.5}, {"subsample": 0.01}],
+    ids=str,
+)
 @pytest.mark.parametrize("shards", [1, 3])
 def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, settings, spark, corpus, tmp_path):
     found = []

@@ -139,7 +139,7 @@ class Changes(NamedTuple):
     """What one replica changed in some rows."""
 
     touched: np.ndarray  # int32 (n,), rising: the rows
-    updates: np.ndarray  # int32 (n,), how often it updated each
+    updates: np.ndarray  # int32 (n,), how often it updated each, at least once
     values: np.ndarray  # float32 (n, columns), new - old
 
 
@@ -158,6 +158,8 @@ def combine_changes(rule: str, replicas: Sequence[Changes], rows: np.ndarray, st
         raise ValueError(f"shapes do not fit: values {values.shape}, rows {rows.shape}")
     if any([len(part) for part in replica] != [size] * 3 for replica, size in zip(replicas, sizes, strict=True)):
         raise ValueError("a replica's rows, updates and values must be as many as each other")
+    if (updates < 1).any():
+        raise ValueError("a replica's rows must be those that it updated, once or more")
     for rising, *_ in replicas:
         if rising.size and (rising[0] < 0 or rising[-1] >= len(rows) or (np.diff(rising) < 1).any()):
             raise ValueError(f"the rows that a replica touched must rise within 0..{len(rows) - 1}")
