@@ -18,12 +18,12 @@ from peers import unpack
 from w2vspark.base.config import TrainingConfig
 from w2vspark.training.plan import resolve
 
-AT_LEAST, AIM = 9.0, 14.0
+AT_LEAST, AIM = 12.0, 14.0
 THREADS = 2
 
 
 def measure(report: Report, arguments: argparse.Namespace) -> None:
-    """The table, and the target on D = 100 with the default lanes."""
+    """The table, and the targets on D = 100."""
     need("gensim")
     files = wiki_files(arguments.quick)
     tell("reading the text")
@@ -42,11 +42,11 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
             rows += [peer[-1], train_ours(text, training)]
         wide_rows = [train_ours(text, wide), train_gensim(text, plain, wide)]
     ours = [row for row in rows if row not in peer]
-    alone = train_ours(text, one_lane)
-    report.table(f"one epoch of {text.tokens:,} words, vocabulary {len(text.words):,}", [*rows, alone, *wide_rows])
+    alone = [train_ours(text, one_lane) for _ in peer]
+    report.table(f"one epoch of {text.tokens:,} words, vocabulary {len(text.words):,}", [*rows, *alone, *wide_rows])
     pairs = {
-        "D = 100, default lanes (target)": (ours, peer),
-        "D = 100, one lane": ([alone], peer),
+        "D = 100, default lanes": (ours, peer),
+        "D = 100, one lane": (alone, peer),
         "D = 300, default lanes": (wide_rows[:1], wide_rows[1:]),
     }
     report.table(
@@ -56,8 +56,9 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
             for name, (us, them) in pairs.items()
         ],
     )
-    ratio = speed(ours) / speed(peer)
-    report.at_least("words a CPU second, times gensim's", ratio, AT_LEAST, f"aim {AIM}")
+    for lanes, found in (("the default", ours), ("one", alone)):
+        ratio = speed(found) / speed(peer)
+        report.at_least(f"{lanes} lanes: words a CPU second, times gensim's", ratio, AT_LEAST, f"aim {AIM}")
 
 
 def speed(rows: list[Row]) -> float:
