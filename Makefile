@@ -2,14 +2,16 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests start Spark dozens of times; what makes that fast stays in the clone, not in the user's cache.
+WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
 
 .PHONY: demo test lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/w2vspark demo demo-output
 
-test: $(VENV)/installed-for-tests
-	$(BIN)/pytest
+test: $(VENV)/warm
+	$(WARM) $(BIN)/pytest
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
@@ -32,3 +34,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/warm: $(VENV)/installed-for-tests
+	$(WARM) $(BIN)/w2vspark warm-up
+	@touch $@
