@@ -9,9 +9,9 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from commands import COMMAND, PYTHON, Outcome, digests, options, run_command, run_here
+from commands import COMMAND, PYTHON, Outcome, digests, options, run_command, run_here, run_several
 from standalone import can_hide_folders, standalone_cluster
-from test_promises_identity import command
+from test_promises_identity import VARIANTS, command
 
 CLUSTER = "local-cluster[2,1,1024]"
 
@@ -21,11 +21,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return planted.write_lines(tmp_path_factory.mktemp("cluster") / "corpus", planted.documents(150, seed=5))
 
 
-@pytest.mark.parametrize("variant", ["4x2", pytest.param("default", marks=pytest.mark.slow)])
-def test_two_executors_give_the_same_bytes_as_this_process(variant, spark, corpus, tmp_path):
-    run_command(*command(variant, corpus, tmp_path / "cluster", spark__master=CLUSTER)).assert_done()
-    run_here(*command(variant, corpus, tmp_path / "here")).assert_done()
-    assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
+@pytest.mark.slow
+def test_two_executors_give_the_same_bytes_as_this_process(spark, corpus, tmp_path):
+    run_several([command(name, corpus, tmp_path / name, spark__master=CLUSTER) for name in VARIANTS]).assert_done()
+    for name in VARIANTS:
+        run_here(*command(name, corpus, tmp_path / "here" / name)).assert_done()
+        assert digests(tmp_path / name) == digests(tmp_path / "here" / name)
 
 
 def is_executor(process: psutil.Process) -> bool:

@@ -51,6 +51,7 @@ def in_order(language: str, code: str, folder: Path) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_and_recipes_of_the_readme_run_as_written(clone: Path) -> None:
     printed = [in_order(language, code, clone) for language, code in RUN]
 
