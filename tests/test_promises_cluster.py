@@ -9,7 +9,7 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from commands import COMMAND, PYTHON, Outcome, digests, options, run_command, run_here, run_several
+from commands import COMMAND, PYTHON, digests, options, run_command, run_here, run_several
 from standalone import can_hide_folders, standalone_cluster
 from test_promises_identity import VARIANTS, command
 
@@ -19,14 +19,6 @@ CLUSTER = "local-cluster[2,1,1024]"
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return planted.write_lines(tmp_path_factory.mktemp("cluster") / "corpus", planted.documents(150, seed=5))
-
-
-@pytest.mark.slow
-def test_two_executors_give_the_same_bytes_as_this_process(spark, corpus, tmp_path):
-    run_several([command(name, corpus, tmp_path / name, spark__master=CLUSTER) for name in VARIANTS]).assert_done()
-    for name in VARIANTS:
-        run_here(*command(name, corpus, tmp_path / "here" / name)).assert_done()
-        assert digests(tmp_path / name) == digests(tmp_path / "here" / name)
 
 
 def is_executor(process: psutil.Process) -> bool:
@@ -60,17 +52,18 @@ def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tm
     assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
 
 
-def on_cluster(words: list[str], url: str) -> Outcome:
-    chosen = [*options(spark__master=url), "--set", 'spark.options={"spark.driver.host" = "127.0.0.1"}']
-    return run_command(*words, *chosen, environment={"PYSPARK_PYTHON": PYTHON})
+def on_cluster(url: str) -> list[str]:
+    return [*options(spark__master=url), "--set", 'spark.options={"spark.driver.host" = "127.0.0.1"}']
 
 
 @pytest.mark.slow
 def test_a_standalone_cluster_gives_the_same_bytes(spark, corpus, tmp_path):
     with standalone_cluster(tmp_path / "spark", workers=2) as url:
-        on_cluster(command("4x2", corpus, tmp_path / "cluster"), url).assert_done()
-    run_here(*command("4x2", corpus, tmp_path / "here")).assert_done()
-    assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
+        runs = [[*command(name, corpus, tmp_path / name), *on_cluster(url)] for name in VARIANTS]
+        run_several(runs, {"PYSPARK_PYTHON": PYTHON}).assert_done()
+    for name in VARIANTS:
+        run_here(*command(name, corpus, tmp_path / "here" / name)).assert_done()
+        assert digests(tmp_path / name) == digests(tmp_path / "here" / name)
 
 
 @pytest.mark.slow
@@ -79,7 +72,7 @@ def test_an_output_folder_that_executors_cannot_reach_is_one_error(corpus, tmp_p
     output = tmp_path / "disk" / "vectors"
     output.parent.mkdir()
     with standalone_cluster(tmp_path / "spark", hidden=output.parent) as url:
-        outcome = on_cluster(command("4x2", corpus, output), url)
+        outcome = run_command(*command("4x2", corpus, output), *on_cluster(url), environment={"PYSPARK_PYTHON": PYTHON})
     outcome.assert_one_error(
         5, "executor on", "cannot read", str(output), "output.path must be storage that the driver"
     )
