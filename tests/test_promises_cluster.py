@@ -21,6 +21,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return planted.write_lines(tmp_path_factory.mktemp("cluster") / "corpus", planted.documents(150, seed=5))
 
 
+@pytest.mark.slow
+def test_two_executors_give_the_same_bytes_as_this_process(spark, corpus, tmp_path):
+    run_several([command(name, corpus, tmp_path / name, spark__master=CLUSTER) for name in VARIANTS]).assert_done()
+    check_here(corpus, tmp_path)
+
+
+def check_here(corpus: Path, folder: Path) -> None:
+    """Every variant, trained in this process, has the bytes of the run in the folder of its name."""
+    for name in VARIANTS:
+        run_here(*command(name, corpus, folder / "here" / name)).assert_done()
+        assert digests(folder / name) == digests(folder / "here" / name)
+
+
 def is_executor(process: psutil.Process) -> bool:
     try:
         return any("CoarseGrainedExecutorBackend" in word for word in process.cmdline())
@@ -61,9 +74,7 @@ def test_a_standalone_cluster_gives_the_same_bytes(spark, corpus, tmp_path):
     with standalone_cluster(tmp_path / "spark", workers=2) as url:
         runs = [[*command(name, corpus, tmp_path / name), *on_cluster(url)] for name in VARIANTS]
         run_several(runs, {"PYSPARK_PYTHON": PYTHON}).assert_done()
-    for name in VARIANTS:
-        run_here(*command(name, corpus, tmp_path / "here" / name)).assert_done()
-        assert digests(tmp_path / name) == digests(tmp_path / "here" / name)
+    check_here(corpus, tmp_path)
 
 
 @pytest.mark.slow

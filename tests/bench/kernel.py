@@ -56,9 +56,9 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
             for name, (us, them) in pairs.items()
         ],
     )
-    for lanes, found in (("the default", ours), ("one", alone)):
+    for lanes, found in (("default lanes", ours), ("one lane", alone)):
         ratio = speed(found) / speed(peer)
-        report.at_least(f"{lanes} lanes: words a CPU second, times gensim's", ratio, AT_LEAST, f"aim {AIM}")
+        report.at_least(f"{lanes}: words a CPU second, times gensim's", ratio, AT_LEAST, f"aim {AIM}")
 
 
 def speed(rows: list[Row]) -> float:
