@@ -20,7 +20,6 @@ from w2vspark.base.schemas import (
     ENCODED,
     NGRAM_BUCKETS,
     PAIR_COUNTS,
-    PARAMETERS,
     PHRASES,
     VOCABULARY,
     WORD_COUNTS,
@@ -30,6 +29,7 @@ from w2vspark.stages import encoded as encoding
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
 from w2vspark.stages.ngrams import ngram_buckets
+from w2vspark.stages.parameters import write_parameters
 from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
 from w2vspark.stages.session import runtime_settings
 from w2vspark.stages.table_io import write_table
@@ -148,8 +148,9 @@ def make_initial(run: Run) -> dict[str, Any]:
         subwords=subword_tables(run),
         earlier_uri=storage.join(run.uri("earlier"), "rows"),
         earlier_vocabulary_uri=storage.join(run.uri("earlier"), "vocabulary"),
+        table_uri=run.uri("initial"),
     )
-    write_table(initial_parameters(run.session(), start), run.uri("initial"), PARAMETERS)
+    write_parameters(initial_parameters(run.session(), start), start.table_uri)
     return {}
 
 
@@ -169,6 +170,7 @@ def make_rounds(run: Run) -> dict[str, Any]:
         subwords=subword_tables(run),
         encoded_uri=run.uri("encoded"),
         parameters_uri=run.uri("initial") if run.config.warm_start.path else None,
+        table_uri="",
         changes_uri="",
         places=(),
         threads=1,

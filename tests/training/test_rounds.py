@@ -11,14 +11,13 @@ from replicas import of_replicas
 
 from w2vspark.base import schemas
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.errors import TrainingError
+from w2vspark.base.errors import OutputError, TrainingError
 from w2vspark.kernels.combine import combine_changes
-from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.training import shards as worker
 from w2vspark.training import word2vec
-from w2vspark.training.parameters import one_row, parameter_row
+from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, matrix_shapes, plan_rounds, resolve
-from w2vspark.training.rounds import WRITE_OPTIONS, run_rounds
+from w2vspark.training.rounds import run_rounds
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
 
@@ -77,7 +76,11 @@ def train(
 
 def extra_fields() -> dict[str, object]:
     """Fields of a job that the engine fills itself."""
-    return {name: value for name, value in {"changes_uri": "", "places": ()}.items() if name in RoundJob.__slots__}
+    return {
+        name: value
+        for name, value in {"table_uri": "", "changes_uri": "", "places": ()}.items()
+        if name in RoundJob.__slots__
+    }
 
 
 def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]:
@@ -85,8 +88,6 @@ def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]
     found = {shape.name: np.full((shape.rows, shape.width), np.nan, np.float32) for shape in shapes}
     seen = {shape.name: np.zeros(shape.rows, np.int64) for shape in shapes}
     for row in pq.read_table(uri).to_pylist():
-        if row["matrix"] == schemas.METRICS_MATRIX:
-            continue
         own = slice(row["first_id"], row["first_id"] + row["rows"])
         found[row["matrix"]][own] = np.frombuffer(row["values"], np.float32).reshape(row["rows"], -1)
         seen[row["matrix"]][own] += 1
@@ -133,21 +134,35 @@ def test_every_methods_matrices_and_adagrads_state_go_through_a_round(method, sp
         assert (matrix[:, DIMENSIONS] >= 0).all() and (matrix[:, DIMENSIONS] > 0).mean() > 0.1
 
 
-def test_a_row_group_has_a_few_megabytes_behind_the_metrics_too(spark, tmp_path):
+def test_a_row_group_is_one_block_and_statistics_tell_which(tmp_path):
     # Workers have one in memory while they read blocks.
-    def blocks(batches):
-        for _ in batches:
-            for shard in range(40):
-                yield one_row(schemas.PARAMETERS, matrix=schemas.METRICS_MATRIX, first_id=shard, rows=0, shard=shard)
-            for block in range(24):
-                yield parameter_row("words", block * 4096, np.ones((4096, 64), np.float32))
+    blocks = ((first, np.full((4096, 64), first, np.float32)) for first in range(0, 24 * 4096, 4096))
+    (row,) = write_blocks(str(tmp_path), "words", blocks).to_pylist()
+    assert (row["matrix"], row["first_id"], row["rows"]) == ("words", 0, 24 * 4096)
+    found = pq.read_metadata(tmp_path / row["file"])
+    groups = [found.row_group(i).column(1).statistics for i in range(found.num_row_groups)]
+    assert [(group.min, group.max) for group in groups] == [(first, first) for first in range(0, 24 * 4096, 4096)]
 
-    frame = spark.range(0, 1, 1, 1).mapInArrow(blocks, spark_schema(schemas.PARAMETERS))
-    write_table(frame, str(tmp_path / "table"), schemas.PARAMETERS, **WRITE_OPTIONS)
-    (file,) = (tmp_path / "table").glob("*.parquet")
-    found = pq.read_metadata(file)
-    sizes = [found.row_group(i).total_byte_size for i in range(found.num_row_groups)]
-    assert sum(sizes) > 24 << 20 and max(sizes) < 10 << 20
+
+def test_what_other_attempts_of_tasks_left_in_a_rounds_folder_is_not_read(spark, corpus, tmp_path):
+    config = training(2, epochs=2)
+    uri, _, rounds, job = train(spark, corpus, tmp_path, config)
+    expected = {name: matrix.tobytes() for name, matrix in matrices(uri, job.shapes).items()}
+    table = tmp_path / "staging" / "rounds" / "f"
+    write_blocks(str(table / "000003"), "words", iter([(0, np.full((4096, DIMENSIONS), 7, np.float32))]))
+    (table / "000003" / "context-half.parquet").write_bytes(b"PAR1")
+    (table / "000004" / "_record.json").unlink()
+    (table / "000004" / "words-half.parquet").write_bytes(b"PAR1")
+    again, _ = run_rounds(spark, str(tmp_path), "f", rounds, job, lambda number, of, rows, seconds: None)
+    assert {name: matrix.tobytes() for name, matrix in matrices(again, job.shapes).items()} == expected
+
+
+def test_a_rounds_table_without_its_list_of_files_is_an_error_that_says_what_to_do(spark, corpus, tmp_path):
+    uri, _, rounds, job = train(spark, corpus, tmp_path, training(2, epochs=2))
+    (Path(uri) / "_record.json").unlink()
+    (Path(uri).parent / "000003" / "_files.json").unlink()
+    with pytest.raises(OutputError, match=r"000003: lacks _files.json.*--from rounds"):
+        run_rounds(spark, str(tmp_path), "f", rounds, job, lambda number, of, rows, seconds: None)
 
 
 def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:

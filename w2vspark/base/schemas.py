@@ -150,16 +150,27 @@ CONTEXT = "context"
 NODES = "nodes"
 NGRAM_ROWS = "ngrams"  # in EARLIER: rows of WORDS that belong to buckets
 VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
-METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the blocks
+METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the names of files
 
 # One round's parameters: blocks of float32 rows, row-major; behind each row what an optimiser keeps with it (AdaGrad:
-# one float). Rows of METRICS_MATRIX hold a shard's metrics.
+# one float).
 PARAMETERS = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
         pa.field("first_id", pa.int64(), nullable=False),
         pa.field("rows", pa.int32(), nullable=False),
-        pa.field("values", pa.binary()),
+        pa.field("values", pa.binary(), nullable=False),
+    ]
+)
+
+# Which file of a folder has which rows of a matrix, in neighbouring blocks; and, in rows of METRICS_MATRIX, the metrics
+# of a shard.
+PARAMETER_FILES = pa.schema(
+    [
+        pa.field("matrix", pa.string(), nullable=False),
+        pa.field("first_id", pa.int64(), nullable=False),
+        pa.field("rows", pa.int64(), nullable=False),
+        pa.field("file", pa.string()),
         pa.field("shard", pa.int32()),
         pa.field("tokens", pa.int64()),
         pa.field("loss", pa.float64()),
@@ -188,11 +199,12 @@ ROWS_SENT = pa.schema(
     ]
 )
 
-# Which batches (int32) of which file are for a shard.
+# Which batches (int32) of which file are for a shard. number: of the place, which rises with the blocks.
 ROW_FILES = pa.schema(
     [
         pa.field("target", pa.int32(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
+        pa.field("number", pa.int32(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
         pa.field("batches", pa.binary(), nullable=False),
     ]
@@ -210,6 +222,4 @@ CHANGES = pa.schema(
 )
 
 # Which file holds a shard's changes, sent to every place that combines; one row of each shard bears its metrics.
-CHANGE_FILES = pa.schema(
-    [pa.field("place", pa.int32()), pa.field("file", pa.string()), *[field.with_nullable(True) for field in PARAMETERS]]
-)
+CHANGE_FILES = pa.schema([pa.field("place", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])

@@ -1,13 +1,16 @@
-"""Parameter tables: blocks of rows in Parquet, read by the workers themselves."""
+"""What tasks do with tables of parameters: read and write blocks of rows."""
 
+import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
-from w2vspark.base.schemas import PARAMETERS
+from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
 from w2vspark.stages.parameters import scan_blocks
 from w2vspark.training import word2vec
@@ -41,6 +44,31 @@ def read_blocks(
         )
 
 
+def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) -> pa.RecordBatch:
+    """Write neighbouring blocks of a matrix, one or more, to a new file; it as a row of schemas.PARAMETER_FILES.
+
+    uri: the table's folder. blocks: first row, and float32 (rows, floats of a row). A row group has one block, and so
+    much is in memory at once when they are read. The file's name is new at every attempt. Raises TrainingError as
+    check_finite does.
+    """
+    file = f"{name}-{uuid.uuid4().hex}.parquet"
+    firsts, rows = [], 0
+    with (
+        storage.open_for_writing(storage.join(uri, file)) as sink,
+        # Blocks are large and all different: dictionaries and compression cost more than they save.
+        pq.ParquetWriter(
+            sink, PARAMETERS, compression="none", use_dictionary=False, write_statistics=["first_id"]
+        ) as writer,
+    ):
+        for first, block in blocks:
+            check_finite(name, first, block)
+            row = one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block)
+            writer.write_table(pa.Table.from_batches([row]))
+            firsts.append(first)
+            rows += len(block)
+    return one_row(PARAMETER_FILES, matrix=name, first_id=firsts[0], rows=rows, file=file)
+
+
 def check_finite(name: str, first: int, block: np.ndarray) -> None:
     """Raise TrainingError when a value of float32 (rows, dimensions) is not finite."""
     row = first_row_not_finite(block)
@@ -67,9 +95,3 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
     """A contiguous array's memory as binary values of so many bytes each, without a copy."""
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
-
-
-def parameter_row(name: str, first: int, block: np.ndarray) -> pa.RecordBatch:
-    """A block, float32 (rows, dimensions), as a row of the parameters table. Raises TrainingError as check_finite."""
-    check_finite(name, first, block)
-    return one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block)

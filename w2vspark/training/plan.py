@@ -111,6 +111,7 @@ class RoundJob:
     subwords: SubwordTables | None  # None: each word is its own row
     encoded_uri: str
     parameters_uri: str | None  # the last round's, or an earlier model's; None = initial values
+    table_uri: str  # the folder that takes this round's
     changes_uri: str  # the folder that takes the shards' changes until they are combined
     places: tuple[int, ...]  # keys of the partitions that combine
     threads: int  # that this task may use; never changes the result

@@ -1,4 +1,4 @@
-"""The driver's side of the round engine: a round is one Spark query, and its result is its checkpoint."""
+"""The driver's side of the round engine: a round is one Spark query, and what its tasks wrote is its checkpoint."""
 
 import json
 import time
@@ -12,25 +12,16 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
-from w2vspark.base.schemas import CHANGE_FILES, METRICS_MATRIX, PARAMETERS, ROW_FILES, ROWS_WANTED
+from w2vspark.base.schemas import CHANGE_FILES, METRICS, METRICS_MATRIX, PARAMETER_FILES, ROW_FILES, ROWS_WANTED
+from w2vspark.stages.parameters import write_parameters
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
-from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.worker_errors import worker_errors
 from w2vspark.training.plan import MatrixShape, Round, RoundJob
 from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent_rows, train_shards, want_rows
 
 KEPT_ROUNDS = 2
-# Blocks are large and all different: dictionaries and compression cost more than they save.
-WRITE_OPTIONS = {
-    "compression": "none",
-    "parquet.enable.dictionary": "false",
-    "parquet.block.size": str(4 << 20),  # so much is in memory at once when blocks are read
-    "parquet.page.size": str(8 << 20),
-    # A row is large or, with metrics, tiny: sizes would be looked at after a hundred rows, or ten thousand.
-    "parquet.page.size.row.check.min": "4",
-    "parquet.page.size.row.check.max": "4",
-}
 Progress = Callable[[int, int, list[dict[str, Any]], float], None]
 
 
@@ -58,10 +49,10 @@ def run_rounds(
         uri = staging.table_path(output, table, _name(todo.number))
         last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else job.parameters_uri
         changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
-        frame = round_frame(session, replace(job, round=todo, parameters_uri=last, changes_uri=changes))
+        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
         with worker_errors():
-            write_table(frame, uri, PARAMETERS, **WRITE_OPTIONS)
-        of_round = _checked_metrics(uri, todo, job.shapes)
+            written = write_parameters(round_frame(session, of_todo), uri)
+        of_round = _checked_metrics(written, uri, todo, job.shapes)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began
         staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
@@ -74,11 +65,11 @@ def run_rounds(
 
 
 def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
-    """One round as a lazy frame of PARAMETERS.
+    """One round as a lazy frame of PARAMETER_FILES.
 
-    A task per shard trains; with several shards, a task per run of blocks combines. The changes themselves, and rows
-    that are sent to shards, go from worker to worker as files: through Spark's shuffle they cost twice the CPU of all
-    the rest of a round. What is shuffled is their names, which come from the attempt that succeeded.
+    A task per shard trains; with several shards, a task per run of blocks combines. Blocks, changes and rows that are
+    sent to shards go from worker to worker as files: through Spark's shuffle changes cost twice the CPU of all the rest
+    of a round. What Spark is told is their names, which come from the attempt that succeeded.
     """
     shards = int(job.training.shards)
     numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
@@ -90,11 +81,11 @@ def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
         of_shard = sent.repartition(shards, "target")
         files = of_shard.mapInArrow(partial(train_sent_rows, job=job), spark_schema(CHANGE_FILES))
     elif shards == 1:
-        return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETERS))
+        return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETER_FILES))
     else:
         files = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGE_FILES))
     placed = files.repartition(len(job.places), "place")
-    return placed.mapInArrow(partial(combine_shards, job=job), spark_schema(PARAMETERS))
+    return placed.mapInArrow(partial(combine_shards, job=job), spark_schema(PARAMETER_FILES))
 
 
 def _name(number: int) -> str:
@@ -109,16 +100,19 @@ def _threads(session: SparkSession, shards: int) -> int:
     return int(session.conf.get("spark.task.cpus", "1") or "1")
 
 
-def _checked_metrics(uri: str, todo: Round, shapes: tuple[MatrixShape, ...]) -> list[dict[str, Any]]:
-    """The shards' metrics, once every row of every matrix is there and every token was trained."""
-    table = storage.read_table(uri, [name for name in PARAMETERS.names if name != "values"])
+def _checked_metrics(
+    written: list[dict[str, Any]], uri: str, todo: Round, shapes: tuple[MatrixShape, ...]
+) -> list[dict[str, Any]]:
+    """The shards' metrics, once every row of every matrix is there and every token was trained.
+
+    written: rows of schemas.PARAMETER_FILES.
+    """
     wanted = {shape.name: shape.rows for shape in shapes}
     rows = dict.fromkeys(wanted, 0)
     metrics = []
-    for row in table.to_pylist():
+    for row in written:
         if row["matrix"] == METRICS_MATRIX:
-            names = ("shard", "tokens", "loss", "seconds", "learning_rate")
-            metrics.append({"round": todo.number} | {name: row[name] for name in names})
+            metrics.append({"round": todo.number} | {name: row[name] for name in METRICS.names[1:]})
         else:
             rows[row["matrix"]] += row["rows"]
     shards = len(todo.parts[0].ranges)

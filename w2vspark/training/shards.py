@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETERS
+from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETER_FILES
 from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
@@ -20,21 +20,21 @@ from w2vspark.stages.encoded import count_tokens, read_buckets
 from w2vspark.stages.ngrams import read_subwords
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import check_finite, one_row, parameter_row, read_blocks
+from w2vspark.training.parameters import check_finite, one_row, read_blocks, write_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """A row of metrics and the shard's new blocks; or, where shards are to be combined, rows of CHANGE_FILES."""
+    """Rows of PARAMETER_FILES: the shard's metrics and new blocks; where shards are combined, rows of CHANGE_FILES."""
     matrices = _load_matrices(job)
     metrics = train_parts(shard, job, matrices, _slices(shard, job))
     for matrix in matrices:
         matrix.lanes = matrix.base[None]  # the copies are not needed any more
     if job.training.shards == 1:
-        yield one_row(PARAMETERS, **metrics)
+        yield one_row(PARAMETER_FILES, **metrics)
         for matrix in matrices:
-            for first, rows in matrix.shape.blocks:
-                yield parameter_row(matrix.shape.name, first, matrix.read(slice(first, first + rows)))
+            blocks = ((first, matrix.read(slice(first, first + rows))) for first, rows in matrix.shape.blocks)
+            yield write_blocks(job.table_uri, matrix.shape.name, blocks)
         return
     yield from send_changes(shard, job, metrics, (_block_changes(matrix, job) for matrix in matrices))
 
@@ -49,20 +49,30 @@ def send_changes(
 
 
 def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """One place's rows of CHANGE_FILES -> the metrics and the combined blocks, as rows of PARAMETERS."""
+    """One place's rows of CHANGE_FILES -> the metrics and the combined blocks' files, as rows of PARAMETER_FILES."""
     for row in rows:
         if row["matrix"] == METRICS_MATRIX:
-            yield one_row(PARAMETERS, **{name: row[name] for name in PARAMETERS.names})
+            yield one_row(PARAMETER_FILES, **{name: row[name] for name in PARAMETER_FILES.names})
     mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
     if not mine:
         return
     files = [open_arrow(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
     for shape, blocks, number in mine:
-        for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
-            block = block.copy()
-            at = number + blocks.index((first, len(block)))
-            _combine_block([file.get_batch(at) for file in files], job.training, shape, block)
-            yield parameter_row(shape.name, first, block)
+        yield write_blocks(job.table_uri, shape.name, _combined_blocks(files, shape, blocks, number, job))
+
+
+def _combined_blocks(
+    files: list[pa.RecordBatchFileReader],
+    shape: MatrixShape,
+    blocks: list[tuple[int, int]],
+    number: int,
+    job: RoundJob,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Neighbouring blocks with the changes of all shards' files; number: of the first among all matrices' blocks."""
+    for at, (first, block) in enumerate(read_blocks(job.parameters_uri, shape, blocks, job.training), number):
+        combined = block.copy()
+        _combine_block([file.get_batch(at) for file in files], job.training, shape, combined)
+        yield first, combined
 
 
 def read_slice(uri: str, first: int, last: int) -> Slice:

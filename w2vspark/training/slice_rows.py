@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -76,16 +77,17 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
     waiting: dict[int, list[tuple[int, np.ndarray]]] = {row["shard"]: [] for row in wanted}
     batches: dict[int, list[int]] = {shard: [] for shard in waiting}
     with storage.open_for_writing(uri) as sink, pa.ipc.new_file(sink, ROWS_SENT) as writer:
-        numbers = count()
+        batch_numbers = count()
 
         def write(matrix: str) -> None:
             for shard, parts in waiting.items():
                 if parts:
                     writer.write_batch(_rows_batch(matrix, parts))
-                    batches[shard].append(next(numbers))
+                    batches[shard].append(next(batch_numbers))
                     parts.clear()
 
-        for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), job.places.index(wanted[0]["place"])):
+        number = job.places.index(wanted[0]["place"])
+        for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), number):
             ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
             size = 0
             for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
@@ -100,7 +102,7 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
             write(shape.name)
     for shard, found in batches.items():
         of_shard = {"target": targets[shard], "shard": shard, "batches": np.array(found, np.int32)}
-        yield one_row(ROW_FILES, file=uri, **of_shard)
+        yield one_row(ROW_FILES, number=number, file=uri, **of_shard)
 
 
 def _rows_batch(matrix: str, parts: list[tuple[int, np.ndarray]]) -> pa.RecordBatch:
@@ -113,7 +115,7 @@ def _rows_batch(matrix: str, parts: list[tuple[int, np.ndarray]]) -> pa.RecordBa
 def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
     """The rows of a matrix that a shard was sent: places in its words, and float32 (rows, shape.width) from there on.
 
-    files: rows of schemas.ROW_FILES.
+    files: rows of schemas.ROW_FILES, by number. The parts rise, and each has rows of one block.
     """
     for file in files:
         with open_arrow(file["file"]) as reader:
@@ -126,6 +128,7 @@ def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> 
 
 def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
+    files = sorted(files, key=itemgetter("number"))
     share = share_of(shard, job)
     matrices = []
     for shape in job.shapes:
@@ -142,11 +145,11 @@ def _local_changes(
     matrix: Matrix, shape: MatrixShape, files: list[dict[str, Any]], share: Share
 ) -> Iterator[BlockChanges]:
     """All blocks of a matrix of which a worker holds the rows of its share alone. The old ones are read once more."""
-    old = np.empty((share.words.size, shape.width), np.float32)
-    for at, rows in sent_rows(files, share, shape):
-        old[at : at + len(rows)] = rows
+    sent = sent_rows(files, share, shape)
     for first, count_of_rows in shape.blocks:
         begin, end = np.searchsorted(share.words, (first, first + count_of_rows))
-        local = begin + np.flatnonzero(matrix.updates[begin:end])
+        updated = np.flatnonzero(matrix.updates[begin:end])
+        local = begin + updated
+        old = next(sent)[1] if begin < end else np.empty((0, shape.width), np.float32)
         places = (share.words[local] - first).astype(np.int32)
-        yield BlockChanges(shape.name, first, places, matrix.updates[local], old[local], matrix.read(local))
+        yield BlockChanges(shape.name, first, places, matrix.updates[local], old[updated], matrix.read(local))

@@ -18,7 +18,7 @@ _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: shard numbers -> rows of PARAMETERS (one shard: nothing to combine) or of CHANGE_FILES."""
+    """mapInArrow: shard numbers -> rows of PARAMETER_FILES (one shard: nothing to combine) or of CHANGE_FILES."""
     _begin(job, job.threads)
     from w2vspark.training.shards import train_shard
 
@@ -58,7 +58,7 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETERS, for each place that this task was given."""
+    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
     _begin(job, 1)
     from w2vspark.training.shards import combine_files
 

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate, groupby
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base import cpu_target, storage
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CONTEXT, NGRAM_ROWS, NODES, PARAMETERS, WORDS
+from w2vspark.base.schemas import CONTEXT, NGRAM_ROWS, NODES, PARAMETER_FILES, WORDS
 from w2vspark.stages.ngrams import SubwordTables, buckets_in_use
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema, spark_uri
@@ -43,28 +45,43 @@ class Start:
     subwords: SubwordTables | None
     earlier_uri: str  # schemas.EARLIER
     earlier_vocabulary_uri: str
+    table_uri: str  # the folder that takes the initial parameters
 
 
 def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
     """The rows of the earlier model by the words, buckets and nodes that they belong to; all others as in a new run.
 
-    As schemas.PARAMETERS. An inner node of Huffman's tree goes on as the node that the most frequent word beneath it
-    passed at the same depth in the earlier tree: where the counts keep their order all stay what they were.
+    The tasks write them, and return schemas.PARAMETER_FILES. An inner node of Huffman's tree goes on as the node that
+    the most frequent word beneath it passed at the same depth in the earlier tree: where the counts keep their order
+    all stay what they were.
     """
     wanted = session.range(0, 1, 1, 1).mapInArrow(partial(wanted_batches, start=start), spark_schema(_WANTED))
     earlier = session.read.parquet(spark_uri(start.earlier_uri)).withColumnRenamed("matrix", "source")
     found = wanted.join(earlier, ["source", "key"])
-    sizes = F.create_map(*[F.lit(part) for shape in start.shapes for part in (shape.name, shape.blocks[0][1])])
-    size = sizes[F.col("matrix")]
+    size = _of_matrix({shape.name: shape.blocks[0][1] for shape in start.shapes})
     rows = found.withColumn("first", F.floor(F.col("id") / size) * size).select(*_PLACED.names)
     blocks = session.range(0, 1, 1, 1).mapInArrow(partial(block_batches, start=start), spark_schema(_PLACED))
-    total = sum(shape.rows * shape.width * 4 for shape in start.shapes)
-    partitions = max(1, total // TASK_BYTES)
-    keys = F.array(*[F.lit(key) for key in placement_keys(partitions)])
-    place = F.element_at(keys, (F.pmod(F.hash("matrix", "first"), F.lit(partitions)) + 1).cast("int"))
-    placed = rows.unionByName(blocks).withColumn("place", place).repartition(partitions, "place")
+    placed = _neighbours_together(rows.unionByName(blocks), start.shapes)
     ordered = placed.sortWithinPartitions("matrix", "first", "id").select(*_PLACED.names)
-    return ordered.mapInArrow(partial(assemble, start=start), spark_schema(PARAMETERS)).select(*PARAMETERS.names)
+    return ordered.mapInArrow(partial(assemble, start=start), spark_schema(PARAMETER_FILES))
+
+
+def _neighbours_together(rows: DataFrame, shapes: tuple[MatrixShape, ...]) -> DataFrame:
+    """Rows of _PLACED in partitions of neighbouring blocks, counted through all matrices."""
+    partitions = max(1, sum(shape.rows * shape.width * 4 for shape in shapes) // TASK_BYTES)
+    *before, total = accumulate((len(shape.blocks) for shape in shapes), initial=0)
+    size = _of_matrix({shape.name: shape.blocks[0][1] for shape in shapes})
+    number = (
+        _of_matrix({shape.name: blocks for shape, blocks in zip(shapes, before, strict=True)}) + F.col("first") / size
+    )
+    keys = F.array(*[F.lit(key) for key in placement_keys(partitions)])
+    place = F.element_at(keys, (F.floor(number * partitions / total) + 1).cast("int"))
+    return rows.withColumn("place", place).repartition(partitions, "place")
+
+
+def _of_matrix(values: dict[str, int]) -> Column:
+    """The value for the name in the column `matrix`."""
+    return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[F.col("matrix")]
 
 
 def wanted_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
@@ -119,9 +136,16 @@ def block_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[p
 
 
 def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of _PLACED, in order, to the blocks of schemas.PARAMETERS."""
+    """mapInArrow: rows of _PLACED, in order, to the blocks of schemas.PARAMETERS; as schemas.PARAMETER_FILES."""
     cpu_target.pin(start.training.cpu_target)
-    from w2vspark.training.parameters import parameter_row
+    from w2vspark.training.parameters import write_blocks
+
+    for name, blocks in groupby(_assembled(batches, start), itemgetter(0)):
+        yield write_blocks(start.table_uri, name, ((first, block) for _, first, block in blocks))
+
+
+def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Matrix, first row and float32 (rows, floats of a row) of the blocks that rows of _PLACED make."""
     from w2vspark.training.word2vec import fill_initial
 
     shapes = {shape.name: shape for shape in start.shapes}
@@ -132,7 +156,7 @@ def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.Rec
             part = batch.slice(begin, end - begin)
             if part.num_rows and part["id"][0].as_py() < 0:
                 if block.size:
-                    yield parameter_row(name, at, block)
+                    yield name, at, block
                 name, at = part["matrix"][0].as_py(), part["first"][0].as_py()
                 shape = shapes[name]
                 block = np.zeros((dict(shape.blocks)[at], shape.width), np.float32)
@@ -141,7 +165,7 @@ def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.Rec
             if part.num_rows:
                 _put(part, block, at, shapes[name])
     if block.size:
-        yield parameter_row(name, at, block)
+        yield name, at, block
 
 
 def _put(part: pa.RecordBatch, block: np.ndarray, first: int, shape: MatrixShape) -> None:
