@@ -1,6 +1,5 @@
 """The functions that Spark's Python workers run. They pin the CPU target before any kernel is imported."""
 
-import ctypes
 import gc
 import sys
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ import pyarrow as pa
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
 from w2vspark.training.plan import RoundJob
-
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
@@ -78,8 +75,6 @@ def _begin(job: RoundJob, threads: int) -> None:
     pa.set_cpu_count(threads)
     read_word_ids.cache_clear()  # what earlier tasks left in this worker
     pa.default_memory_pool().release_unused()
-    if _TRIM is not None:
-        _TRIM(0)  # glibc keeps what arrays of less than 32 MB held
     if gc.get_freeze_count() == 0 and "numba" in sys.modules:
         # Spark collects garbage after every task: some 60 ms for what numba and the kernels are made of.
         gc.freeze()
