@@ -21,8 +21,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     },
 }
 
-# Put on the workers' path as sitecustomize.py: what trains and what combines fails once in each of the two rounds, half
-# way through its output, by an error or by the death of its process.
+# Put on the workers' path as sitecustomize.py: what trains and what combines fails twice in each of the two rounds, half
+# way through its output and when its files are written, by an error or by the death of its process.
 FAILING_ONCE = """
 import functools, importlib.abc, importlib.machinery, os, signal, sys
 
@@ -33,15 +33,20 @@ def once(name):
     except FileExistsError:
         return False
 
+def fail(name, job):
+    if once(f"{name} {job.round.number} of {job.training.shards} shards"):
+        if job.round.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OSError(f"{name} fails on purpose in round {job.round.number}")
+
 def failing(name, function):
     @functools.wraps(function)
     def wrapped(batches, job):
         for number, batch in enumerate(function(batches, job)):
             yield batch
-            if number == 1 and once(f"{name}-{job.round.number}-of-{job.training.shards}-shards"):
-                if job.round.number == 2:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                raise OSError(f"{name} fails on purpose in round {job.round.number}")
+            if number == 1:
+                fail(f"half of {name}", job)
+        fail(f"end of {name}", job)
     return wrapped
 
 class Loader(importlib.abc.Loader):
@@ -130,8 +135,6 @@ def test_tasks_that_fail_and_are_retried_give_the_same_bytes(corpus, expected, t
     runs = [command(name, corpus, tmp_path / name, spark__master="local[2,4]") for name in VARIANTS]
     run_several(runs, {"PYTHONPATH": path, "FAILURES": str(tmp_path / "failures")}).assert_done()
     happened = sorted(file.name for file in (tmp_path / "failures").iterdir())
-    assert happened == [
-        "combine-1-of-4-shards", "combine-2-of-4-shards",
-        "train-1-of-1-shards", "train-1-of-4-shards", "train-2-of-4-shards",
-    ]  # fmt: skip
+    steps = ["combine 1 of 4", "combine 2 of 4", "train 1 of 1", "train 1 of 4", "train 2 of 4"]
+    assert happened == [f"{place} of {step} shards" for place in ("end", "half") for step in steps]
     assert {name: digests(tmp_path / name) for name in VARIANTS} == expected
