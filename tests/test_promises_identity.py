@@ -21,9 +21,9 @@ VARIANTS: dict[str, dict[str, object]] = {
     },
 }
 
-# Put on the workers' path as sitecustomize.py: what trains and what combines fails twice in each of the two rounds, half
-# way through its output and when its files are written, by an error or by the death of its process.
-FAILING_ONCE = """
+# Put on the workers' path as sitecustomize.py: what a task calls fails twice in each of the two rounds, half way
+# through its output and when its files are written, by an error or by the death of its process.
+FAILING_TASKS = """
 import functools, importlib.abc, importlib.machinery, os, signal, sys
 
 def once(name):
@@ -41,8 +41,8 @@ def fail(name, job):
 
 def failing(name, function):
     @functools.wraps(function)
-    def wrapped(batches, job):
-        for number, batch in enumerate(function(batches, job)):
+    def wrapped(batches, job, **more):
+        for number, batch in enumerate(function(batches, job, **more)):
             yield batch
             if number == 1:
                 fail(f"half of {name}", job)
@@ -56,8 +56,8 @@ class Loader(importlib.abc.Loader):
         return self.loader.create_module(spec)
     def exec_module(self, module):
         self.loader.exec_module(module)
-        module.train_shards = failing("train", module.train_shards)
-        module.combine_shards = failing("combine", module.combine_shards)
+        for name in ("train_shards", "want_rows", "send_wanted_rows", "train_sent_rows", "combine_shards"):
+            setattr(module, name, failing(name, getattr(module, name)))
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
@@ -130,11 +130,17 @@ def test_one_seed_gives_the_same_bytes_twice_and_another_seed_gives_others(varia
 
 def test_tasks_that_fail_and_are_retried_give_the_same_bytes(corpus, expected, tmp_path):
     (tmp_path / "failures").mkdir()
-    (tmp_path / "sitecustomize.py").write_text(FAILING_ONCE)
+    (tmp_path / "sitecustomize.py").write_text(FAILING_TASKS)
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    runs = [command(name, corpus, tmp_path / name, spark__master="local[2,4]") for name in VARIANTS]
+    pool = {"training__negative_pool": 300}
+    run_here(*command("4x2", corpus, tmp_path / "rows read", **pool)).assert_done()
+    slots = {"spark__master": "local[2,6]"}
+    runs = [command(name, corpus, tmp_path / name, **slots) for name in VARIANTS]
+    runs.append(command("4x2", corpus, tmp_path / "rows sent", training__rows="slice", **pool, **slots))
     run_several(runs, {"PYTHONPATH": path, "FAILURES": str(tmp_path / "failures")}).assert_done()
     happened = sorted(file.name for file in (tmp_path / "failures").iterdir())
-    steps = ["combine 1 of 4", "combine 2 of 4", "train 1 of 1", "train 1 of 4", "train 2 of 4"]
-    assert happened == [f"{place} of {step} shards" for place in ("end", "half") for step in steps]
+    of_four = ("combine_shards", "send_wanted_rows", "train_sent_rows", "train_shards", "want_rows")
+    steps = ["train_shards 1 of 1", *(f"{task} {number} of 4" for task in of_four for number in (1, 2))]
+    assert happened == sorted(f"{place} of {step} shards" for place in ("end", "half") for step in steps)
     assert {name: digests(tmp_path / name) for name in VARIANTS} == expected
+    assert digests(tmp_path / "rows sent") == digests(tmp_path / "rows read")

@@ -14,7 +14,7 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import OutputError, TrainingError
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.training import shards as worker
-from w2vspark.training import word2vec
+from w2vspark.training import slice_rows, word2vec
 from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
@@ -64,7 +64,7 @@ def train(
         training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs,
         shapes=matrix_shapes(config, WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, subwords=None, threads=1, **extra_fields(),
+        parameters_uri=None, subwords=None, threads=1, **FILLED,
     )  # fmt: skip
     seen: list[int] = []
     uri, metrics = run_rounds(
@@ -74,13 +74,8 @@ def train(
     return uri, metrics, rounds, job
 
 
-def extra_fields() -> dict[str, object]:
-    """Fields of a job that the engine fills itself."""
-    return {
-        name: value
-        for name, value in {"table_uri": "", "changes_uri": "", "places": ()}.items()
-        if name in RoundJob.__slots__
-    }
+# Fields of a job that the engine fills itself.
+FILLED: dict[str, object] = {"table_uri": "", "changes_uri": "", "places": ()}
 
 
 def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]:
@@ -96,9 +91,7 @@ def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize("shards", [1, 3])
-def test_a_rounds_table_has_every_row_of_both_matrices_once_and_a_row_of_metrics_for_each_shard(
-    shards, spark, corpus, tmp_path
-):
+def test_a_round_leaves_every_row_of_both_matrices_once_and_metrics_of_each_shard(shards, spark, corpus, tmp_path):
     uri, metrics, rounds, job = train(spark, corpus, tmp_path, training(shards))
     assert all(np.isfinite(matrix).all() for matrix in matrices(uri, job.shapes).values())
     assert [(row["round"], row["shard"]) for row in metrics] == [(r + 1, s) for r in range(2) for s in range(shards)]
@@ -157,11 +150,29 @@ def test_what_other_attempts_of_tasks_left_in_a_rounds_folder_is_not_read(spark,
     assert {name: matrix.tobytes() for name, matrix in matrices(again, job.shapes).items()} == expected
 
 
-def test_a_rounds_table_without_its_list_of_files_is_an_error_that_says_what_to_do(spark, corpus, tmp_path):
+def test_blocks_that_do_not_follow_each_other_do_not_go_into_one_file(tmp_path):
+    rows = np.zeros((10, 4), np.float32)
+    with pytest.raises(ValueError, match="'words' at row 30 does not follow row 19"):
+        write_blocks(str(tmp_path), "words", iter([(10, rows), (30, rows)]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table, file: (table / "_files.json").unlink(), "000003: lacks _files.json"),
+        (lambda table, file: (table / "_files.json").write_text("[{"), "000003: _files.json is not JSON"),
+        (lambda table, file: file.unlink(), "no such table.* part of .*000003"),
+        (lambda table, file: file.write_bytes(b"PAR1"), "cannot be read as Parquet.* part of .*000003"),
+        (lambda table, file: (table / "_files.json").write_text("[]"), "000003: lacks the block of 'words' at row 0"),
+    ],
+    ids=["no list", "half a list", "no file", "half a file", "files not listed"],
+)
+def test_a_damaged_table_of_parameters_is_an_error_that_says_what_to_do(damage, message, spark, corpus, tmp_path):
     uri, _, rounds, job = train(spark, corpus, tmp_path, training(2, epochs=2))
     (Path(uri) / "_record.json").unlink()
-    (Path(uri).parent / "000003" / "_files.json").unlink()
-    with pytest.raises(OutputError, match=r"000003: lacks _files.json.*--from rounds"):
+    table = Path(uri).parent / "000003"
+    damage(table, next(table.glob("words-*.parquet")))
+    with pytest.raises((OutputError, TrainingError), match=f"(?s){message}.*run again with --from rounds"):
         run_rounds(spark, str(tmp_path), "f", rounds, job, lambda number, of, rows, seconds: None)
 
 
@@ -219,7 +230,7 @@ def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
         training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2,
         shapes=matrix_shapes(training(2, epochs=2), WORDS),
         vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, subwords=None, threads=1, **extra_fields(),
+        parameters_uri=None, subwords=None, threads=1, **FILLED,
     )  # fmt: skip
     again, metrics_again = run_rounds(
         spark, str(tmp_path / "whole"), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
@@ -257,15 +268,47 @@ def test_a_model_larger_than_what_the_driver_may_collect_is_trained_and_publishe
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"method": "cbow-ns"}, {"optimizer": "adagrad"}, {"epochs": 2, "rounds_per_epoch": 0.5}, {"subsample": 0.01}],
+    [
+        {}, {"method": "cbow-ns"}, {"optimizer": "adagrad"}, {"epochs": 2, "rounds_per_epoch": 0.5},
+        {"subsample": 0.01}, {"negative_pool": 30},  # so few that no shard needs a word of the last block
+    ],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("shards", [1, 3])
 def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, settings, spark, corpus, tmp_path):
     found = []
     for rows in ("all", "slice"):
-        config = training(shards, rows=rows, negative_pool=3000, **settings)
+        config = training(shards, rows=rows, **({"negative_pool": 3000} | settings))
         uri, metrics, _, job = train(spark, corpus, tmp_path / rows, config)
         kept = [{name: value for name, value in row.items() if name != "seconds"} for row in metrics]
         found.append(({name: matrix.tobytes() for name, matrix in matrices(uri, job.shapes).items()}, kept))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("waiting_bytes", [1, slice_rows.WAITING_BYTES])
+def test_a_shard_is_sent_its_rows_in_order_in_however_many_batches(waiting_bytes, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(slice_rows, "WAITING_BYTES", waiting_bytes)
+    config = training(2, rows="slice", negative_pool=3000)
+    job = RoundJob(
+        training=config, round=plan_rounds(corpus["tokens"], config)[0], total_tokens=1, parameters_uri=None,
+        shapes=matrix_shapes(config, WORDS), vocabulary_uri=str(corpus["folder"] / "vocabulary"), subwords=None,
+        encoded_uri=str(corpus["folder"] / "encoded"), threads=1,
+        **(FILLED | {"changes_uri": str(tmp_path), "places": (5, 3)}),
+    )  # fmt: skip
+    wanted = [row for shard in (0, 1) for batch in slice_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
+    files = []
+    for place in job.places:
+        of_place = [row for row in wanted if row["place"] == place]
+        files += [row for batch in slice_rows.send_rows(of_place, job, (7, 9)) for row in batch.to_pylist()]
+    found = [(row["target"], row["shard"], row["number"]) for row in files]
+    assert found == [(7, 0, 0), (9, 1, 0), (7, 0, 1), (9, 1, 1)]
+    batches = sum(len(np.frombuffer(row["batches"], np.int32)) for row in files)
+    assert batches == (12 if waiting_bytes == 1 else 4)  # two matrices of three blocks each
+    for shard in (0, 1):
+        share = slice_rows.share_of(shard, job)
+        for shape in job.shapes:
+            initial = np.zeros((WORDS, shape.width), np.float32)
+            word2vec.fill_initial(shape.name, 0, config, initial)
+            parts = list(slice_rows.sent_rows([row for row in files if row["shard"] == shard], share, shape))
+            assert [at for at, _ in parts] == np.searchsorted(share.words, (0, 4096, 8192)).tolist()
+            assert np.concatenate([rows for _, rows in parts]).tobytes() == initial[share.words].tobytes()

@@ -152,8 +152,8 @@ NGRAM_ROWS = "ngrams"  # in EARLIER: rows of WORDS that belong to buckets
 VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
 METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the names of files
 
-# One round's parameters: blocks of float32 rows, row-major; behind each row what an optimiser keeps with it (AdaGrad:
-# one float).
+# The parameters before the first round or after one: blocks of float32 rows, row-major; behind each row what an
+# optimiser keeps with it (AdaGrad: one float).
 PARAMETERS = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -221,5 +221,6 @@ CHANGES = pa.schema(
     ]
 )
 
-# Which file holds a shard's changes, sent to every place that combines; one row of each shard bears its metrics.
+# Which file holds a shard's changes (its URI), sent to every place that combines; one row of each shard bears its
+# metrics.
 CHANGE_FILES = pa.schema([pa.field("place", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])

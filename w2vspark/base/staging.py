@@ -6,7 +6,7 @@ from typing import Any
 from w2vspark.base import storage
 from w2vspark.base.errors import OutputError
 
-RECORD = "_record.json"  # hidden from Spark, and gone when Spark overwrites the table
+RECORD = "_record.json"  # hidden from Spark, and gone when the table is made again
 
 
 def table_path(output_uri: str, table: str, fingerprint: str) -> str:

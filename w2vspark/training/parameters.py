@@ -12,7 +12,7 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
-from w2vspark.stages.parameters import scan_blocks
+from w2vspark.stages.parameters import how_to_make, scan_blocks
 from w2vspark.training import word2vec
 from w2vspark.training.plan import MatrixShape
 
@@ -30,18 +30,14 @@ def read_blocks(
             word2vec.fill_initial(shape.name, first, training, block)
             yield first, block
         return
-    wanted = dict(blocks)
+    expected = iter(blocks)
     for first, block in scan_blocks(uri, shape.name, blocks[0][0], blocks[-1][0] + 1):
-        if wanted.pop(first, None) != len(block) or block.shape[1] != shape.width:
-            raise TrainingError(
-                f"{uri}: the block of {shape.name!r} at row {first} does not fit; run again with --from rounds"
-            )
+        if next(expected, None) != (first, len(block)) or block.shape[1] != shape.width:
+            raise TrainingError(f"{uri}: the block of {shape.name!r} at row {first} does not fit; {how_to_make(uri)}")
         yield first, block
-    if wanted:
-        raise TrainingError(
-            f"{uri}: lacks {len(wanted)} blocks of {shape.name!r}, such as row {min(wanted)}; run again with "
-            "--from rounds"
-        )
+    missing = next(expected, None)
+    if missing is not None:
+        raise TrainingError(f"{uri}: lacks the block of {shape.name!r} at row {missing[0]}; {how_to_make(uri)}")
 
 
 def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) -> pa.RecordBatch:
@@ -49,10 +45,10 @@ def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) 
 
     uri: the table's folder. blocks: first row, and float32 (rows, floats of a row). A row group has one block, and so
     much is in memory at once when they are read. The file's name is new at every attempt. Raises TrainingError as
-    check_finite does.
+    check_finite does, and ValueError where a block does not follow the one before.
     """
     file = f"{name}-{uuid.uuid4().hex}.parquet"
-    firsts, rows = [], 0
+    begin = end = -1
     with (
         storage.open_for_writing(storage.join(uri, file)) as sink,
         # Blocks are large and all different: dictionaries and compression cost more than they save.
@@ -61,12 +57,14 @@ def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) 
         ) as writer,
     ):
         for first, block in blocks:
+            if end < 0:
+                begin = end = first
+            if first != end:
+                raise ValueError(f"the block of {name!r} at row {first} does not follow row {end - 1}")
             check_finite(name, first, block)
-            row = one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block)
-            writer.write_table(pa.Table.from_batches([row]))
-            firsts.append(first)
-            rows += len(block)
-    return one_row(PARAMETER_FILES, matrix=name, first_id=firsts[0], rows=rows, file=file)
+            writer.write_batch(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block))
+            end += len(block)
+    return one_row(PARAMETER_FILES, matrix=name, first_id=begin, rows=end - begin, file=file)
 
 
 def check_finite(name: str, first: int, block: np.ndarray) -> None:

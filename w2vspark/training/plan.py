@@ -291,7 +291,7 @@ def worker_bytes(training: TrainingConfig, shapes: tuple[MatrixShape, ...], word
     of_word = TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES
     if training.rows == "slice":
         held = _slice_words(tokens / slices, int(training.negative_pool))
-        share, copies = min(1.0, held / words), copies + 1  # once more as they were before the round
+        share, copies = min(1.0, held / words), copies + 1  # as much again for rows and changes on their way
         of_word = TABLES_BYTES_SLICE
     rows = sum(shape.bytes + 4 * shape.rows for shape in shapes)
     return PROCESS_BYTES + int(copies * share * rows) + of_word * words + 2 * 4 * tokens // slices

@@ -48,11 +48,14 @@ def send_changes(
         yield one_row(CHANGE_FILES, place=place, file=file, **(metrics if number == 0 else {"shard": shard}))
 
 
+_METRICS_ROW = [name for name in PARAMETER_FILES.names if name != "file"]
+
+
 def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """One place's rows of CHANGE_FILES -> the metrics and the combined blocks' files, as rows of PARAMETER_FILES."""
     for row in rows:
         if row["matrix"] == METRICS_MATRIX:
-            yield one_row(PARAMETER_FILES, **{name: row[name] for name in PARAMETER_FILES.names})
+            yield one_row(PARAMETER_FILES, **{name: row[name] for name in _METRICS_ROW})
     mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
     if not mine:
         return

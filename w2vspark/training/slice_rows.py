@@ -148,8 +148,10 @@ def _local_changes(
     sent = sent_rows(files, share, shape)
     for first, count_of_rows in shape.blocks:
         begin, end = np.searchsorted(share.words, (first, first + count_of_rows))
+        at, old = next(sent) if begin < end else (begin, np.empty((0, shape.width), np.float32))
+        if (at, len(old)) != (begin, end - begin):
+            raise ValueError(f"rows {begin}..{end - 1} of {shape.name!r} were wanted, {at}..{at + len(old) - 1} sent")
         updated = np.flatnonzero(matrix.updates[begin:end])
         local = begin + updated
-        old = next(sent)[1] if begin < end else np.empty((0, shape.width), np.float32)
         places = (share.words[local] - first).astype(np.int32)
         yield BlockChanges(shape.name, first, places, matrix.updates[local], old[updated], matrix.read(local))

@@ -33,6 +33,7 @@ _PLACED = pa.schema(
         pa.field("sign", pa.float32()), pa.field("vector", pa.list_(pa.float32())), pa.field("squares", pa.float32()),
     ]
 )  # fmt: skip
+_ORDER = ("place", "matrix", "first", "id")  # of _PLACED's rows in a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +62,24 @@ def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
     size = _of_matrix({shape.name: shape.blocks[0][1] for shape in start.shapes})
     rows = found.withColumn("first", F.floor(F.col("id") / size) * size).select(*_PLACED.names)
     blocks = session.range(0, 1, 1, 1).mapInArrow(partial(block_batches, start=start), spark_schema(_PLACED))
-    placed = _neighbours_together(rows.unionByName(blocks), start.shapes)
-    ordered = placed.sortWithinPartitions("matrix", "first", "id").select(*_PLACED.names)
+    partitions = max(1, sum(shape.rows * shape.width * 4 for shape in start.shapes) // TASK_BYTES)
+    place = _place(start.shapes, size, partitions)
+    placed = rows.unionByName(blocks).withColumn("place", place).repartition(partitions, "place")
+    ordered = placed.sortWithinPartitions(*_ORDER).select(*_PLACED.names, "place")
     return ordered.mapInArrow(partial(assemble, start=start), spark_schema(PARAMETER_FILES))
 
 
-def _neighbours_together(rows: DataFrame, shapes: tuple[MatrixShape, ...]) -> DataFrame:
-    """Rows of _PLACED in partitions of neighbouring blocks, counted through all matrices."""
-    partitions = max(1, sum(shape.rows * shape.width * 4 for shape in shapes) // TASK_BYTES)
+def _place(shapes: tuple[MatrixShape, ...], size: Column, partitions: int) -> Column:
+    """The key of the partition for a row of _PLACED: neighbouring blocks, counted through all matrices, share one.
+
+    size: rows of the matrix's blocks.
+    """
     *before, total = accumulate((len(shape.blocks) for shape in shapes), initial=0)
-    size = _of_matrix({shape.name: shape.blocks[0][1] for shape in shapes})
     number = (
         _of_matrix({shape.name: blocks for shape, blocks in zip(shapes, before, strict=True)}) + F.col("first") / size
     )
     keys = F.array(*[F.lit(key) for key in placement_keys(partitions)])
-    place = F.element_at(keys, (F.floor(number * partitions / total) + 1).cast("int"))
-    return rows.withColumn("place", place).repartition(partitions, "place")
+    return F.element_at(keys, (F.floor(number * partitions / total) + 1).cast("int"))
 
 
 def _of_matrix(values: dict[str, int]) -> Column:
@@ -140,32 +143,32 @@ def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.Rec
     cpu_target.pin(start.training.cpu_target)
     from w2vspark.training.parameters import write_blocks
 
-    for name, blocks in groupby(_assembled(batches, start), itemgetter(0)):
+    for (_, name), blocks in groupby(_assembled(batches, start), itemgetter(0)):
         yield write_blocks(start.table_uri, name, ((first, block) for _, first, block in blocks))
 
 
-def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Matrix, first row and float32 (rows, floats of a row) of the blocks that rows of _PLACED make."""
+def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tuple[tuple[int, str], int, np.ndarray]]:
+    """Of the blocks that rows of _PLACED make: place and matrix, first row, and float32 (rows, floats of a row)."""
     from w2vspark.training.word2vec import fill_initial
 
     shapes = {shape.name: shape for shape in start.shapes}
-    name, at, block = "", 0, np.empty((0, 0), np.float32)
+    key, at, block = (0, ""), 0, np.empty((0, 0), np.float32)
     for batch in batches:
         edges = np.flatnonzero(batch["id"].to_numpy() < 0)
         for begin, end in zip([0, *edges], [*edges, batch.num_rows], strict=True):
             part = batch.slice(begin, end - begin)
             if part.num_rows and part["id"][0].as_py() < 0:
                 if block.size:
-                    yield name, at, block
-                name, at = part["matrix"][0].as_py(), part["first"][0].as_py()
-                shape = shapes[name]
+                    yield key, at, block
+                place, name, at = (part[column][0].as_py() for column in ("place", "matrix", "first"))
+                key, shape = (place, name), shapes[name]
                 block = np.zeros((dict(shape.blocks)[at], shape.width), np.float32)
                 fill_initial(name, at, start.training, block)
                 part = part.slice(1)
             if part.num_rows:
-                _put(part, block, at, shapes[name])
+                _put(part, block, at, shapes[key[1]])
     if block.size:
-        yield name, at, block
+        yield key, at, block
 
 
 def _put(part: pa.RecordBatch, block: np.ndarray, first: int, shape: MatrixShape) -> None:
