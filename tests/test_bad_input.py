@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
-from commands import PYTHON, current, digests, manifest, options, run_command, run_here
+from commands import PYTHON, current, digests, manifest, options, run_command, run_here, run_several
 
 from w2vspark.base.lock import OutputLock
 
@@ -240,18 +240,20 @@ def test_a_current_json_that_is_damaged_is_named(content, output, good):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["text", "json", "parquet"])
-def test_a_document_of_50_mb_on_one_line_is_a_document_like_others(kind, lines, tmp_path):
+def test_a_document_of_50_mb_on_one_line_is_a_document_like_others(lines, tmp_path):
     document = " ".join(lines)
     document = " ".join([document] * (50_000_000 // len(document) + 1))
     texts = [document, *lines]
-    if kind == "text":
-        path = planted.write_lines(tmp_path / "corpus", texts)
-    else:
-        path = write_table(pa.table({"text": texts}), kind, tmp_path)
-    settings = QUICK | {"input__path": path, "input__format": kind, "spark__master": "local[2]"}
-    done = run_command("run", *options(output__path=tmp_path / "output", **settings)).assert_done()
-    assert f"{len(texts)} documents, {sum(text.count(' ') + 1 for text in texts):,} tokens" in done.out
+    corpora = {"text": planted.write_lines(tmp_path / "text", texts)}
+    corpora |= {kind: write_table(pa.table({"text": texts}), kind, tmp_path, kind) for kind in ("json", "parquet")}
+    chosen = QUICK | {"spark__master": "local[2]"}
+    runs = [
+        ["run", *options(input__path=path, input__format=kind, output__path=tmp_path / f"{kind} output", **chosen)]
+        for kind, path in corpora.items()
+    ]
+    done = run_several(runs).assert_done()
+    tokens = sum(text.count(" ") + 1 for text in texts)
+    assert done.out.count(f"{len(texts)} documents, {tokens:,} tokens") == len(corpora)
     assert done.err.count("Traceback") == 0
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from w2vspark.kernels.combine import combine_changes
 from w2vspark.training import shards as worker
 from w2vspark.training import slice_rows, word2vec
 from w2vspark.training.parameters import write_blocks
-from w2vspark.training.plan import MatrixShape, RoundJob, matrix_shapes, plan_rounds, resolve
+from w2vspark.training.plan import MatrixShape, Round, RoundJob, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
@@ -161,19 +162,28 @@ def test_blocks_that_do_not_follow_each_other_do_not_go_into_one_file(tmp_path):
     [
         (lambda table, file: (table / "_files.json").unlink(), "000003: lacks _files.json"),
         (lambda table, file: (table / "_files.json").write_text("[{"), "000003: _files.json is not JSON"),
-        (lambda table, file: file.unlink(), "no such table.* part of .*000003"),
-        (lambda table, file: file.write_bytes(b"PAR1"), "cannot be read as Parquet.* part of .*000003"),
+        (lambda table, file: file.unlink(), "000003: a file of it is damaged or missing"),
+        (lambda table, file: file.write_bytes(b"PAR1"), "000003: a file of it is damaged or missing"),
         (lambda table, file: (table / "_files.json").write_text("[]"), "000003: lacks the block of 'words' at row 0"),
     ],
     ids=["no list", "half a list", "no file", "half a file", "files not listed"],
 )
-def test_a_damaged_table_of_parameters_is_an_error_that_says_what_to_do(damage, message, spark, corpus, tmp_path):
-    uri, _, rounds, job = train(spark, corpus, tmp_path, training(2, epochs=2))
-    (Path(uri) / "_record.json").unlink()
-    table = Path(uri).parent / "000003"
-    damage(table, next(table.glob("words-*.parquet")))
+def test_a_damaged_table_of_parameters_is_an_error_that_says_what_to_do(damage, message, spark, trained, tmp_path):
+    output, rounds, job = trained
+    shutil.copytree(output, tmp_path / "copy")
+    table = tmp_path / "copy" / "staging" / "rounds" / "f"
+    (table / "000004" / "_record.json").unlink()
+    damage(table / "000003", next((table / "000003").glob("words-*.parquet")))
     with pytest.raises((OutputError, TrainingError), match=f"(?s){message}.*run again with --from rounds"):
-        run_rounds(spark, str(tmp_path), "f", rounds, job, lambda number, of, rows, seconds: None)
+        run_rounds(spark, str(tmp_path / "copy"), "f", rounds, job, lambda number, of, rows, seconds: None)
+
+
+@pytest.fixture(scope="module")
+def trained(spark, corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Round], RoundJob]:
+    """An output folder with four rounds, of which the last two are kept."""
+    output = tmp_path_factory.mktemp("trained")
+    _, _, rounds, job = train(spark, corpus, output, training(2, epochs=2))
+    return output, rounds, job
 
 
 def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:

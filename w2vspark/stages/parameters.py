@@ -88,4 +88,4 @@ def _of_table(batches: Iterator[pa.RecordBatch], uri: str) -> Iterator[pa.Record
     try:
         yield from batches
     except OutputError as error:
-        raise OutputError(f"{error}; it is a part of {uri}: {how_to_make(uri)}") from error
+        raise OutputError(f"{uri}: a file of it is damaged or missing; {how_to_make(uri)} ({error})") from error

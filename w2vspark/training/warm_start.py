@@ -75,9 +75,7 @@ def _place(shapes: tuple[MatrixShape, ...], size: Column, partitions: int) -> Co
     size: rows of the matrix's blocks.
     """
     *before, total = accumulate((len(shape.blocks) for shape in shapes), initial=0)
-    number = (
-        _of_matrix({shape.name: blocks for shape, blocks in zip(shapes, before, strict=True)}) + F.col("first") / size
-    )
+    number = _of_matrix(dict(zip([shape.name for shape in shapes], before, strict=True))) + F.col("first") / size
     keys = F.array(*[F.lit(key) for key in placement_keys(partitions)])
     return F.element_at(keys, (F.floor(number * partitions / total) + 1).cast("int"))
 
