@@ -16,10 +16,10 @@ from w2vspark.training.plan import matrix_shapes, resolve
 WORDS, KNOWN, DIMENSIONS = 9000, 6000, 12  # three blocks of each matrix
 
 
-@pytest.mark.parametrize("files", [1, 4])
-def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(files, spark, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("partitions", "files"), [(1, 2), (3, 4)])
+def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(partitions, files, spark, tmp_path, monkeypatch):
     training = resolve(TrainingConfig(dimensions=DIMENSIONS), 10_000, WORDS)
-    monkeypatch.setattr(warm_start, "TASK_BYTES", 2 * WORDS * DIMENSIONS * 4 // files)
+    monkeypatch.setattr(warm_start, "TASK_BYTES", 2 * WORDS * DIMENSIONS * 4 // partitions)
     order = np.random.default_rng(3).permutation(WORDS)  # the id here of each word of the earlier model
     earlier = np.random.default_rng(4).normal(size=(2, KNOWN, DIMENSIONS)).astype(np.float32)
     columns = {"id": np.arange(WORDS, dtype=np.int32), "word": [""] * WORDS, "count": np.ones(WORDS, np.int64)}
@@ -37,8 +37,8 @@ def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(files, spa
         table_uri=str(tmp_path / "new"),
     )  # fmt: skip
     write_parameters(warm_start.initial_parameters(spark, start), start.table_uri)
-    # Six blocks in four partitions; the second and the third begin and end within a matrix, or hold parts of both.
-    assert len(list((tmp_path / "new").glob("*.parquet"))) == {1: 2, 4: 4}[files]
+    # Of six blocks in three partitions the second has one of each matrix.
+    assert len(list((tmp_path / "new").glob("*.parquet"))) == files
     for number, shape in enumerate(start.shapes):
         expected = np.zeros((WORDS, DIMENSIONS), np.float32)
         word2vec.fill_initial(shape.name, 0, training, expected)

@@ -171,11 +171,7 @@ PARAMETER_FILES = pa.schema(
         pa.field("first_id", pa.int64(), nullable=False),
         pa.field("rows", pa.int64(), nullable=False),
         pa.field("file", pa.string()),
-        pa.field("shard", pa.int32()),
-        pa.field("tokens", pa.int64()),
-        pa.field("loss", pa.float64()),
-        pa.field("seconds", pa.float64()),
-        pa.field("learning_rate", pa.float64()),
+        *[field.with_nullable(True) for field in METRICS if field.name != "round"],
     ]
 )
 
