@@ -28,8 +28,8 @@ from w2vspark.run import Run, phrases_uri, shapes_of, subword_tables, words_of
 from w2vspark.stages import encoded as encoding
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.ngrams import ngram_buckets
-from w2vspark.stages.parameters import write_parameters
 from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
 from w2vspark.stages.session import runtime_settings
 from w2vspark.stages.table_io import write_table
@@ -150,7 +150,7 @@ def make_initial(run: Run) -> dict[str, Any]:
         earlier_vocabulary_uri=storage.join(run.uri("earlier"), "vocabulary"),
         table_uri=run.uri("initial"),
     )
-    write_parameters(initial_parameters(run.session(), start), start.table_uri)
+    write_listed(initial_parameters(run.session(), start), start.table_uri)
     return {}
 
 

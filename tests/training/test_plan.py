@@ -7,11 +7,11 @@ import pytest
 
 from w2vspark.base.config import TrainingConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError
+from w2vspark.stages.placement import equal_ranges
 from w2vspark.training.plan import (
     MatrixShape,
     check_vocabulary,
     combining_blocks,
-    equal_ranges,
     matrix_shapes,
     plan_rounds,
     resolve,

@@ -9,7 +9,8 @@ import pytest
 
 from w2vspark.base import schemas
 from w2vspark.base.config import TrainingConfig
-from w2vspark.stages.parameters import scan_rows, write_parameters
+from w2vspark.stages.listed_files import write_listed
+from w2vspark.stages.parameters import scan_rows
 from w2vspark.training import warm_start, word2vec
 from w2vspark.training.plan import matrix_shapes, resolve
 
@@ -36,7 +37,7 @@ def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(partitions
         vocabulary_uri=str(tmp_path / "vocabulary"), earlier_uri=str(tmp_path / "earlier"),
         table_uri=str(tmp_path / "new"),
     )  # fmt: skip
-    write_parameters(warm_start.initial_parameters(spark, start), start.table_uri)
+    write_listed(warm_start.initial_parameters(spark, start), start.table_uri)
     # Of six blocks in three partitions the second has one of each matrix.
     assert len(list((tmp_path / "new").glob("*.parquet"))) == files
     for number, shape in enumerate(start.shapes):

@@ -137,6 +137,17 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CooccurrencesConfig:
+    """How words that stand near each other are counted, for the methods that train on counts."""
+
+    window: int = 10  # words on each side
+    weighting: Literal["harmonic", "linear", "uniform"] = "harmonic"  # 1 / distance; falling evenly; 1
+    direction: Literal["symmetric", "left", "right"] = "symmetric"  # which neighbours of the row's word count
+    subsample: float = 0.0  # as training.subsample, before counting; 0 = count every word
+    publish: bool = True  # the counts are a table of the published version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SparkConfig:
     """The session of a local run; under spark-submit the cluster's settings stand."""
 
@@ -158,6 +169,7 @@ class Config:
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    cooccurrences: CooccurrencesConfig = field(default_factory=CooccurrencesConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 
 

@@ -144,6 +144,36 @@ NGRAMS = pa.schema(
     ]
 )
 
+# How often words stand near each other: weight is the sum over the places of row's word and col's word within the
+# window, by their distance. Sorted by (row, col) within a file; a file has all of its rows' entries. ROW_SUMS has the
+# weights of a whole row, beside them in staging.
+COOCCURRENCES = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("col", pa.int32(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+ROW_SUMS = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+
+# Counts of a part of the text on the way to the task that sums them up, in Arrow streams: some neighbouring rows, as
+# kernels.cooccurrences.Rows has them. PARTIAL_FILES tells where a place's stream begins, in bytes.
+PARTIAL_ROWS = pa.schema([pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")])
+PARTIAL_FILES = pa.schema(
+    [
+        pa.field("key", pa.int32(), nullable=False),
+        pa.field("place", pa.int32(), nullable=False),
+        pa.field("chunk", pa.int32(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+    ]
+)
+
 # The parameter matrices of word2vec's methods; word vectors are what most consumers read.
 WORDS = "words"
 CONTEXT = "context"

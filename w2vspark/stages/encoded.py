@@ -107,6 +107,11 @@ def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
     return np.diff(starts) - np.diff(separators)
 
 
+def piece_numbers(buckets: _Ids) -> _Ids:
+    """Each piece's place in its bucket, int32. buckets: as read_buckets returns them, rising."""
+    return (np.arange(buckets.size) - np.searchsorted(buckets, buckets)).astype(np.int32)
+
+
 def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids]:
     """The rows of buckets first … last - 1, sorted by bucket, doc_id and piece, and where these are equal by ids.
 

@@ -1,8 +1,25 @@
-"""Rows to partitions of one's choice, on a Spark without repartitionById (before 4.1)."""
+"""Work to tasks in equal parts; rows to partitions of one's choice, on a Spark without repartitionById (before 4.1)."""
 
 import functools
+from itertools import pairwise
+
+import numpy as np
 
 _MASK = 0xFFFFFFFF
+
+
+def equal_ranges(work: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Cut what is numbered from 0 into `count` runs with as equal sums of work, int64 (n,), as the order allows."""
+    ends = np.concatenate([[0], np.cumsum(work, dtype=np.int64)])
+    goals = [int(ends[-1]) * i // count for i in range(count + 1)]
+    cuts = [0]
+    for goal in goals[1:-1]:
+        at = int(np.searchsorted(ends, goal))
+        if at > 0 and goal - ends[at - 1] < ends[at] - goal:
+            at -= 1
+        cuts.append(max(at, cuts[-1]))
+    cuts.append(len(work))
+    return list(pairwise(cuts))
 
 
 @functools.cache

@@ -38,6 +38,24 @@ def vector_lists(rows: np.ndarray) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.reshape(-1)))
 
 
+def one_row(schema: pa.Schema, **values: object) -> pa.RecordBatch:
+    """A batch of one row; columns that are not given are null. Arrays become binary values, without a copy."""
+    columns = [_one_value(values.get(field.name), field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _one_value(value: object, kind: pa.DataType) -> pa.Array:
+    if not isinstance(value, np.ndarray):
+        return pa.array([value], kind)
+    return binary_values(value, np.array([value.nbytes]))
+
+
+def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
+    """A contiguous array's memory as binary values of so many bytes each, without a copy."""
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
+
+
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:
     """Writes a table as Parquet in place of what is at ``uri``.
 

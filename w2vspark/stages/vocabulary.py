@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from w2vspark.base.config import VocabularyConfig
 from w2vspark.base.schemas import VOCABULARY
-from w2vspark.base.storage import read_table, scan_table
+from w2vspark.base.storage import count_rows, read_table, scan_table
 from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
 
 
@@ -70,6 +70,14 @@ def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: s
     words = session.read.parquet(spark_uri(vocabulary_uri)).select("word")
     (row,) = counts.join(words, "word").agg(F.sum("count").alias("tokens")).collect()
     return int(row["tokens"] or 0)
+
+
+def vocabulary_counts(uri: str) -> np.ndarray:
+    """The counts of a vocabulary's words by their ids, int64 (V,)."""
+    counts = np.zeros(count_rows(uri), np.int64)
+    for batch in scan_table(uri, ["id", "count"]):
+        counts[batch["id"].to_numpy()] = batch["count"].to_numpy()
+    return counts
 
 
 def vocabulary_summary(uri: str) -> tuple[int, int]:

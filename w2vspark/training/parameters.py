@@ -12,7 +12,9 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
-from w2vspark.stages.parameters import how_to_make, scan_blocks
+from w2vspark.stages.listed_files import how_to_make
+from w2vspark.stages.parameters import scan_blocks
+from w2vspark.stages.table_io import one_row
 from w2vspark.training import word2vec
 from w2vspark.training.plan import MatrixShape
 
@@ -75,21 +77,3 @@ def check_finite(name: str, first: int, block: np.ndarray) -> None:
             f"the {name} vector of word id {first + row} is not finite: training diverged; lower training.learning_rate"
             " or set training.combine to adasum"
         )
-
-
-def one_row(schema: pa.Schema, **values: object) -> pa.RecordBatch:
-    """A batch of one row; columns that are not given are null. Arrays become binary values, without a copy."""
-    columns = [_one_value(values.get(field.name), field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _one_value(value: object, kind: pa.DataType) -> pa.Array:
-    if not isinstance(value, np.ndarray):
-        return pa.array([value], kind)
-    return binary_values(value, np.array([value.nbytes]))
-
-
-def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
-    """A contiguous array's memory as binary values of so many bytes each, without a copy."""
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])

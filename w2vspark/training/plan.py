@@ -6,7 +6,6 @@ All of it is a function of the bucket counts and the configuration, never of cor
 import hashlib
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import CONTEXT, NODES, WORDS
 from w2vspark.stages.ngrams import SubwordTables
 from w2vspark.stages.parameters import BLOCK_ROWS
+from w2vspark.stages.placement import equal_ranges
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
@@ -115,20 +115,6 @@ class RoundJob:
     changes_uri: str  # the folder that takes the shards' changes until they are combined
     places: tuple[int, ...]  # keys of the partitions that combine
     threads: int  # that this task may use; never changes the result
-
-
-def equal_ranges(bucket_tokens: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Cut the buckets into `count` runs with as equal sums of tokens as their order allows."""
-    ends = np.concatenate([[0], np.cumsum(bucket_tokens, dtype=np.int64)])
-    goals = [int(ends[-1]) * i // count for i in range(count + 1)]
-    cuts = [0]
-    for goal in goals[1:-1]:
-        at = int(np.searchsorted(ends, goal))
-        if at > 0 and goal - ends[at - 1] < ends[at] - goal:
-            at -= 1
-        cuts.append(max(at, cuts[-1]))
-    cuts.append(len(bucket_tokens))
-    return list(pairwise(cuts))
 
 
 def _shuffled(count: int, seed: int, epoch: int) -> list[int]:

@@ -13,7 +13,7 @@ from w2vspark.base import staging, storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import log_end
 from w2vspark.base.schemas import CHANGE_FILES, METRICS, METRICS_MATRIX, PARAMETER_FILES, ROW_FILES, ROWS_WANTED
-from w2vspark.stages.parameters import write_parameters
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema
@@ -51,7 +51,7 @@ def run_rounds(
         changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
         of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
         with worker_errors():
-            written = write_parameters(round_frame(session, of_todo), uri)
+            written = write_listed(round_frame(session, of_todo), uri)
         of_round = _checked_metrics(written, uri, todo, job.shapes)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began

@@ -16,11 +16,13 @@ from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMET
 from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
-from w2vspark.stages.encoded import count_tokens, read_buckets
+from w2vspark.stages.encoded import count_tokens, piece_numbers, read_buckets
 from w2vspark.stages.ngrams import read_subwords
+from w2vspark.stages.table_io import one_row
+from w2vspark.stages.vocabulary import vocabulary_counts
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import check_finite, one_row, read_blocks, write_blocks
+from w2vspark.training.parameters import check_finite, read_blocks, write_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 
 
@@ -82,9 +84,8 @@ def read_slice(uri: str, first: int, last: int) -> Slice:
     """The pieces of buckets first … last - 1 as flat arrays, in the order (bucket, doc_id, piece)."""
     keys, starts, ids = read_buckets(uri, first, last)
     buckets = keys["bucket"].to_numpy()
-    numbers = np.arange(buckets.size) - np.searchsorted(buckets, buckets)
     pa.default_memory_pool().release_unused()  # twice the ids, which the matrices' copies need now
-    return Slice(ids, starts, count_tokens(starts, ids), buckets, numbers.astype(np.int32))
+    return Slice(ids, starts, count_tokens(starts, ids), buckets, piece_numbers(buckets))
 
 
 def _load_matrices(job: RoundJob) -> list[Matrix]:
@@ -143,15 +144,7 @@ def train_parts(
 
 @lru_cache(maxsize=1)
 def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tables:
-    return word2vec.make_tables(word_counts(uri), training)
-
-
-def word_counts(uri: str) -> np.ndarray:
-    """The counts of a vocabulary's words by their ids, int64 (V,)."""
-    counts = np.zeros(storage.count_rows(uri), np.int64)
-    for batch in storage.scan_table(uri, ["id", "count"]):
-        counts[batch["id"].to_numpy()] = batch["count"].to_numpy()
-    return counts
+    return word2vec.make_tables(vocabulary_counts(uri), training)
 
 
 def read_counts(uri: str, training: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +154,7 @@ def read_counts(uri: str, training: TrainingConfig) -> tuple[np.ndarray, np.ndar
 
 @lru_cache(maxsize=1)
 def _read_counts(uri: str, _files: tuple[str, ...], exponent: float) -> tuple[np.ndarray, np.ndarray]:
-    counts = word_counts(uri)
+    counts = vocabulary_counts(uri)
     return counts, cumulative_noise(counts, exponent)
 
 

@@ -19,9 +19,10 @@ from w2vspark.base import storage
 from w2vspark.base.schemas import ROW_FILES, ROWS_SENT, ROWS_WANTED
 from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
+from w2vspark.stages.table_io import binary_values, one_row
 from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import binary_values, one_row, read_blocks
+from w2vspark.training.parameters import read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
 from w2vspark.training.shards import BlockChanges, open_arrow, read_counts, read_slice, send_changes, train_parts
 
