@@ -164,7 +164,7 @@ def make_rounds(run: Run) -> dict[str, Any]:
     job = RoundJob(
         training=training,
         round=rounds[0],
-        total_tokens=counted["tokens"] * training.epochs,
+        total_tokens=counted["tokens"] * int(training.epochs),
         shapes=shapes_of(run, training),
         vocabulary_uri=run.uri("vocabulary"),
         subwords=subword_tables(run),

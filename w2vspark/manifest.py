@@ -7,6 +7,7 @@ from typing import Any
 
 from w2vspark import __version__
 from w2vspark.base.config import Config, to_dict
+from w2vspark.base.config_checks import FOR_METHODS
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import code_fingerprint
 
@@ -17,13 +18,19 @@ def manifest(
     fingerprints: dict[str, str],
     records: dict[str, dict[str, Any]],
     tables: dict[str, int],
+    trained: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of a version. `tables`: rows of each published table; the training's `auto` values are resolved."""
+    """The manifest of a version. tables: rows of each published table. trained: the record of the step that made the
+    vectors, with its resolved settings. Tables of settings that are for other methods are left out."""
     resolved = to_dict(config)
     resolved["encoded"]["buckets"] = records["encoded"]["buckets"]
-    resolved["training"] = records["rounds"]["training"]
+    for table in ("training", "glove", "svd"):
+        resolved[table] = trained.get(table, resolved[table])
+    for table, methods in FOR_METHODS.items():
+        if config.training.method not in methods:
+            del resolved[table]
     # The rate is the training's now; without an earlier model the format says nothing.
-    resolved["warm_start"]["learning_rate"] = records["rounds"]["training"]["learning_rate"]
+    resolved["warm_start"]["learning_rate"] = trained["training"]["learning_rate"]
     if "earlier" not in records or records["earlier"]["is_run"]:
         resolved["warm_start"]["format"] = "w2vspark"
     return {
@@ -33,7 +40,7 @@ def manifest(
         "tables": tables,
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
-        **({"movement": records["rounds"]["movement"]} if "movement" in records["rounds"] else {}),
+        **({"movement": trained["movement"]} if "movement" in trained else {}),
         "fingerprints": fingerprints,
         "seconds": {table: record["seconds"] for table, record in records.items()},
         "code": code_fingerprint(),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 from w2vspark.base import publish, staging, storage
@@ -11,6 +11,7 @@ from w2vspark.base.errors import ConfigError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
+from w2vspark.counted import make_cooccurrences, make_ppmi, make_strata, make_svd, make_term_document
 from w2vspark.intermediate import (
     make_bucket_counts,
     make_earlier,
@@ -75,12 +76,53 @@ FLOW = (
         lambda config: bool(config.warm_start.path),
     ),
     Step(
-        "rounds",
-        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial"),
-        lambda config: config.training,
-        make_rounds,
+        "cooccurrences",
+        ("vocabulary", "encoded", "bucket_counts"),
+        lambda config: (config.cooccurrences, {"seed": config.training.seed if config.cooccurrences.subsample else 0}),
+        make_cooccurrences,
+        lambda config: config.training.method in ("glove", "ppmi-svd"),
     ),
-    Step("vectors", ("vocabulary", "rounds"), lambda config: None, publish_vectors),
+    Step(
+        "strata",
+        ("vocabulary", "cooccurrences"),
+        lambda config: {"shards": config.training.shards, "lanes": config.training.lanes},
+        make_strata,
+        lambda config: config.training.family == "glove",
+    ),
+    Step(
+        "rounds",
+        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial", "strata"),
+        lambda config: (config.training, config.glove),
+        make_rounds,
+        lambda config: config.training.family != "svd",
+    ),
+    Step(
+        "ppmi",
+        ("vocabulary", "cooccurrences"),
+        lambda config: config.ppmi,
+        make_ppmi,
+        lambda config: config.training.method == "ppmi-svd",
+    ),
+    Step(
+        "term_document",
+        ("vocabulary", "encoded", "bucket_counts"),
+        lambda config: config.lsa,
+        make_term_document,
+        lambda config: config.training.method == "lsa",
+    ),
+    Step(
+        "svd",
+        ("vocabulary", "ppmi", "term_document"),
+        lambda config: (config.training, config.svd),
+        make_svd,
+        lambda config: config.training.family == "svd",
+    ),
+    Step(
+        "vectors",
+        ("vocabulary", "rounds", "svd"),
+        lambda config: {"cooccurrences": config.cooccurrences.publish, "add_context": config.ppmi.add_context},
+        publish_vectors,
+    ),
 )
 
 
@@ -169,4 +211,7 @@ def _make_or_find(run: Run, step: Step, forced: bool) -> None:
 
 def _shown(settings: Any) -> dict[str, Any]:
     several = settings if isinstance(settings, tuple) else (settings,)
-    return {key: value for one in several if one is not None for key, value in asdict(one).items()}
+    found: dict[str, Any] = {}
+    for one in several:
+        found |= asdict(one) if is_dataclass(one) and not isinstance(one, type) else one or {}
+    return found

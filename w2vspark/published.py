@@ -1,6 +1,7 @@
 """The published version: the trained tables in one list, and what stands beside them."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +13,14 @@ from w2vspark.base.schemas import (
     ADAGRAD,
     CODES,
     CONTEXT,
+    LEFT,
     METRICS,
     MOVEMENT,
     NGRAMS,
     NODE_VECTORS,
     PHRASES,
+    RIGHT,
+    SINGULAR_VALUES,
     VECTORS,
     VECTORS_OF_WORDS,
     WORDS,
@@ -25,50 +29,66 @@ from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
 from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.codes import codes
+from w2vspark.stages.cooccurrences import publish_cooccurrences
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
-from w2vspark.stages.ngrams import SubwordTables, ngrams
+from w2vspark.stages.ngrams import composed_rows, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
-from w2vspark.stages.table_io import write_table
-from w2vspark.stages.vectors import vectors
+from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.vectors import matrix_rows, summed_rows, vectors
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:
     """The published version: trained tables, phrases, vocabulary, metrics, manifest; then current.json."""
     version = publish.next_version(run.output)
     folder = publish.version_path(run.output, version)
-    words, rounds = run.records["vocabulary"]["words"], run.records["rounds"]
-    tables = {"vectors": words, "vocabulary": words, "metrics": len(rounds["metrics"])}
+    words, trained = run.records["vocabulary"]["words"], run.trained()
+    tables = {"vectors": words, "vocabulary": words}
     for table, schema, count, rows in trained_tables(run):
         write_table(rows, storage.join(folder, table), schema)
         tables[table] = count
     if run.config.warm_start.path:
-        rounds["movement"] = publish_movement(run, folder)
-        tables["movement"] = rounds["movement"]["words"]
+        trained["movement"] = publish_movement(run, folder)
+        tables["movement"] = trained["movement"]["words"]
     if "phrases" in run.fingerprints:
         found = read_phrase_table(run.session(), words_of(run).passes)
         write_table(found, storage.join(folder, "phrases"), PHRASES)
         tables["phrases"] = run.records["phrases"]["phrases"]
     storage.copy_folder(run.uri("vocabulary"), storage.join(folder, "vocabulary"))
-    storage.write_table(pa.Table.from_pylist(rounds["metrics"], METRICS), storage.join(folder, "metrics"))
-    record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables)
+    if "metrics" in trained:
+        storage.write_table(pa.Table.from_pylist(trained["metrics"], METRICS), storage.join(folder, "metrics"))
+        tables["metrics"] = len(trained["metrics"])
+    if "cooccurrences" in run.fingerprints and run.config.cooccurrences.publish:
+        tables["cooccurrences"] = publish_cooccurrences(run.uri("cooccurrences"), storage.join(folder, "cooccurrences"))
+    record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables, trained)
     publish.publish(run.output, version, record, run.lock.check)
     publish.prune(run.output, run.config.output.keep_versions)
-    staging.discard(run.output, "rounds", run.fingerprints["rounds"])
+    step = "rounds" if "rounds" in run.fingerprints else "svd"
+    staging.discard(run.output, step, run.fingerprints[step])
     return {"version": version, "path": folder}
 
 
 def trained_tables(run: Run) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
-    """Name, schema, number of rows and rows of each table that the last round's parameters and the method give."""
+    """Name, schema, number of rows and rows of each table that the trained parameters and the method give."""
+    tables = {"word2vec": word2vec_tables, "svd": svd_tables}[run.config.training.family]
+    return tables(run, TrainingConfig(**run.trained()["training"]))
+
+
+def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+    """As trained_tables, for word2vec's methods. training: resolved."""
     session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
-    parameters_uri, training = run.records["rounds"]["parameters"], TrainingConfig(**run.records["rounds"]["training"])
-    dimensions, subwords = training.dimensions, subword_tables(run)
+    parameters_uri, dimensions, subwords = run.trained()["parameters"], training.dimensions, subword_tables(run)
 
-    def rows_of_words(matrix: str, made_of: SubwordTables | None = None) -> DataFrame:
-        return vectors(session, matrix, parameters_uri, vocabulary_uri, words, dimensions, made_of)
+    def rows_of_words(matrix: str) -> DataFrame:
+        return vectors(session, matrix_rows(parameters_uri, matrix, dimensions), vocabulary_uri, words, dimensions)
 
-    yield "vectors", VECTORS, words, rows_of_words(WORDS, subwords)
+    if subwords is not None:
+        settings = {"parameters_uri": parameters_uri, "matrix": WORDS, "tables": subwords, "dimensions": dimensions}
+        composed = partial(composed_rows, **settings)
+        yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions)
+    else:
+        yield "vectors", VECTORS, words, rows_of_words(WORDS)
     if training.loss != "hs":
         yield "context", VECTORS, words, rows_of_words(CONTEXT)
     if subwords is not None:
@@ -80,6 +100,25 @@ def trained_tables(run: Run) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
     if training.optimizer == "adagrad":
         matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
         yield "adagrad", ADAGRAD, sum(matrices.values()), adagrad(session, parameters_uri, matrices, dimensions)
+
+
+def svd_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+    """As trained_tables, for ppmi-svd and lsa: of a matrix of words by words, or of documents by words."""
+    session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
+    record, dimensions = run.trained(), training.dimensions
+
+    def rows_of_words(*matrices: str) -> DataFrame:
+        rows = summed_rows([matrix_rows(record["parameters"], matrix, dimensions) for matrix in matrices])
+        return vectors(session, rows, vocabulary_uri, words, dimensions)
+
+    if training.method == "ppmi-svd":
+        yield "vectors", VECTORS, words, rows_of_words(LEFT, *([RIGHT] if run.config.ppmi.add_context else []))
+        yield "context", VECTORS, words, rows_of_words(RIGHT)
+    else:
+        yield "vectors", VECTORS, words, rows_of_words(RIGHT)
+    values = [(dimension, value) for dimension, value in enumerate(record["singular_values"])]
+    frame = session.createDataFrame(values, spark_schema(SINGULAR_VALUES)).coalesce(1)
+    yield "singular_values", SINGULAR_VALUES, len(values), frame
 
 
 def publish_movement(run: Run, folder: str) -> dict[str, Any]:

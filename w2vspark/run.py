@@ -43,6 +43,10 @@ class Run:
                 check_executors(self.started_session, self.output)
         return self.started_session
 
+    def trained(self) -> dict[str, Any]:
+        """The record of the step that made the vectors: where their parameters are, the resolved settings, and more."""
+        return self.records["svd" if self.config.training.family == "svd" else "rounds"]
+
     def uri(self, table: str) -> str:
         """Where an intermediate table is."""
         return staging.table_path(self.output, table, self.fingerprints[table])

@@ -142,7 +142,7 @@ def simulate(
     side_by_side = min(threads, shards)
     workers = [initial_matrices(shapes, training) for _ in range(side_by_side)]
     current = [matrix.base.copy() for matrix in workers[0]]
-    total = text.tokens * training.epochs
+    total = text.tokens * int(training.epochs)
     cumulative = cumulative_noise(text.counts, training.noise_exponent)
 
     def train(worker: int, todo: Round) -> list[list[Changes]]:

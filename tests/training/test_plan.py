@@ -132,7 +132,7 @@ def test_resolving_leaves_no_auto_and_keeps_what_was_chosen():
         assert {name for name, value in asdict(settled).items() if value == "auto"} == set()
         assert resolve(settled, tokens, 70_000) == settled
     chosen = config(shards=3, lanes=5, rounds_per_epoch=7, lane_merge_tokens=11, learning_rate=0.5)
-    chosen = replace(chosen, optimizer="sgd", negatives=7, rows="slice", negative_pool=9)
+    chosen = replace(chosen, epochs=5, optimizer="sgd", negatives=7, rows="slice", negative_pool=9)
     assert resolve(chosen, 10**9, 10**6) == chosen
 
 

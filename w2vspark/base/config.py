@@ -99,10 +99,19 @@ class SubwordsConfig:
 class TrainingConfig:
     """How vectors are learned."""
 
-    # The model, and its loss: negative sampling, hierarchical softmax, or the softmax itself.
-    method: Literal["skipgram-ns", "skipgram-hs", "skipgram-softmax", "cbow-ns", "cbow-hs", "cbow-softmax"] = (
-        "skipgram-ns"
-    )
+    # word2vec's model and its loss: negative sampling, hierarchical softmax, or the softmax itself. Or from counts:
+    # GloVe, the SVD of pointwise mutual information, the SVD of words by documents.
+    method: Literal[
+        "skipgram-ns",
+        "skipgram-hs",
+        "skipgram-softmax",
+        "cbow-ns",
+        "cbow-hs",
+        "cbow-softmax",
+        "glove",
+        "ppmi-svd",
+        "lsa",
+    ] = "skipgram-ns"
     dimensions: int = 100
     window: int = 5
     negatives: int | Auto = "auto"  # of the methods with -ns
@@ -114,7 +123,7 @@ class TrainingConfig:
     rows: Literal["auto", "all", "slice"] = "auto"  # a worker holds all rows of the model, or those its slice needs
     negative_pool: int | Auto = "auto"  # words drawn for a slice, from which its negatives come; 0 = the vocabulary
     subsample: float = 1e-4  # 0 = keep every word
-    epochs: int = 5
+    epochs: int | Auto = "auto"  # passes over the text, or for glove over the counts
     learning_rate: float | Auto = "auto"
     learning_rate_floor: float = 1e-4  # the rate falls linearly to this share of learning_rate
     shards: int | Auto = "auto"
@@ -127,8 +136,13 @@ class TrainingConfig:
 
     @property
     def model(self) -> str:
-        """skipgram or cbow."""
+        """skipgram or cbow; glove, ppmi or lsa."""
         return self.method.partition("-")[0]
+
+    @property
+    def family(self) -> str:
+        """What trains the vectors: word2vec, glove or svd."""
+        return {"glove": "glove", "ppmi": "svd", "lsa": "svd"}.get(self.model, "word2vec")
 
     @property
     def loss(self) -> str:
@@ -145,6 +159,41 @@ class CooccurrencesConfig:
     direction: Literal["symmetric", "left", "right"] = "symmetric"  # which neighbours of the row's word count
     subsample: float = 0.0  # as training.subsample, before counting; 0 = count every word
     publish: bool = True  # the counts are a table of the published version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GloveConfig:
+    """GloVe (Pennington et al. 2014)."""
+
+    x_max: float | Auto = "auto"  # a pair that is counted more often weighs 1, a rarer one (count / x_max) ** alpha
+    alpha: float = 0.75
+    vectors: Literal["sum", "words", "both"] = "sum"  # of word and context vectors; the former; both, as columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpmiConfig:
+    """Pointwise mutual information of words that stand near each other (Levy, Goldberg & Dagan 2015)."""
+
+    smoothing: float = 0.75  # contexts count as often as their count to this power
+    shift: float = 1.0  # log of it is subtracted: as many negatives as word2vec would draw
+    positive: bool = True  # what is below 0 becomes 0
+    add_context: bool = False  # vectors are the sum of word and context vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LsaConfig:
+    """Latent semantic analysis: words by documents."""
+
+    weighting: Literal["log-entropy", "tf-idf", "tf"] = "log-entropy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SvdConfig:
+    """The randomised SVD (Halko, Martinsson & Tropp 2011) of ppmi-svd and lsa."""
+
+    exponent: float | Auto = "auto"  # vectors are U S ** exponent
+    oversampling: int | Auto = "auto"  # columns of the random projection, over training.dimensions
+    power_iterations: int | Auto = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +219,10 @@ class Config:
     warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     cooccurrences: CooccurrencesConfig = field(default_factory=CooccurrencesConfig)
+    glove: GloveConfig = field(default_factory=GloveConfig)
+    ppmi: PpmiConfig = field(default_factory=PpmiConfig)
+    lsa: LsaConfig = field(default_factory=LsaConfig)
+    svd: SvdConfig = field(default_factory=SvdConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
 
 

@@ -57,6 +57,15 @@ RULES: dict[str, Rule] = {
     "training.lanes": at_least(1),
     "training.rounds_per_epoch": (_is_whole_or_a_part, "must be a whole number, or 1/n for a round of n epochs (0.2)"),
     "training.lane_merge_tokens": at_least(1),
+    "cooccurrences.window": between(1, 1000),
+    "cooccurrences.subsample": (lambda share: 0 <= share < 1, "must be at least 0 (count every word) and less than 1"),
+    "glove.x_max": (lambda count: count > 0, "must be greater than 0"),
+    "glove.alpha": between(0, 2),
+    "ppmi.smoothing": between(0, 1),
+    "ppmi.shift": at_least(1),
+    "svd.exponent": between(0, 2),
+    "svd.oversampling": between(0, 10_000),
+    "svd.power_iterations": between(0, 1000),
     "training.seed": between(0, 2**63 - 1),
     "training.cpu_target": (lambda name: bool(name.strip()), "must be named"),
     "spark.driver_memory": (
@@ -68,16 +77,19 @@ RULES: dict[str, Rule] = {
 
 def find_problems(config: "Config") -> Iterator[Problem]:
     """All that is wrong with a configuration whose types are right."""
+    out_of_range = set()
     for key, (holds, text) in RULES.items():
         table, name = key.split(".")
         value = getattr(getattr(config, table), name)
         if value != "auto" and not holds(value):
             default = getattr(type(getattr(config, table))(), name)
+            out_of_range.add(key)
             yield key, value, f"{text}; {default} is usual"
     yield from _input_problems(config)
     yield from _output_problems(config)
     yield from _word_problems(config)
-    yield from _training_problems(config)
+    yield from _word2vec_problems(config) if config.training.family == "word2vec" else _counted_problems(config)
+    yield from (problem for problem in _unused_tables(config) if problem[0] not in out_of_range)
     for key in config.spark.options:
         if not key.startswith("spark."):
             yield "spark.options", {key: config.spark.options[key]}, f"must begin with spark., as in spark.{key}"
@@ -164,7 +176,7 @@ def _phrase_problems(config: "Config") -> Iterator[Problem]:
         yield "phrases.connector_words", phrases.connector_words, text
 
 
-def _training_problems(config: "Config") -> Iterator[Problem]:
+def _word2vec_problems(config: "Config") -> Iterator[Problem]:
     training, encoded = config.training, config.encoded
     if 0 < encoded.piece_tokens <= training.window:
         text = f"must be less than encoded.piece_tokens ({encoded.piece_tokens}), which no window crosses"
@@ -196,3 +208,50 @@ def _training_problems(config: "Config") -> Iterator[Problem]:
     if training.model != "cbow" and training.cbow_gradient != "mean":
         text = f'has no meaning for training.method = {training.method}; remove it, or choose "cbow-{training.loss}"'
         yield "training.cbow_gradient", training.cbow_gradient, text
+
+
+# What the methods that train on counts take of [training], and the tables that are for some methods alone.
+_OF_TRAINING = {
+    "glove": {"epochs", "learning_rate", "shards", "lanes"},
+    "svd": set(),
+}
+_ALWAYS = {"method", "dimensions", "seed", "cpu_target"}
+FOR_METHODS = {
+    "cooccurrences": ("glove", "ppmi-svd"),
+    "glove": ("glove",),
+    "ppmi": ("ppmi-svd",),
+    "lsa": ("lsa",),
+    "svd": ("ppmi-svd", "lsa"),
+}
+
+
+def _counted_problems(config: "Config") -> Iterator[Problem]:
+    training, method = config.training, config.training.method
+    for key, value in _changed(training):
+        if key not in _ALWAYS | _OF_TRAINING[training.family]:
+            instead = f"; cooccurrences.{key} has" if key in ("window", "subsample") and method != "lsa" else ""
+            yield f"training.{key}", value, f"has no meaning for training.method = {method}{instead}; remove it"
+    if method != "lsa" and 0 < config.encoded.piece_tokens <= config.cooccurrences.window:
+        text = f"must be less than encoded.piece_tokens ({config.encoded.piece_tokens}), which no window crosses"
+        yield "cooccurrences.window", config.cooccurrences.window, text
+    if config.subwords.enabled:
+        yield "subwords.enabled", True, f"has no meaning for training.method = {method}; remove it"
+    if config.warm_start.path:
+        text = f"has no meaning for training.method = {method}, which begins from counts; remove it"
+        yield "warm_start.path", config.warm_start.path, text
+
+
+def _unused_tables(config: "Config") -> Iterator[Problem]:
+    for table, methods in FOR_METHODS.items():
+        if config.training.method not in methods:
+            for key, value in _changed(getattr(config, table)):
+                text = f"is for training.method = {' and '.join(methods)}, not {config.training.method}; remove it"
+                yield f"{table}.{key}", value, text
+
+
+def _changed(settings: Any) -> Iterator[tuple[str, Any]]:
+    """The keys whose values are not their defaults."""
+    for name in settings.__slots__:
+        value = getattr(settings, name)
+        if value != getattr(type(settings)(), name):
+            yield name, value

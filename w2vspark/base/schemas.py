@@ -174,12 +174,39 @@ PARTIAL_FILES = pa.schema(
     ]
 )
 
+# Rows of a sparse matrix in blocks of neighbouring rows, a row group each: ends (int64) of the rows in columns (int32,
+# rising in a row) and values (float32), from the block's first entry on.
+SPARSE_ROWS = pa.schema(
+    [
+        pa.field("first_row", pa.int64(), nullable=False),
+        pa.field("rows", pa.int32(), nullable=False),
+        *[pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")],
+    ]
+)
+
+# Singular values of ppmi-svd and lsa, the largest first.
+SINGULAR_VALUES = pa.schema(
+    [
+        pa.field("dimension", pa.int32(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+    ]
+)
+
+# Lsa: documents with their vectors, and the weight of each word over all documents.
+DOCUMENTS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
 # The parameter matrices of word2vec's methods; word vectors are what most consumers read.
 WORDS = "words"
 CONTEXT = "context"
 NODES = "nodes"
 NGRAM_ROWS = "ngrams"  # in EARLIER: rows of WORDS that belong to buckets
 VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
+LEFT, RIGHT = "left", "right"  # singular vectors of a matrix: of its rows, of its columns
 METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the names of files
 
 # The parameters before the first round or after one: blocks of float32 rows, row-major; behind each row what an

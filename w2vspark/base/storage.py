@@ -21,6 +21,7 @@ __all__ = [
     "Filters",
     "InputFile",
     "absolute_uri",
+    "copy_file",
     "copy_folder",
     "count_rows",
     "delete_file",
@@ -222,6 +223,16 @@ def copy_folder(source: str, target: str) -> None:
             pafs.copy_files(
                 file.path, f"{to_path}/{file.base_name}", source_filesystem=from_fs, destination_filesystem=to_fs
             )
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copies a file byte for byte; both must be on one store. Parent folders are made."""
+    from_fs, from_path = filesystem(source)
+    to_fs, to_path = filesystem(target)
+    with reaching(target):
+        if to_fs.type_name not in FLAT_STORES:
+            to_fs.create_dir(to_path.rpartition("/")[0] or "/", recursive=True)
+        pafs.copy_files(from_path, to_path, source_filesystem=from_fs, destination_filesystem=to_fs)
 
 
 def _replace_local(path: str, content: bytes) -> None:

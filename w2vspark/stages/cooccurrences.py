@@ -159,6 +159,16 @@ def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]])
     yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=first, rows=last - first, file=file)
 
 
+def publish_cooccurrences(uri: str, target: str) -> int:
+    """Copy the counts of a table in staging, byte for byte, to files named in the order of their rows; the entries."""
+    entries = 0
+    for number, file in enumerate(listed_files(uri, COUNTS)):
+        copy = storage.join(target, f"part-{number:05d}.parquet")
+        storage.copy_file(storage.join(uri, file["file"]), copy)
+        entries += storage.count_rows(copy)
+    return entries
+
+
 def read_row_sums(uri: str, rows: int) -> np.ndarray:
     """The weights of whole rows, float64 (rows,), of a table of counts in staging."""
     sums = np.zeros(rows)

@@ -74,7 +74,7 @@ def _read_subwords(tables: SubwordTables, _files: tuple[tuple[str, ...], ...]) -
 
 
 def composed_rows(
-    parameters_uri: str, matrix: str, tables: SubwordTables, first: int, last: int, dimensions: int
+    first: int, last: int, parameters_uri: str, matrix: str, tables: SubwordTables, dimensions: int
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """The vectors of words first … last - 1, each the mean of its rows: as scan_rows, in one part.
 

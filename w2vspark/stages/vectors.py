@@ -1,49 +1,55 @@
-"""Tables vectors and context: a row a word, from the last round's parameter blocks and the vocabulary."""
+"""Tables vectors and context: a row a word, from the blocks of parameters and the vocabulary."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import storage
 from w2vspark.base.schemas import VECTORS
-from w2vspark.stages.ngrams import SubwordTables, composed_rows
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
 
+# Rows first … last - 1 as (first row, float32 (n, dimensions)) of blocks that follow each other: a module's function
+# with its other arguments bound by functools.partial.
+RowSource = Callable[[int, int], Iterator[tuple[int, np.ndarray]]]
 
-def vectors(
-    session: SparkSession,
-    matrix: str,
-    parameters_uri: str,
-    vocabulary_uri: str,
-    words: int,
-    dimensions: int,
-    subwords: SubwordTables | None = None,
-) -> DataFrame:
-    """One parameter matrix as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
 
-    subwords: makes each word the mean of its rows; None takes its own row alone.
-    """
+def vectors(session: SparkSession, rows: RowSource, vocabulary_uri: str, words: int, dimensions: int) -> DataFrame:
+    """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks."""
     tasks = max(1, words * dimensions * 4 // TASK_BYTES)
-    rows = partial(
-        vector_batches, matrix=matrix, parameters_uri=parameters_uri, vocabulary_uri=vocabulary_uri, words=words,
-        dimensions=dimensions, subwords=subwords, tasks=tasks,
-    )  # fmt: skip
-    return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(VECTORS)).select(*VECTORS.names)
+    batches = partial(vector_batches, rows=rows, vocabulary_uri=vocabulary_uri, words=words, tasks=tasks)
+    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(VECTORS)).select(*VECTORS.names)
+
+
+def matrix_rows(parameters_uri: str, matrix: str, dimensions: int) -> RowSource:
+    """The rows of one matrix of the parameters."""
+    return partial(_scan, uri=parameters_uri, matrix=matrix, dimensions=dimensions)
+
+
+def _scan(first: int, last: int, uri: str, matrix: str, dimensions: int) -> Iterator[tuple[int, np.ndarray]]:
+    return scan_rows(uri, matrix, first, last, dimensions)
+
+
+def summed_rows(sources: Sequence[RowSource]) -> RowSource:
+    """The sums of rows of one or more sources, added in their order."""
+    return sources[0] if len(sources) == 1 else partial(_sum, sources=tuple(sources))
+
+
+def _sum(first: int, last: int, sources: tuple[RowSource, ...]) -> Iterator[tuple[int, np.ndarray]]:
+    for start, block in sources[0](first, last):
+        total = block.copy()
+        for source in sources[1:]:
+            for begin, rows in source(start, start + len(block)):
+                total[begin - start : begin - start + len(rows)] += rows
+        yield start, total
 
 
 def vector_batches(
-    batches: Iterator[pa.RecordBatch],
-    matrix: str,
-    parameters_uri: str,
-    vocabulary_uri: str,
-    words: int,
-    dimensions: int,
-    subwords: SubwordTables | None,
-    tasks: int,
+    batches: Iterator[pa.RecordBatch], rows: RowSource, vocabulary_uri: str, words: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> rows of schemas.VECTORS, of the task's range of ids."""
     for batch in batches:
@@ -53,11 +59,7 @@ def vector_batches(
                 vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)]
             )
             known = known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
-            if subwords is None:
-                parts = scan_rows(parameters_uri, matrix, first, last, dimensions)
-            else:
-                parts = composed_rows(parameters_uri, matrix, subwords, first, last, dimensions)
-            for start, block in parts:
+            for start, block in rows(first, last):
                 of_block = known.slice(start - first, len(block))
                 columns = [of_block[name].combine_chunks() for name in ("id", "word", "count")]
                 yield pa.RecordBatch.from_arrays([*columns, vector_lists(block)], schema=VECTORS)

@@ -43,7 +43,7 @@ RATES = {
 WARM_RATE = 0.5  # times these, where the words have their places already
 RATE_CAP = 4.0
 ADAGRAD_CAP = 2.15
-NEGATIVES = 5
+NEGATIVES, EPOCHS = 5, 5
 # Blocks of rows, the unit in which parameters are stored and combined.
 BLOCK_BYTES = 4 << 20
 # A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
@@ -135,7 +135,7 @@ def plan_rounds(bucket_tokens: np.ndarray, training: TrainingConfig) -> list[Rou
     sums = [int(bucket_tokens[first:last].sum()) for first, last in ranges]
     parts = []
     start = 0
-    for epoch in range(training.epochs):
+    for epoch in range(int(training.epochs)):
         order = _shuffled(len(ranges), training.seed, epoch)
         for i in range(slices):
             chosen = order[i * shards : (i + 1) * shards]
@@ -209,13 +209,14 @@ def resolve(
 
     How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
     """
-    shards = min(32, max(1, tokens * training.epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
+    epochs = EPOCHS if training.epochs == "auto" else training.epochs
+    shards = min(32, max(1, tokens * epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
     lanes = training.lanes
     if lanes == "auto":
         lanes = 2 if shards == 1 else 1  # shards are parallel already, and every replica costs some quality
     rounds = training.rounds_per_epoch
     if rounds == "auto" and shards == 1 and tokens < ROUND_TOKENS:
-        rounds = 1 / min(training.epochs, ROUND_TOKENS // tokens)
+        rounds = 1 / min(epochs, ROUND_TOKENS // tokens)
     elif rounds == "auto":
         least = 1 if shards == 1 else FEW_ROUNDS if shards <= 8 else MANY_ROUNDS
         rounds = max(least, math.ceil(tokens / (shards * SLICE_TOKENS)))
@@ -251,6 +252,7 @@ def resolve(
         rows=held,
         negative_pool=pool,
         negatives=negatives,
+        epochs=epochs,
         shards=shards,
         lanes=lanes,
         rounds_per_epoch=rounds,
