@@ -22,3 +22,16 @@ METHODS: dict[str, dict[str, object]] = {
     "phrases": {"phrases__thresholds": [5.0, 2.0], "phrases__connector_words": ["filler1"]},
 }
 METHODS = {name: MANY | settings for name, settings in METHODS.items()}
+# Those that train on counts have no use for most of these settings. Three shards and one epoch are three rounds too.
+COUNTED: dict[str, dict[str, object]] = {
+    "glove": {
+        "training__method": "glove",
+        "training__shards": 3,
+        "training__lanes": 2,
+        "training__epochs": 1,
+        "training__dimensions": 20,
+        "cooccurrences__subsample": 0.01,
+        "glove__x_max": 5,
+    },
+}
+METHODS |= COUNTED

@@ -26,6 +26,8 @@ COLUMNS = {
     "codes": schemas.CODES,
     "ngrams": schemas.NGRAMS,
     "adagrad": schemas.ADAGRAD,
+    "biases": schemas.BIASES,
+    "cooccurrences": schemas.COOCCURRENCES,
     "phrases": schemas.PHRASES,
     "vocabulary": schemas.VOCABULARY,
     "metrics": schemas.METRICS,
@@ -55,6 +57,8 @@ def tables_of(method: str) -> set[str]:
     """What a method publishes, by the README."""
     settings = METHODS[method]
     found = {"vectors", "vocabulary", "metrics"}
+    if settings.get("training__method") == "glove":
+        return found | {"context", "biases", "cooccurrences"}
     found |= {"nodes", "codes"} if str(settings.get("training__method")).endswith("-hs") else {"context"}
     # Several shards train with AdaGrad, but for subwords.
     found |= {"word_rows", "ngrams"} if settings.get("subwords__enabled") else {"adagrad"}

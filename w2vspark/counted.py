@@ -3,13 +3,19 @@
 As intermediate.py: each writes its table and returns its record.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from w2vspark.base import storage
+from w2vspark.base.config import GloveConfig, TrainingConfig
+from w2vspark.base.errors import InputError
+from w2vspark.base.log import log_start
 from w2vspark.intermediate import bucket_tokens
 from w2vspark.run import Run
 from w2vspark.stages.cooccurrences import COUNTS, cooccurrences, count_job
 from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.strata import StrataJob, grid_of, row_ranges, strata
+from w2vspark.training.glove_rounds import GloveJob, GloveRound, resolve_glove, run_glove
 
 
 def make_cooccurrences(run: Run) -> dict[str, Any]:
@@ -29,8 +35,47 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
 
 
 def make_strata(run: Run) -> dict[str, Any]:
-    """The counts as GloVe's workers read them."""
-    raise NotImplementedError
+    """The counts as GloVe's workers read them. The record has the number of entries of each stratum."""
+    uri, entries = run.uri("cooccurrences"), run.records["cooccurrences"]["entries"]
+    if entries == 0:
+        raise InputError(
+            "no two words of the vocabulary stand near each other, so that there is nothing to train; give longer "
+            "documents, lower vocabulary.min_count or raise cooccurrences.window"
+        )
+    training, _ = resolved_glove(run)
+    count = int(training.shards) * int(training.lanes)
+    ranges = row_ranges(uri, run.records["vocabulary"]["words"], entries, count)
+    job = StrataJob(uri, run.uri("strata"), ranges, run.config.training.cpu_target)
+    written = write_listed(strata(run.session(), job), job.table_uri)
+    return {"ranges": ranges, "grid": grid_of(written, ranges)}
+
+
+def make_glove(run: Run) -> dict[str, Any]:
+    """GloVe's training: the last round's parameters, and the metrics of all."""
+    training, glove = resolved_glove(run)
+    log_start("rounds", **asdict(training), **asdict(glove))
+    record = run.records["strata"]
+    job = GloveJob(
+        training=training,
+        glove=glove,
+        round=GloveRound(1, 0, 0),
+        words=run.records["vocabulary"]["words"],
+        ranges=tuple((first, last) for first, last in record["ranges"]),
+        strata_uri=run.uri("strata"),
+        parameters_uri=None,
+        table_uri="",
+        threads=1,
+    )
+    own = run.fingerprints["rounds"]
+    run.progress.unit = "records"
+    uri, metrics = run_glove(run.session(), run.output, own, job, record["grid"], run.progress.round)
+    return {"parameters": uri, "metrics": metrics, "training": asdict(training), "glove": asdict(glove)}
+
+
+def resolved_glove(run: Run) -> tuple[TrainingConfig, GloveConfig]:
+    """GloVe's settings without `auto`."""
+    tokens, records = run.records["vocabulary"]["tokens"], run.records["cooccurrences"]["entries"]
+    return resolve_glove(run.config.training, run.config.glove, tokens, records)
 
 
 def make_ppmi(run: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from w2vspark import __version__
 from w2vspark.base.config import Config, to_dict
-from w2vspark.base.config_checks import FOR_METHODS
+from w2vspark.base.config_checks import FOR_METHODS, OF_TRAINING
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import code_fingerprint
 
@@ -21,7 +21,7 @@ def manifest(
     trained: dict[str, Any],
 ) -> dict[str, Any]:
     """The manifest of a version. tables: rows of each published table. trained: the record of the step that made the
-    vectors, with its resolved settings. Tables of settings that are for other methods are left out."""
+    vectors, with its resolved settings. Settings that are for other methods are left out."""
     resolved = to_dict(config)
     resolved["encoded"]["buckets"] = records["encoded"]["buckets"]
     for table in ("training", "glove", "svd"):
@@ -29,10 +29,13 @@ def manifest(
     for table, methods in FOR_METHODS.items():
         if config.training.method not in methods:
             del resolved[table]
-    # The rate is the training's now; without an earlier model the format says nothing.
-    resolved["warm_start"]["learning_rate"] = trained["training"]["learning_rate"]
-    if "earlier" not in records or records["earlier"]["is_run"]:
-        resolved["warm_start"]["format"] = "w2vspark"
+    if config.training.family in OF_TRAINING:
+        resolved["training"] = {key: resolved["training"][key] for key in sorted(OF_TRAINING[config.training.family])}
+        del resolved["subwords"], resolved["warm_start"]
+    else:  # the rate is the training's now; without an earlier model the format says nothing
+        resolved["warm_start"]["learning_rate"] = resolved["training"]["learning_rate"]
+        if "earlier" not in records or records["earlier"]["is_run"]:
+            resolved["warm_start"]["format"] = "w2vspark"
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

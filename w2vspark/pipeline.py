@@ -11,7 +11,7 @@ from w2vspark.base.errors import ConfigError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
-from w2vspark.counted import make_cooccurrences, make_ppmi, make_strata, make_svd, make_term_document
+from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
 from w2vspark.intermediate import (
     make_bucket_counts,
     make_earlier,
@@ -83,6 +83,13 @@ FLOW = (
         lambda config: config.training.method in ("glove", "ppmi-svd"),
     ),
     Step(
+        "rounds",
+        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial"),
+        lambda config: config.training,
+        make_rounds,
+        lambda config: config.training.family == "word2vec",
+    ),
+    Step(
         "strata",
         ("vocabulary", "cooccurrences"),
         lambda config: {"shards": config.training.shards, "lanes": config.training.lanes},
@@ -91,10 +98,10 @@ FLOW = (
     ),
     Step(
         "rounds",
-        ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial", "strata"),
-        lambda config: (config.training, config.glove),
-        make_rounds,
-        lambda config: config.training.family != "svd",
+        ("vocabulary", "strata"),
+        lambda config: (config.training, {"x_max": config.glove.x_max, "alpha": config.glove.alpha}),
+        make_glove,
+        lambda config: config.training.family == "glove",
     ),
     Step(
         "ppmi",
@@ -120,7 +127,11 @@ FLOW = (
     Step(
         "vectors",
         ("vocabulary", "rounds", "svd"),
-        lambda config: {"cooccurrences": config.cooccurrences.publish, "add_context": config.ppmi.add_context},
+        lambda config: {
+            "cooccurrences": config.cooccurrences.publish,
+            "add_context": config.ppmi.add_context,
+            "glove": config.glove.vectors,
+        },
         publish_vectors,
     ),
 )

@@ -10,6 +10,7 @@ class Progress:
     """Called by the pipeline at each stage, and by the round engine after each round."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
+        self.unit = "words"  # that rounds train
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._trained = 0.0  # seconds in the rounds of this process
@@ -34,13 +35,13 @@ class Progress:
         if self._terminal:
             done = "█" * (24 * number // rounds)
             self._stream.write(
-                f"\r\x1b[Ktraining {done:░<24} round {number}/{rounds}  {speed / 1e6:.2f} M words/s  loss {loss:.3f}"
-                f"  {_clock(left)} left"
+                f"\r\x1b[Ktraining {done:░<24} round {number}/{rounds}  {speed / 1e6:.2f} M {self.unit}/s"
+                f"  loss {loss:.3f}  {_clock(left)} left"
             )
             self._stream.write("\n" if number == rounds else "")
             self._stream.flush()
             return
-        figures = {"words_per_second": round(speed), "loss": round(loss, 4), "seconds": round(seconds, 2)}
+        figures = {f"{self.unit}_per_second": round(speed), "loss": round(loss, 4), "seconds": round(seconds, 2)}
         get_logger().info(
             key_values(
                 stage="rounds", event="progress", round=number, of=rounds, **figures, seconds_left=round(left, 1)

@@ -11,6 +11,7 @@ from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import (
     ADAGRAD,
+    BIASES,
     CODES,
     CONTEXT,
     LEFT,
@@ -22,12 +23,14 @@ from w2vspark.base.schemas import (
     RIGHT,
     SINGULAR_VALUES,
     VECTORS,
+    VECTORS_AND_CONTEXT,
     VECTORS_OF_WORDS,
     WORDS,
 )
 from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
 from w2vspark.stages.adagrad import adagrad
+from w2vspark.stages.biases import biases
 from w2vspark.stages.codes import codes
 from w2vspark.stages.cooccurrences import publish_cooccurrences
 from w2vspark.stages.movement import movement, pairs, rotation
@@ -36,7 +39,8 @@ from w2vspark.stages.ngrams import composed_rows, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
 from w2vspark.stages.table_io import spark_schema, write_table
-from w2vspark.stages.vectors import matrix_rows, summed_rows, vectors
+from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
+from w2vspark.training.glove import context_rows
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def publish_vectors(run: Run) -> dict[str, Any]:
 
 def trained_tables(run: Run) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
     """Name, schema, number of rows and rows of each table that the trained parameters and the method give."""
-    tables = {"word2vec": word2vec_tables, "svd": svd_tables}[run.config.training.family]
+    tables = {"word2vec": word2vec_tables, "glove": glove_tables, "svd": svd_tables}[run.config.training.family]
     return tables(run, TrainingConfig(**run.trained()["training"]))
 
 
@@ -100,6 +104,28 @@ def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, p
     if training.optimizer == "adagrad":
         matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
         yield "adagrad", ADAGRAD, sum(matrices.values()), adagrad(session, parameters_uri, matrices, dimensions)
+
+
+def glove_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+    """As trained_tables, for GloVe. training: resolved."""
+    session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
+    parameters_uri, dimensions = run.trained()["parameters"], training.dimensions
+    classes = int(training.shards) * int(training.lanes)
+
+    def rows_of(columns: int) -> tuple[RowSource, RowSource]:
+        of_contexts = {"uri": parameters_uri, "words": words, "classes": classes, "columns": columns}
+        return matrix_rows(parameters_uri, WORDS, columns), partial(context_rows, **of_contexts)
+
+    of_words, of_contexts = rows_of(dimensions)
+    chosen = run.config.glove.vectors
+    if chosen == "both":
+        both = vectors(session, of_words, vocabulary_uri, words, dimensions, of_contexts)
+        yield "vectors", VECTORS_AND_CONTEXT, words, both
+    else:
+        rows = summed_rows([of_words, of_contexts]) if chosen == "sum" else of_words
+        yield "vectors", VECTORS, words, vectors(session, rows, vocabulary_uri, words, dimensions)
+    yield "context", VECTORS, words, vectors(session, of_contexts, vocabulary_uri, words, dimensions)
+    yield "biases", BIASES, words, biases(session, *rows_of(dimensions + 1), vocabulary_uri, words)
 
 
 def svd_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:

@@ -1,18 +1,21 @@
 """What `w2vspark run` prints: the plan before (--dry-run), the summary after."""
 
 from dataclasses import replace
+from typing import Any
 
 from w2vspark.base import publish, staging, storage
-from w2vspark.base.config import Config, to_toml
+from w2vspark.base.config import Config, TrainingConfig, to_toml
 from w2vspark.base.lock import OutputLock
 from w2vspark.pipeline import fingerprints, flow, forced_stages, is_published
 from w2vspark.progress import Progress
 from w2vspark.run import Run
+from w2vspark.training.glove_rounds import glove_worker_bytes, resolve_glove
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
 GUESSED_NGRAMS = 8  # a word of English, each counted once
+GUESSED_ENTRIES = 0.14  # of the counts, for each pair of neighbours in the text
 BYTES_PER_TOKEN = 6.0
 COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
@@ -30,15 +33,39 @@ def dry_run(config: Config, force_from: str | None) -> str:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
-    training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
-    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    resolved, needed = {"word2vec": _word2vec, "glove": _glove}[config.training.family](run, tokens, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
-        f"  model {sum(shape.bytes for shape in shapes) / 1e6:,.0f} MB; a training worker "
-        f"{worker_bytes(training, shapes, words, tokens) / 1e6:,.0f} MB of Python memory, {training.shards} of them; "
-        "the driver's Python less than 400 MB"
+        f"  {needed}; the driver's Python less than 400 MB"
     )
-    return "\n".join([to_toml(replace(config, training=training)), *lines, memory, ""])
+    return "\n".join([to_toml(resolved), *lines, memory, ""])
+
+
+def _word2vec(run: Run, tokens: int, words: int) -> tuple[Config, str]:
+    """The resolved configuration, and the memory that its training needs, of a word2vec method."""
+    config = run.config
+    training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
+    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    needed = worker_bytes(training, shapes, words, tokens)
+    return replace(config, training=training), _memory(sum(shape.bytes for shape in shapes), needed, training)
+
+
+def _glove(run: Run, tokens: int, words: int) -> tuple[Config, str]:
+    """As _word2vec, of GloVe."""
+    counted = staging.find(run.output, "cooccurrences", run.fingerprints["cooccurrences"])
+    reach = run.config.cooccurrences.window * (2 if run.config.cooccurrences.direction == "symmetric" else 1)
+    records = counted["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
+    training, glove = resolve_glove(run.config.training, run.config.glove, tokens, records)
+    model = 2 * words * 4 * 2 * (training.dimensions + 1)
+    needed = glove_worker_bytes(training, words, records)
+    return replace(run.config, training=training, glove=glove), _memory(model, needed, training)
+
+
+def _memory(model: int, worker: int, training: TrainingConfig) -> str:
+    return (
+        f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, "
+        f"{training.shards} of them"
+    )
 
 
 def _size(run: Run) -> tuple[int, int, str]:
@@ -78,22 +105,32 @@ def report(run: Run) -> str:
     corpus, training = record["corpus"], record["config"]["training"]
     if not run.made:
         return f"nothing to do: {current} was made from this input, configuration and code\n"
-    rounds = run.records["rounds"]["metrics"]
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
-        f"training    {training['method']}, {training['dimensions']} dimensions, {training['epochs']} epochs; "
-        f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
-        f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}",
+        f"training    {training['method']}, {training['dimensions']} dimensions, {_training(run, training)}",
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
-    if moved := run.records["rounds"].get("movement"):
+    if moved := run.trained().get("movement"):
         farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
         lines.insert(
             3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _training(run: Run, training: dict[str, Any]) -> str:
+    """How the vectors were trained. training: resolved."""
+    rounds = run.trained()["metrics"]
+    of_epoch = training["shards"] if training["method"] == "glove" else 1
+    last = [row for row in rounds if row["round"] > rounds[-1]["round"] - of_epoch]
+    loss = sum(row["loss"] * row["tokens"] for row in last) / max(1, sum(row["tokens"] for row in last))
+    return (
+        f"{training['epochs']} epochs; {training['shards']} shards x {training['lanes']} lanes, "
+        f"{len({row['round'] for row in rounds})} rounds, learning rate {training['learning_rate']:.4g}, "
+        f"loss {loss:.3f}"
+    )
 
 
 def _in_order(tables: dict[str, int]) -> list[str]:

@@ -211,11 +211,8 @@ def _word2vec_problems(config: "Config") -> Iterator[Problem]:
 
 
 # What the methods that train on counts take of [training], and the tables that are for some methods alone.
-_OF_TRAINING = {
-    "glove": {"epochs", "learning_rate", "shards", "lanes"},
-    "svd": set(),
-}
 _ALWAYS = {"method", "dimensions", "seed", "cpu_target"}
+OF_TRAINING = {"glove": _ALWAYS | {"epochs", "learning_rate", "shards", "lanes"}, "svd": _ALWAYS}
 FOR_METHODS = {
     "cooccurrences": ("glove", "ppmi-svd"),
     "glove": ("glove",),
@@ -228,7 +225,7 @@ FOR_METHODS = {
 def _counted_problems(config: "Config") -> Iterator[Problem]:
     training, method = config.training, config.training.method
     for key, value in _changed(training):
-        if key not in _ALWAYS | _OF_TRAINING[training.family]:
+        if key not in OF_TRAINING[training.family]:
             instead = f"; cooccurrences.{key} has" if key in ("window", "subsample") and method != "lsa" else ""
             yield f"training.{key}", value, f"has no meaning for training.method = {method}{instead}; remove it"
     if method != "lsa" and 0 < config.encoded.piece_tokens <= config.cooccurrences.window:

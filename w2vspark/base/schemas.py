@@ -103,6 +103,17 @@ VECTORS = pa.schema(
     ]
 )
 
+# GloVe's vectors with glove.vectors = both, and the biases that it has with every method of summing them up.
+VECTORS_AND_CONTEXT = VECTORS.append(pa.field("context", pa.list_(pa.float32()), nullable=False))
+BIASES = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("bias", pa.float32(), nullable=False),
+        pa.field("context_bias", pa.float32(), nullable=False),
+    ]
+)
+
 METRICS = pa.schema(
     [
         pa.field("round", pa.int32(), nullable=False),
@@ -146,7 +157,7 @@ NGRAMS = pa.schema(
 
 # How often words stand near each other: weight is the sum over the places of row's word and col's word within the
 # window, by their distance. Sorted by (row, col) within a file; a file has all of its rows' entries. ROW_SUMS has the
-# weights of a whole row, beside them in staging.
+# weights of a whole row and the number of its entries, beside them in staging.
 COOCCURRENCES = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),
@@ -158,6 +169,7 @@ ROW_SUMS = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),
         pa.field("weight", pa.float64(), nullable=False),
+        pa.field("entries", pa.int32(), nullable=False),
     ]
 )
 

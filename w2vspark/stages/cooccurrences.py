@@ -26,6 +26,7 @@ from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES,
 from w2vspark.stages.encoded import piece_numbers, read_buckets
 from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.placement import equal_ranges, placement_keys
+from w2vspark.stages.sparse_rows import SparseBlock
 from w2vspark.stages.table_io import one_row, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
 
@@ -139,7 +140,7 @@ def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]])
     first, last = _places(job)[place]
     if first == last:  # a very frequent word has taken the work of several places
         return
-    sums = []
+    sums, entries = [], []
     file = f"{COUNTS}-{name}.parquet"
     with (
         storage.open_for_writing(storage.join(job.table_uri, file)) as sink,
@@ -151,11 +152,12 @@ def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]])
             columns = [pa.array(values) for values in (ids, rows.columns, rows.values / unit)]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=COOCCURRENCES))
             sums.append(row_sums(rows) / unit)
+            entries.append(sizes.astype(np.int32))
     yield one_row(PARAMETER_FILES, matrix=COUNTS, first_id=first, rows=last - first, file=file)
     file = f"{SUMS}-{name}.parquet"
-    columns = [pa.array(np.arange(first, last, dtype=np.int32)), pa.array(np.concatenate(sums))]
+    columns = [np.arange(first, last, dtype=np.int32), np.concatenate(sums), np.concatenate(entries)]
     with storage.open_for_writing(storage.join(job.table_uri, file)) as sink:
-        pq.write_table(pa.Table.from_arrays(columns, schema=ROW_SUMS), sink)
+        pq.write_table(pa.Table.from_arrays(list(map(pa.array, columns)), schema=ROW_SUMS), sink)
     yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=first, rows=last - first, file=file)
 
 
@@ -176,6 +178,44 @@ def read_row_sums(uri: str, rows: int) -> np.ndarray:
         table = storage.read_table(storage.join(uri, file["file"]))
         sums[table["row"].to_numpy()] = table["weight"].to_numpy()
     return sums
+
+
+def scan_row_entries(uri: str) -> Iterator[tuple[int, np.ndarray]]:
+    """The entries of each row, int32, of a table of counts in staging, for some neighbouring rows at a time."""
+    for file in listed_files(uri, SUMS):
+        yield file["first_id"], storage.read_table(storage.join(uri, file["file"]), ["entries"])["entries"].to_numpy()
+
+
+def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
+    """Rows first … last - 1 of a table of counts in staging, in blocks of some 4 million entries.
+
+    Raises OutputError where a file is missing or unreadable.
+    """
+    waiting: list[pa.RecordBatch] = []
+    size, at = 0, first
+    for file in listed_files(uri, COUNTS):
+        begin, end = max(first, file["first_id"]), min(last, file["first_id"] + file["rows"])
+        if begin >= end:
+            continue
+        wanted = [("row", ">=", begin), ("row", "<", end)]
+        for batch in storage.scan_table(storage.join(uri, file["file"]), COOCCURRENCES.names, wanted):
+            waiting.append(batch)
+            size += batch.num_rows
+            if size > BLOCK_ENTRIES:
+                table = pa.Table.from_batches(waiting)
+                whole = table["row"][-1].as_py()  # this row may go on in the next batch
+                yield from _sparse_block(table, at, whole)
+                rest = table.slice(int(np.searchsorted(table["row"].to_numpy(), whole)))
+                at, waiting, size = whole, rest.to_batches(), rest.num_rows
+    yield from _sparse_block(pa.Table.from_batches(waiting, COOCCURRENCES), at, last)
+
+
+def _sparse_block(counts: pa.Table, first: int, last: int) -> Iterator[SparseBlock]:
+    """Rows first … last - 1 of counts that are sorted by row and may go on behind them; none where there is no row."""
+    if first < last:
+        ends = np.searchsorted(counts["row"].to_numpy(), np.arange(first, last), side="right")
+        of_rows = counts.slice(0, int(ends[-1]))
+        yield SparseBlock(first, ends, of_rows["col"].to_numpy(), of_rows["weight"].to_numpy().astype(np.float32))
 
 
 def _counted(job: CountJob, chunk: int, place: int) -> Iterator[tuple[int, "Rows"]]:

@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,27 +27,46 @@ class SparseBlock(NamedTuple):
     values: np.ndarray  # float32
 
 
-def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBlock]) -> pa.RecordBatch:
-    """Write neighbouring blocks of a matrix to a new file, a row group each; it as a row of schemas.PARAMETER_FILES.
+class SparseWriter:
+    """Writes neighbouring blocks of a matrix to a new file, a row group each; use it as a context."""
 
-    uri: the table's folder; name: the matrix; first: the first block's first row, also where there is no block. The
-    file's name is new at every attempt. Raises ValueError where a block does not follow the one before.
-    """
-    file = f"{name}-{uuid.uuid4().hex}.parquet"
-    end = first
-    with (
-        storage.open_for_writing(storage.join(uri, file)) as sink,
-        pq.ParquetWriter(
-            sink, SPARSE_ROWS, compression="none", use_dictionary=False, write_statistics=["first_row"]
-        ) as writer,
-    ):
+    def __init__(self, uri: str, name: str, first: int) -> None:
+        """uri: the table's folder; name: the matrix; first: where the first block begins, if there is one."""
+        self._name, self._first, self._end, self._entries = name, first, first, 0
+        self._file = f"{name}-{uuid.uuid4().hex}.parquet"  # a new name at every attempt
+        self._uri = storage.join(uri, self._file)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SparseWriter":
+        sink = self._stack.enter_context(storage.open_for_writing(self._uri))
+        options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_row"]}
+        self._writer = self._stack.enter_context(pq.ParquetWriter(sink, SPARSE_ROWS, **options))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def write(self, block: SparseBlock) -> None:
+        """Raises ValueError where a block does not follow the one before."""
+        if block.first != self._end:
+            raise ValueError(f"the block of {self._name!r} at row {block.first} does not follow row {self._end - 1}")
+        of_block = {"ends": block.ends, "columns": block.columns, "values": block.values}
+        self._writer.write_batch(one_row(SPARSE_ROWS, first_row=block.first, rows=block.ends.size, **of_block))
+        self._end += block.ends.size
+        self._entries += block.columns.size
+
+    def listed(self) -> pa.RecordBatch:
+        """The file as a row of schemas.PARAMETER_FILES, once it is written; its entries stand in tokens."""
+        of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first, "file": self._file}
+        return one_row(PARAMETER_FILES, tokens=self._entries, **of_file)
+
+
+def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBlock]) -> pa.RecordBatch:
+    """Write neighbouring blocks of a matrix to a new file, as SparseWriter; it as a row of schemas.PARAMETER_FILES."""
+    with SparseWriter(uri, name, first) as writer:
         for block in blocks:
-            if block.first != end:
-                raise ValueError(f"the block of {name!r} at row {block.first} does not follow row {end - 1}")
-            of_block = {"ends": block.ends, "columns": block.columns, "values": block.values}
-            writer.write_batch(one_row(SPARSE_ROWS, first_row=block.first, rows=block.ends.size, **of_block))
-            end += block.ends.size
-    return one_row(PARAMETER_FILES, matrix=name, first_id=first, rows=end - first, file=file)
+            writer.write(block)
+    return writer.listed()
 
 
 def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[SparseBlock]:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import storage
-from w2vspark.base.schemas import VECTORS
+from w2vspark.base.schemas import VECTORS, VECTORS_AND_CONTEXT
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
 
@@ -18,11 +18,24 @@ from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
 RowSource = Callable[[int, int], Iterator[tuple[int, np.ndarray]]]
 
 
-def vectors(session: SparkSession, rows: RowSource, vocabulary_uri: str, words: int, dimensions: int) -> DataFrame:
-    """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks."""
+def vectors(
+    session: SparkSession,
+    rows: RowSource,
+    vocabulary_uri: str,
+    words: int,
+    dimensions: int,
+    contexts: RowSource | None = None,
+) -> DataFrame:
+    """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
+
+    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them.
+    """
+    schema = VECTORS if contexts is None else VECTORS_AND_CONTEXT
     tasks = max(1, words * dimensions * 4 // TASK_BYTES)
-    batches = partial(vector_batches, rows=rows, vocabulary_uri=vocabulary_uri, words=words, tasks=tasks)
-    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(VECTORS)).select(*VECTORS.names)
+    batches = partial(
+        vector_batches, rows=rows, vocabulary_uri=vocabulary_uri, words=words, contexts=contexts, tasks=tasks
+    )
+    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(schema)).select(*schema.names)
 
 
 def matrix_rows(parameters_uri: str, matrix: str, dimensions: int) -> RowSource:
@@ -43,23 +56,39 @@ def _sum(first: int, last: int, sources: tuple[RowSource, ...]) -> Iterator[tupl
     for start, block in sources[0](first, last):
         total = block.copy()
         for source in sources[1:]:
-            for begin, rows in source(start, start + len(block)):
-                total[begin - start : begin - start + len(rows)] += rows
+            total += whole_block(source, start, start + len(block))
         yield start, total
 
 
+def whole_block(source: RowSource, first: int, last: int) -> np.ndarray:
+    """Rows first … last - 1 of a source in one array, float32 (rows, columns)."""
+    return np.concatenate([rows for _, rows in source(first, last)])
+
+
+def known_words(vocabulary_uri: str, first: int, last: int) -> pa.Table:
+    """The words first … last - 1 with their counts, by id."""
+    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)])
+    return known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
+
+
 def vector_batches(
-    batches: Iterator[pa.RecordBatch], rows: RowSource, vocabulary_uri: str, words: int, tasks: int
+    batches: Iterator[pa.RecordBatch],
+    rows: RowSource,
+    vocabulary_uri: str,
+    words: int,
+    contexts: RowSource | None,
+    tasks: int,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.VECTORS, of the task's range of ids."""
+    """mapInArrow: task numbers -> rows of schemas.VECTORS or VECTORS_AND_CONTEXT, of the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = words * task // tasks, words * (task + 1) // tasks
-            known = storage.read_table(
-                vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)]
-            )
-            known = known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
+            known = known_words(vocabulary_uri, first, last)
             for start, block in rows(first, last):
                 of_block = known.slice(start - first, len(block))
                 columns = [of_block[name].combine_chunks() for name in ("id", "word", "count")]
-                yield pa.RecordBatch.from_arrays([*columns, vector_lists(block)], schema=VECTORS)
+                columns.append(vector_lists(block))
+                if contexts is not None:
+                    columns.append(vector_lists(whole_block(contexts, start, start + len(block))))
+                schema = VECTORS if contexts is None else VECTORS_AND_CONTEXT
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -117,7 +117,7 @@ class RoundJob:
     threads: int  # that this task may use; never changes the result
 
 
-def _shuffled(count: int, seed: int, epoch: int) -> list[int]:
+def shuffled(count: int, seed: int, epoch: int) -> list[int]:
     """A permutation that depends on (seed, epoch) alone, on every platform and version."""
     return sorted(range(count), key=lambda i: hashlib.blake2b(f"{seed}/{epoch}/{i}".encode(), digest_size=8).digest())
 
@@ -136,7 +136,7 @@ def plan_rounds(bucket_tokens: np.ndarray, training: TrainingConfig) -> list[Rou
     parts = []
     start = 0
     for epoch in range(int(training.epochs)):
-        order = _shuffled(len(ranges), training.seed, epoch)
+        order = shuffled(len(ranges), training.seed, epoch)
         for i in range(slices):
             chosen = order[i * shards : (i + 1) * shards]
             tokens = sum(sums[c] for c in chosen)

@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,21 +18,60 @@ from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.worker_errors import worker_errors
-from w2vspark.training.plan import MatrixShape, Round, RoundJob
+from w2vspark.training.plan import Round, RoundJob
 from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent_rows, train_shards, want_rows
 
 KEPT_ROUNDS = 2
+
+
+class Numbered(Protocol):
+    """A round of any method."""
+
+    @property
+    def number(self) -> int:
+        """From 1 on."""
+
+
 Progress = Callable[[int, int, list[dict[str, Any]], float], None]
+R = TypeVar("R", bound=Numbered)
 
 
 def run_rounds(
     session: SparkSession, output: str, fingerprint: str, rounds: list[Round], job: RoundJob, progress: Progress
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Train all rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
+    """Train all rounds of a word2vec method that are not there yet; see go_on.
 
-    job: what does not change between rounds, and where the first begins. progress(rounds done, rounds, the round's
-    metrics, its seconds) is called after each. Raises TrainingError when a round's table does not add up or a value is
-    not finite.
+    job: what does not change between rounds, and where the first begins.
+    """
+    shards = int(job.training.shards)
+    job = replace(job, places=placement_keys(shards), threads=threads_of_task(session, shards))
+
+    def train(todo: Round, last: str | None, uri: str) -> list[dict[str, Any]]:
+        changes = f"{uri}-changes"
+        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
+        written = write_listed(round_frame(session, of_todo), uri)
+        tokens = sum(part.tokens for part in todo.parts)
+        rows = {shape.name: shape.rows for shape in job.shapes}
+        metrics = checked_metrics(written, uri, todo.number, shards, tokens, rows)
+        storage.delete_folder(changes)
+        return metrics
+
+    return go_on(output, fingerprint, rounds, train, job.parameters_uri, progress)
+
+
+def go_on(
+    output: str,
+    fingerprint: str,
+    rounds: Sequence[R],
+    train: Callable[[R, str | None, str], list[dict[str, Any]]],
+    first: str | None,
+    progress: Progress,
+) -> tuple[str, list[dict[str, Any]]]:
+    """Train the rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
+
+    train(round, the last one's table, its own table) runs it and returns its metrics; first: the table before the first
+    round, None = initial values. progress(rounds done, rounds, the round's metrics, its seconds) is called after each.
+    Raises TrainingError when a round's table does not add up or a value is not finite.
     """
     table = f"rounds/{fingerprint}"
     metrics: list[dict[str, Any]] = []
@@ -42,21 +81,15 @@ def run_rounds(
         if record is not None:
             done, metrics = number, record["metrics"]
             break
-    shards = int(job.training.shards)
-    job = replace(job, places=placement_keys(shards), threads=_threads(session, shards))
     for todo in rounds[done:]:
         began = time.perf_counter()
         uri = staging.table_path(output, table, _name(todo.number))
-        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else job.parameters_uri
-        changes = staging.table_path(output, table, f"changes-{_name(todo.number)}")
-        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
+        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else first
         with worker_errors():
-            written = write_listed(round_frame(session, of_todo), uri)
-        of_round = _checked_metrics(written, uri, todo, job.shapes)
+            of_round = train(todo, last, uri)
         metrics = metrics + of_round
         seconds = time.perf_counter() - began
         staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
-        storage.delete_folder(changes)
         if todo.number > KEPT_ROUNDS:
             staging.discard(output, table, _name(todo.number - KEPT_ROUNDS))
         log_end("round", round=todo.number, of=len(rounds), seconds=round(seconds, 2))
@@ -92,7 +125,7 @@ def _name(number: int) -> str:
     return f"{number:06d}"
 
 
-def _threads(session: SparkSession, shards: int) -> int:
+def threads_of_task(session: SparkSession, shards: int) -> int:
     """Threads that a training task may use: its share of a local master's slots, or spark.task.cpus."""
     slots = task_slots(session)
     if slots is not None:
@@ -100,23 +133,20 @@ def _threads(session: SparkSession, shards: int) -> int:
     return int(session.conf.get("spark.task.cpus", "1") or "1")
 
 
-def _checked_metrics(
-    written: list[dict[str, Any]], uri: str, todo: Round, shapes: tuple[MatrixShape, ...]
+def checked_metrics(
+    written: list[dict[str, Any]], uri: str, number: int, shards: int, tokens: int, wanted: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """The shards' metrics, once every row of every matrix is there and every token was trained.
+    """The metrics of a round's shards, once every row of every matrix is there and every token or record trained.
 
-    written: rows of schemas.PARAMETER_FILES.
+    written: rows of schemas.PARAMETER_FILES; wanted: rows of each matrix.
     """
-    wanted = {shape.name: shape.rows for shape in shapes}
     rows = dict.fromkeys(wanted, 0)
     metrics = []
     for row in written:
         if row["matrix"] == METRICS_MATRIX:
-            metrics.append({"round": todo.number} | {name: row[name] for name in METRICS.names[1:]})
+            metrics.append({"round": number} | {name: row[name] for name in METRICS.names[1:]})
         else:
             rows[row["matrix"]] += row["rows"]
-    shards = len(todo.parts[0].ranges)
-    tokens = sum(part.tokens for part in todo.parts)
     found = sum(row["tokens"] for row in metrics)
     if len(metrics) != shards or found != tokens or rows != wanted:
         raise TrainingError(

@@ -5,13 +5,16 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
 from w2vspark.training.plan import RoundJob
+
+if TYPE_CHECKING:
+    from w2vspark.training.glove_rounds import GloveJob
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
@@ -63,13 +66,23 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
         yield from combine_files(rows, job)
 
 
+def train_glove(batches: Iterator[pa.RecordBatch], job: "GloveJob") -> Iterator[pa.RecordBatch]:
+    """mapInArrow: shard numbers -> rows of PARAMETER_FILES."""
+    _begin(job, job.threads)
+    from w2vspark.training.glove import train_glove_shard
+
+    for batch in batches:
+        for shard in batch.column(0).to_pylist():
+            yield from train_glove_shard(shard, job)
+
+
 def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[str, Any]]]:
     """All rows, in groups with the same value of a column."""
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter(column))
     return (list(group) for _, group in groupby(rows, key=itemgetter(column)))
 
 
-def _begin(job: RoundJob, threads: int) -> None:
+def _begin(job: "RoundJob | GloveJob", threads: int) -> None:
     """What comes before any kernel is imported."""
     cpu_target.pin(job.training.cpu_target)
     pa.set_cpu_count(threads)

@@ -1,0 +1,127 @@
+"""GloVe's arithmetic on rows, in LLVM's vectors of eight float32: see simd.py for why, and for the conventions."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing import Signature
+from numba.extending import intrinsic
+
+from w2vspark.kernels import simd
+from w2vspark.kernels.simd import INT, INT_VECTOR, LANES, VECTOR, WIDE, Builder, Value
+
+_SQRT_HALF_BITS, _MANTISSA_BITS = 0x3F3504F3, 23
+
+
+def _log(builder: Builder, x: Value) -> Value:
+    """log x for eight normal x > 0, to 2 ulp: Cephes' polynomial (logf.c) around 1."""
+    # Less the bits of sqrt(1/2), the exponent is that of a mantissa in [sqrt(1/2), sqrt(2)).
+    places = ir.Constant(INT_VECTOR, [_MANTISSA_BITS] * LANES)
+    bits = builder.bitcast(x, INT_VECTOR)
+    exponent = builder.ashr(builder.sub(bits, ir.Constant(INT_VECTOR, [_SQRT_HALF_BITS] * LANES)), places)
+    mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, places)), VECTOR)
+    n = builder.sitofp(exponent, VECTOR)
+    z = builder.fsub(mantissa, simd._splat(1.0))
+    p = simd._splat(7.0376836292e-2)
+    for c in (
+        -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
+        -2.4999993993e-1, 3.3333331174e-1,
+    ):  # fmt: skip
+        p = simd._fma(builder, p, z, simd._splat(c))
+    square = builder.fmul(z, z)
+    y = builder.fmul(builder.fmul(p, z), square)
+    y = simd._fma(builder, n, simd._splat(-2.12194440e-4), y)
+    y = simd._fma(builder, square, simd._splat(-0.5), y)
+    return simd._fma(builder, n, simd._splat(0.693359375), builder.fadd(z, y))
+
+
+@intrinsic
+def weigh_counts(
+    typingctx: Any, counts: Any, at: Any, logs: Any, weights: Any, to: Any, log_max: Any, alpha: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """Of eight counts from counts[at]: the logs to logs[to], and min(1, (count / x_max) ** alpha) to weights[to].
+
+    log_max: log x_max, as this function gives it.
+    """
+    signature = types.void(counts, types.int64, logs, weights, types.int64, types.float32, types.float32)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        base, logs_base, weights_base = (simd._base(context, builder, sig.args[i], args[i]) for i in (0, 2, 3))
+        log = _log(builder, simd._load(builder, base, args[1]))
+        simd._store(builder, log, logs_base, args[4])
+        share = builder.fsub(log, simd._broadcast(builder, args[5]))
+        weight = simd._exp(builder, simd._bounded(builder, builder.fmul(share, simd._broadcast(builder, args[6]))))
+        simd._store(builder, simd._select(builder, "<", weight, simd._splat(1.0)), weights_base, args[4])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def dot_of_rows(
+    typingctx: Any, a: Any, row: Any, b: Any, other: Any, chunks: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """The dot product of two rows of chunks >= 1 chunks, float32."""
+    signature = types.float32(a, types.int64, b, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        a_base = builder.gep(simd._base(context, builder, sig.args[0], args[0]), [args[1]])
+        b_base = builder.gep(simd._base(context, builder, sig.args[2], args[2]), [args[3]])
+
+        def chunk(d: Value, sums: list[Value]) -> list[Value]:
+            return [simd._fma(builder, simd._load(builder, a_base, d), simd._load(builder, b_base, d), sums[0])]
+
+        sums = simd._chunk_loop(builder, args[4], [simd._splat(0.0)], chunk)
+        total = simd._sums(builder, sums + [simd._splat(0.0)] * (LANES - 1))
+        return builder.extract_element(total, ir.Constant(INT, 0))
+
+    return signature, codegen
+
+
+@intrinsic
+def adagrad_step(
+    typingctx: Any, a: Any, row: Any, a_mask: Any, b: Any, other: Any, b_mask: Any, chunks: Any, step: Any
+) -> tuple[Signature, Callable[..., Value]]:
+    """One record's step in both rows, in one pass: a -= g / sqrt(A) and A += g * g, with g = step * b (old).
+
+    A, the sums of squares, stand `chunks` chunks behind a. The same for b, with g = step * a (old). The last chunk's g
+    are multiplied by the masks' eight floats first: 0 keeps a number as it is. Needs chunks >= 1.
+    """
+    signature = types.void(a, types.int64, a_mask, b, types.int64, b_mask, types.int64, types.float32)
+
+    def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
+        bases = [builder.gep(simd._base(context, builder, sig.args[i], args[i]), [args[i + 1]]) for i in (0, 3)]
+        masks = [simd._base(context, builder, sig.args[i], args[i]) for i in (2, 5)]
+        step = simd._broadcast(builder, args[7])
+        half = builder.mul(args[6], ir.Constant(WIDE, LANES))
+
+        def one(d: Value, is_last: bool) -> None:
+            old = [simd._load(builder, base, d) for base in bases]
+            for base, mask, value, other in zip(bases, masks, old, reversed(old), strict=True):
+                gradient = builder.fmul(step, other)
+                if is_last:
+                    gradient = builder.fmul(gradient, simd._load(builder, mask, ir.Constant(WIDE, 0)))
+                place = builder.add(d, half)
+                squares = simd._load(builder, base, place)
+                moved = builder.fdiv(gradient, _square_root(builder, squares))
+                simd._store(builder, builder.fsub(value, moved), base, d)
+                simd._store(builder, simd._fma(builder, gradient, gradient, squares), base, place)
+
+        def chunk(d: Value, _: list[Value]) -> list[Value]:
+            one(d, False)
+            return []
+
+        before = builder.sub(args[6], ir.Constant(WIDE, 1))
+        with builder.if_then(builder.icmp_signed(">", before, ir.Constant(WIDE, 0))):
+            simd._chunk_loop(builder, before, [], chunk)
+        one(builder.mul(before, ir.Constant(WIDE, LANES)), True)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _square_root(builder: Builder, x: Value) -> Value:
+    kind = ir.FunctionType(VECTOR, [VECTOR])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.sqrt.v8f32"), [x])

@@ -1,0 +1,51 @@
+"""Columns of sparse rows dealt like cards to classes: column c is number c // classes of class c % classes."""
+
+import numpy as np
+
+from w2vspark.kernels.compiled import compiled
+
+
+def deal_columns(
+    ends: np.ndarray, columns: np.ndarray, values: np.ndarray, classes: int
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For each class its part of some rows: ends int64 (rows,), columns int32, numbered anew, and values float32.
+
+    ends: int64 (rows,), where each row ends in columns (int32, not negative) and values (float32). Raises ValueError on
+    other input.
+    """
+    kinds = [array.dtype for array in (ends, columns, values)]
+    if kinds != [np.int64, np.int32, np.float32] or columns.size != values.size or classes < 1:
+        raise ValueError(f"expected int64 ends, int32 columns, as many float32 values, and a class, got {kinds}")
+    if (ends.size and ends[-1] != columns.size) or (np.diff(ends, prepend=0) < 0).any():
+        raise ValueError(f"the rows' ends must rise to {columns.size}")
+    if columns.size and columns.min() < 0:
+        raise ValueError(f"column {columns.min()} is negative")
+    sizes = np.zeros(classes, np.int64)
+    _count_classes(columns, np.int32(classes), sizes)
+    starts = np.cumsum(sizes) - sizes
+    dealt_ends = np.empty((classes, ends.size), np.int64)
+    dealt_columns, dealt_values = np.empty_like(columns), np.empty_like(values)
+    _deal(ends, columns, values, np.int32(classes), starts.copy(), starts, dealt_ends, dealt_columns, dealt_values)
+    parts = [slice(start, start + size) for start, size in zip(starts.tolist(), sizes.tolist(), strict=True)]
+    return [(dealt_ends[number], dealt_columns[part], dealt_values[part]) for number, part in enumerate(parts)]
+
+
+@compiled
+def _count_classes(columns, classes, sizes):
+    for at in range(columns.size):
+        sizes[columns[at] % classes] += 1
+
+
+@compiled
+def _deal(ends, columns, values, classes, places, starts, dealt_ends, dealt_columns, dealt_values):
+    begin = 0
+    for i in range(ends.size):
+        for at in range(begin, ends[i]):
+            number = columns[at] // classes
+            of = columns[at] - number * classes
+            dealt_columns[places[of]] = number
+            dealt_values[places[of]] = values[at]
+            places[of] += 1
+        begin = ends[i]
+        for of in range(places.size):
+            dealt_ends[of, i] = places[of] - starts[of]
