@@ -22,7 +22,7 @@ from w2vspark.training.plan import PROCESS_BYTES, shuffled
 from w2vspark.training.rounds import Progress, checked_metrics, go_on, threads_of_task
 from w2vspark.training.tasks import train_glove
 
-EPOCHS, RATE = 25, 0.1
+EPOCHS, RATE = 25, 0.075
 # The authors' x_max for some 17 million tokens (their demo) and 6 billion (their paper), and a power law in between.
 X_MAX, X_MAX_TOKENS, X_MAX_POWER, X_MAX_LIMIT = 10.0, 17_000_000, 0.4, 100.0
 # Of a shard in a round: some seconds of training, beside which a round's own second weighs little.
