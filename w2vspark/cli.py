@@ -1,4 +1,4 @@
-"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|export`; spark-submit's scripts share `run`."""
+"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export`; spark-submit shares `run`."""
 
 import argparse
 import sys
