@@ -62,7 +62,7 @@ def test_similar_prints_an_aligned_table_for_every_word(output, capsys):
         "\n"
         "苹果    cosine   count\n"
         "  pear  0.8944       5\n"
-        "  man    0.0000  12,345\n"
+        "  man   0.0000  12,345\n"
     )
 
 
