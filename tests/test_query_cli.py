@@ -114,6 +114,45 @@ def test_evaluate_prints_json_with_null_for_what_does_not_exist(output, sets, ca
     assert analogies["total"]["accuracy"] == 1.0
 
 
+@pytest.fixture(scope="module")
+def counted(output: str) -> str:
+    """The output's version as one of its own, with counts."""
+    folder = Path(output).parent / "counted" / "versions" / "000001"
+    (folder / "vocabulary").mkdir(parents=True)
+    (folder / "cooccurrences").mkdir()
+    table = pa.table({"id": pa.array(range(6), pa.int32()), "word": WORDS, "count": [9, 8, 7, 6, 5, 4]})
+    pq.write_table(table, folder / "vocabulary" / "part-0.parquet")
+    entries = {(0, 2): 6.0, (0, 4): 1.0, (0, 5): 1.0, (1, 2): 1.5, (1, 3): 2.5}
+    columns = [[row for row, _ in entries], [col for _, col in entries], list(entries.values())]
+    pq.write_table(pa.table(columns, schema=schemas.COOCCURRENCES), folder / "cooccurrences" / "part-0.parquet")
+    (folder.parents[1] / "current.json").write_text(json.dumps({"version": "000001", "path": "versions/000001"}))
+    return str(folder.parents[1])
+
+
+def test_probe_prints_probabilities_and_ratios(counted, capsys):
+    assert run("probe", counted, "man", "woman", "--words", "king", "queen", "苹果", "man") == 0
+    assert capsys.readouterr().out == (
+        "k        P(k|man)  P(k|woman)  P(k|man)/P(k|woman)\n"
+        "  king   7.50e-01    3.75e-01               2.0000\n"
+        "  queen  0.00e+00    6.25e-01               0.0000\n"
+        "  苹果   1.25e-01    0.00e+00                    -\n"
+        "  man    0.00e+00    0.00e+00                    -\n"
+    )
+
+
+def test_probe_prints_json_with_null_for_what_does_not_exist(counted, capsys):
+    assert run("probe", counted, "man", "woman", "--words", "king", "pear", "man", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "a": "man",
+        "b": "woman",
+        "probes": [
+            {"word": "king", "first": 0.75, "second": 0.375, "ratio": 2.0},
+            {"word": "pear", "first": 0.125, "second": 0.0, "ratio": None},
+            {"word": "man", "first": 0.0, "second": 0.0, "ratio": None},
+        ],
+    }
+
+
 def test_evaluate_without_a_test_set_and_with_a_bad_one_are_errors(output, tmp_path):
     with pytest.raises(ConfigError, match="--pairs or --analogies"):
         run("evaluate", output)

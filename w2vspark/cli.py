@@ -1,4 +1,4 @@
-"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|export`; spark-submit's scripts share `run`."""
+"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export`; spark-submit shares `run`."""
 
 import argparse
 import sys
@@ -55,6 +55,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", metavar="STAGE", dest="force_from", help="make this stage's table and what follows again"
     )
+    parser.add_argument(
+        "--until", metavar="STAGE", help="make this stage's table and what it needs, in staging, and publish nothing"
+    )
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
 
@@ -82,18 +85,18 @@ def call(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> in
 def run_command(arguments: argparse.Namespace) -> int:
     """`w2vspark run`."""
     from w2vspark.base.config import load_config
-    from w2vspark.run_report import dry_run, report
+    from w2vspark.run_report import dry_run, report, report_tables
 
     log.configure(arguments.verbose)
     config = load_config(arguments.config, arguments.overrides)
     if arguments.dry_run:
-        write(dry_run(config, arguments.force_from))
+        write(dry_run(config, arguments.force_from, arguments.until))
         return 0
     from w2vspark.pipeline import run_flow
     from w2vspark.progress import Progress
 
-    run = run_flow(config, Progress(), arguments.force_from)
-    write(report(run))
+    run = run_flow(config, Progress(), arguments.force_from, arguments.until)
+    write(report_tables(run) if arguments.until not in (None, "vectors") else report(run))
     return 0
 
 

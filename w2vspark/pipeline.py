@@ -142,22 +142,38 @@ def flow(config: Config) -> tuple[Step, ...]:
     return tuple(step for step in FLOW if step.wanted(config))
 
 
-def run_flow(config: Config, progress: Progress, force_from: str | None = None) -> Run:
+def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
+    """The steps of a run; with `last`, that one and those that it needs. Raises ConfigError for a name that is none."""
+    steps = flow(config)
+    if last is None:
+        return steps
+    if last not in [step.table for step in steps]:
+        raise ConfigError(f"--until {last}: is no stage of this run; they are {_names(steps)}")
+    wanted = {last}
+    for step in reversed(steps):
+        if step.table in wanted:
+            wanted.update(step.needs)
+    return tuple(step for step in steps if step.table in wanted)
+
+
+def run_flow(config: Config, progress: Progress, force_from: str | None = None, until: str | None = None) -> Run:
     """Make and publish what is not there yet, under the output's lock.
 
-    force_from: a stage of STAGES that is made again, with all after it. Raises the errors of base.errors; what was
-    published before stays as it is then.
+    force_from: a stage that is made again, with all after it. until: the stage after which nothing more is made; its
+    table stays in staging. Raises the errors of base.errors; what was published before stays as it is then.
     """
+    steps = steps_until(config, until)
+    forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
         run.fingerprints = fingerprints(run)
-        forced = forced_stages(config, force_from)
-        if not forced and is_published(output, run.fingerprints["vectors"]):
+        publishes = "vectors" in [step.table for step in steps]
+        if publishes and not forced and is_published(output, run.fingerprints["vectors"]):
             return run
         try:
-            for step in flow(config):
+            for step in steps:
                 _make_or_find(run, step, step.table in forced)
         finally:
             progress.done()
@@ -177,13 +193,13 @@ def fingerprints(run: Run) -> dict[str, str]:
     return found
 
 
-def forced_stages(config: Config, first: str | None) -> tuple[str, ...]:
-    """The stages from `first` on. Raises ConfigError for a name that is no stage of this configuration."""
+def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]:
+    """The stages from `first` on. Raises ConfigError for a name that is none of these steps'."""
     if first is None:
         return ()
-    stages = tuple(step.table for step in flow(config))
+    stages = tuple(step.table for step in steps)
     if first not in stages:
-        raise ConfigError(f"--from {first}: is no stage of this run; they are {', '.join(stages)}")
+        raise ConfigError(f"--from {first}: is no stage of this run; they are {_names(steps)}")
     return stages[stages.index(first) :]
 
 
@@ -193,6 +209,10 @@ def is_published(output: str, vectors_fingerprint: str) -> bool:
         return False
     found: dict[str, str] = publish.read_manifest(output).get("fingerprints", {})
     return found.get("vectors") == vectors_fingerprint
+
+
+def _names(steps: tuple[Step, ...]) -> str:
+    return ", ".join(step.table for step in steps)
 
 
 def _make_or_find(run: Run, step: Step, forced: bool) -> None:

@@ -64,7 +64,8 @@ def publish_vectors(run: Run) -> dict[str, Any]:
         storage.write_table(pa.Table.from_pylist(trained["metrics"], METRICS), storage.join(folder, "metrics"))
         tables["metrics"] = len(trained["metrics"])
     if "cooccurrences" in run.fingerprints and run.config.cooccurrences.publish:
-        tables["cooccurrences"] = publish_cooccurrences(run.uri("cooccurrences"), storage.join(folder, "cooccurrences"))
+        publish_cooccurrences(run.uri("cooccurrences"), storage.join(folder, "cooccurrences"))
+        tables["cooccurrences"] = run.records["cooccurrences"]["entries"]
     record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables, trained)
     publish.publish(run.output, version, record, run.lock.check)
     publish.prune(run.output, run.config.output.keep_versions)

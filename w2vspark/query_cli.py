@@ -1,4 +1,4 @@
-"""The commands that read published tables: similar, analogy, evaluate and export. None of them starts Spark."""
+"""The commands that read published tables: similar, analogy, evaluate, probe and export. None of them starts Spark."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's que
 
 
 def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    """Adds the commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
     similar = _command(subparsers, "similar", "the nearest neighbours of words", handle_similar)
     similar.add_argument("words", metavar="WORD", nargs="+", help="each word gets a list of its own")
     _add_answer_options(similar)
@@ -43,6 +43,13 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     )
     evaluate.add_argument("--method", choices=METHODS, default="3cosadd", help="how analogies are answered (3cosadd)")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+
+    about = "how much likelier words stand near one word than near another: ice steam --words solid gas"
+    probe = _command(subparsers, "probe", about, handle_probe)
+    probe.add_argument("a", metavar="A")
+    probe.add_argument("b", metavar="B")
+    probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="whose neighbourhood is asked for")
+    probe.add_argument("--json", action="store_true", help="print JSON")
 
     export = _command(subparsers, "export", "write the vectors in another program's format", handle_export)
     export.add_argument("file", metavar="FILE", help="a local file to write")
@@ -103,6 +110,18 @@ def handle_evaluate(arguments: argparse.Namespace) -> int:
     tables = [_pair_table(pair_scores)] if pair_scores else []
     tables += [_analogy_table(f"{file} ({arguments.method})", score) for file, score in analogy_scores.items()]
     return _write("\n".join(tables))
+
+
+def handle_probe(arguments: argparse.Namespace) -> int:
+    """Prints a row for every probe word."""
+    from w2vspark.vectors import probe
+
+    a, b = arguments.a, arguments.b
+    found = probe(arguments.output, a, b, arguments.words)
+    if arguments.json:
+        return _write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
+    rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), _decimal(ratio)) for k, near_a, near_b, ratio in found]
+    return _write(_table(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
 
 
 def handle_export(arguments: argparse.Namespace) -> int:
@@ -177,7 +196,11 @@ def _plain(found: "list[Neighbour]") -> list[dict[str, Any]]:
 
 
 def _decimal(number: float) -> str:
-    return "-" if math.isnan(number) else f"{number:.4f}"
+    return f"{number:.4f}" if math.isfinite(number) else "-"
+
+
+def _scientific(number: float) -> str:
+    return f"{number:.2e}" if math.isfinite(number) else "-"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -199,16 +222,16 @@ def _width(text: str) -> int:
 
 
 def _write_json(value: Any) -> int:
-    """Writes JSON; NaN, which JSON has not, becomes null."""
-    return _write(json.dumps(_without_nan(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    """Writes JSON; NaN and infinity, which JSON has not, become null."""
+    return _write(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 
-def _without_nan(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(text: str) -> int:

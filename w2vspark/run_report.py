@@ -6,7 +6,7 @@ from typing import Any
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, TrainingConfig, to_toml
 from w2vspark.base.lock import OutputLock
-from w2vspark.pipeline import fingerprints, flow, forced_stages, is_published
+from w2vspark.pipeline import fingerprints, forced_stages, is_published, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.training.glove_rounds import glove_worker_bytes, resolve_glove
@@ -20,16 +20,17 @@ BYTES_PER_TOKEN = 6.0
 COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
 
-def dry_run(config: Config, force_from: str | None) -> str:
+def dry_run(config: Config, force_from: str | None, until: str | None = None) -> str:
     """The resolved configuration, which tables are there and which will be made, and the memory needed."""
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
     run = Run(config, output, Progress(), OutputLock(output))
     run.fingerprints = fingerprints(run)
-    forced = forced_stages(config, force_from)
+    steps = steps_until(config, until)
+    forced = forced_stages(steps, force_from)
     lines = ["plan:"]
     published = not forced and is_published(output, run.fingerprints["vectors"])
-    for step in flow(config):
+    for step in steps:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
@@ -131,6 +132,15 @@ def _training(run: Run, training: dict[str, Any]) -> str:
         f"{len({row['round'] for row in rounds})} rounds, learning rate {training['learning_rate']:.4g}, "
         f"loss {loss:.3f}"
     )
+
+
+def report_tables(run: Run) -> str:
+    """The summary of a run that ended before it published: where its tables are."""
+    lines = [f"tables in {storage.join(run.output, 'staging')}; nothing was published"]
+    for table, record in run.records.items():
+        how = f"made in {record['seconds']:.1f} s" if table in run.made else "was there"
+        lines.append(f"  {table:<14} {how:<16} {run.uri(table)}")
+    return "\n".join(lines) + "\n"
 
 
 def _in_order(tables: dict[str, int]) -> list[str]:

@@ -78,7 +78,7 @@ def test_counts_are_those_of_plain_python(weighting, window, direction):
     found = {}
     for first, last in ((0, 1), (1, 40), (40, 40), (40, 90)):
         index = index_words(text, first, last)
-        found |= entries(count_rows(text, index, first, last, weights, *SIDES[direction], sums), first, unit)
+        found |= entries(count_rows(index, first, last, weights, *SIDES[direction], sums), first, unit)
     assert found == expected  # as fractions: every sum is exact
 
 
@@ -90,7 +90,7 @@ def test_a_wide_harmonic_window_is_counted_in_float64():
     assert weights.dtype == np.float64 and unit == 1
     expected = counted_by_hand(pieces, window, "harmonic", (True, True))
     sums = new_sums(30, weights.dtype)
-    found = entries(count_rows(text, index_words(text, 0, 30), 0, 30, weights, True, True, sums), 0, unit)
+    found = entries(count_rows(index_words(text, 0, 30), 0, 30, weights, True, True, sums), 0, unit)
     assert found.keys() == expected.keys()
     for row, columns in expected.items():
         assert found[row] == pytest.approx({column: float(value) for column, value in columns.items()}, rel=1e-12)
@@ -118,7 +118,7 @@ def test_merged_parts_are_the_counts_of_the_whole_text():
 
     def count(some):
         text = separated(*flat(some))
-        return count_rows(text, index_words(text, 10, 5000), 10, 5000, weights, True, True, sums)
+        return count_rows(index_words(text, 10, 5000), 10, 5000, weights, True, True, sums)
 
     whole = count(pieces)
     for cuts in ([0, 60], [0, 7, 60], [0, 1, 1, 30, 59, 60]):
@@ -130,14 +130,14 @@ def test_merged_parts_are_the_counts_of_the_whole_text():
 def test_a_word_without_neighbours_has_an_empty_row():
     text = separated(*flat([[0], [1, -1, 2], [3, 4]]))
     weights, _ = distance_weights("uniform", 2)
-    rows = count_rows(text, index_words(text, 0, 6), 0, 6, weights, True, True, new_sums(6, weights.dtype))
+    rows = count_rows(index_words(text, 0, 6), 0, 6, weights, True, True, new_sums(6, weights.dtype))
     assert rows.ends.tolist() == [0, 0, 0, 1, 2, 2] and rows.columns.tolist() == [4, 3]
 
 
 def test_an_empty_text_has_no_counts():
     text = separated(np.empty(0, np.int32), np.zeros(1, np.int64))
     weights, _ = distance_weights("uniform", 2)
-    rows = count_rows(text, index_words(text, 0, 3), 0, 3, weights, True, True, new_sums(3, weights.dtype))
+    rows = count_rows(index_words(text, 0, 3), 0, 3, weights, True, True, new_sums(3, weights.dtype))
     assert rows.ends.tolist() == [0, 0, 0] and rows.columns.size == 0
 
 
@@ -182,20 +182,38 @@ def test_subsampling_keeps_what_training_would_keep_and_the_ends_of_sentences():
     [
         ({"first": -1}, "not in the index"),
         ({"last": 4}, "not in the index"),
-        ({"text": np.array([0, 1, -1], np.int32)}, "-1 before and behind"),
-        ({"text": np.array([-1, 1, -1], np.int64)}, "int32"),
-        ({"text": np.array([-1, 3, -1], np.int32)}, "word 3 is not among the 3 columns"),
+        ({"sums": new_sums(2, np.dtype(np.int64))}, "word 2 is not among the 2 columns"),
         ({"weights": np.ones(3)}, "weights are float64"),
     ],
 )
 def test_what_does_not_fit_is_refused(change, message):
     text = separated(*flat([[0, 1, 2]]))
     weights, _ = distance_weights("uniform", 2)
-    arguments = {"text": text, "index": index_words(text, 0, 3), "first": 0, "last": 3, "weights": weights}
+    arguments = {"index": index_words(text, 0, 3), "first": 0, "last": 3, "weights": weights}
     arguments |= {"left": True, "right": True, "sums": new_sums(3, np.dtype(np.int64))}
     assert count_rows(**arguments).columns.size == 6
     with pytest.raises(ValueError, match=message):
         count_rows(**(arguments | change))
+
+
+@pytest.mark.parametrize("text", [np.array([0, 1, -1], np.int32), np.array([-1, 1], np.int32), np.array([-1, 1, -1])])
+def test_a_text_without_its_ends_or_of_another_type_has_no_index(text):
+    with pytest.raises(ValueError, match=r"int32, with -1 before and behind"):
+        index_words(text, 0, 2)
+
+
+def test_pieces_are_one_text_with_ends_between_them_empty_ones_too():
+    text = separated(*flat([[], [3, -1, 4], [], [], [5], []]))
+    assert text.dtype == np.int32 and text.tolist() == [-1, -1, 3, -1, 4, -1, -1, -1, 5, -1, -1]
+
+
+def test_sums_that_int64_might_not_hold_are_float64():
+    exact, unit = distance_weights("harmonic", EXACT_WINDOW)
+    most = (1 << 63) // (2 * int(exact.sum()))  # places of one word among nothing but itself
+    assert most > 5e9
+    assert distance_weights("harmonic", EXACT_WINDOW, most - 1)[0].dtype == np.int64
+    wide, one = distance_weights("harmonic", EXACT_WINDOW, most + 1)
+    assert wide.dtype == np.float64 and one == 1 and wide.tolist() == (exact / unit).tolist()
 
 
 def test_parts_that_do_not_fit_each_other_are_refused():

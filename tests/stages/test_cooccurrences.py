@@ -130,8 +130,10 @@ def test_chunks_and_places_follow_the_corpus():
 def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "BLOCK_ENTRIES", 100)
     job = replace(job_of(corpus[0], tmp_path / "table", window=3), chunks=job_of_chunks(2), places=3)
-    counts = counting.vocabulary_counts(job.vocabulary_uri)
-    blocks = [block for place in range(3) for block in counting._blocks(job, place)]
+    pin("avx2")
+    plan = counting._plan(job)
+    counts = plan.counts
+    blocks = [block for place in range(3) for block in plan.blocks(place)]
     assert [row for first, last in blocks for row in range(first, last)] == list(range(WORDS))
     entries = [np.minimum(counts[first:last] * 6, 2 * WORDS).sum() for first, last in blocks]
     assert all(size <= 100 or last - first == 1 for size, (first, last) in zip(entries, blocks, strict=True))

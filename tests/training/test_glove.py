@@ -15,7 +15,8 @@ from w2vspark.base.config import CooccurrencesConfig, GloveConfig, TrainingConfi
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import CONTEXT, ENCODED, VOCABULARY, WORDS
 from w2vspark.kernels import glove as kernel
-from w2vspark.stages.cooccurrences import cooccurrences, count_job, scan_counts
+from w2vspark.stages.cooccurrence_rows import scan_counts
+from w2vspark.stages.cooccurrences import cooccurrences, count_job
 from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import scan_sparse_rows

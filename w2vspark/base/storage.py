@@ -33,6 +33,7 @@ __all__ = [
     "join",
     "list_files",
     "list_names",
+    "open_at",
     "open_for_writing",
     "read_bytes",
     "read_table",
@@ -110,6 +111,15 @@ def open_for_reading(uri: str) -> Iterator[pa.NativeFile]:
     fs, path = filesystem(uri)
     with reaching(uri), fs.open_input_file(path) as file:
         yield io.BufferedReader(file, 1 << 20)
+
+
+@contextmanager
+def open_at(uri: str, offset: int) -> Iterator[pa.NativeFile]:
+    """A file's bytes from a place on. Raises FileNotFoundError when there is none."""
+    fs, path = filesystem(uri)
+    with reaching(uri), fs.open_input_file(path) as file:
+        file.seek(offset)
+        yield file
 
 
 def delete_file(uri: str) -> None:

@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.noise import keep_thresholds
+from w2vspark.kernels.simd import prefetch_row
 from w2vspark.kernels.sparse_sums import Sums, add_to, drain
 from w2vspark.kernels.windows import keep_sentence
 
-# Up to here harmonic weights are whole multiples of 1 / lcm(1 … window) that int64 sums hold with ease; the sums of a
-# wider window are float64, in the order of the text.
+# Up to here harmonic weights are whole multiples of 1 / lcm(1 … window) that int64 sums hold: at a window of 20 for a
+# word that stands in five thousand million places. The sums of a wider window, or of more places, are float64, in the
+# order of the text.
 EXACT_WINDOW = 20
+AHEAD = 8  # places whose neighbours are asked for before they are needed: the text is far larger than the caches
 
 
 class Rows(NamedTuple):
@@ -31,28 +35,29 @@ class Rows(NamedTuple):
 class Index(NamedTuple):
     """Where some neighbouring words stand in a text: word first + i at positions[starts[i] : starts[i + 1]], rising."""
 
+    text: np.ndarray  # int32, as `separated` makes it
+    largest: int  # word of the text
     first: int
     starts: np.ndarray  # int64 (words + 1,)
     positions: np.ndarray  # int32
 
 
-def distance_weights(weighting: str, window: int) -> tuple[np.ndarray, int]:
+def distance_weights(weighting: str, window: int, most: int = 0) -> tuple[np.ndarray, int]:
     """What a neighbour at each distance counts, in units of 1 / unit: weights (window + 1,), the first unused; unit.
 
     uniform: 1; harmonic: 1 / d (GloVe); linear: (window - d + 1) / window (word2vec's drawn window, in expectation).
-    int64, but for a harmonic window of more than EXACT_WINDOW: float64. Raises KeyError for another weighting.
+    most: how often the most frequent word stands in the text. int64; for a harmonic window of more than EXACT_WINDOW
+    words, or where a row's sum might not fit into int64, float64. Raises KeyError for another weighting.
     """
-    distances = np.arange(1, window + 1)
     unit = {"uniform": 1, "linear": window, "harmonic": math.lcm(*range(1, min(window, EXACT_WINDOW) + 1))}[weighting]
-    weights = np.zeros(window + 1, np.int64)
-    if weighting == "harmonic" and window > EXACT_WINDOW:
-        weights, unit = np.zeros(window + 1, np.float64), 1
-        weights[1:] = 1 / distances
-    elif weighting == "harmonic":
-        weights[1:] = unit // distances
+    distances = range(1, window + 1)
+    if weighting == "harmonic":
+        weights = [unit // d for d in distances]
+        if window > EXACT_WINDOW or 2 * most * sum(weights) >= 1 << 63:
+            return np.array([0.0, *(1 / d for d in distances)]), 1
     else:
-        weights[1:] = window - distances + 1 if weighting == "linear" else 1
-    return weights, unit
+        weights = [window - d + 1 if weighting == "linear" else 1 for d in distances]
+    return np.array([0, *weights], np.int64), unit
 
 
 def separated(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -61,8 +66,8 @@ def separated(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
     ids: int32, where -1 ends a sentence; starts: int64 (pieces + 1,), where each piece begins.
     """
     pieces = starts.size - 1
-    text = np.full(ids.size + pieces + 1, -1, np.int32)
-    text[np.arange(ids.size) + np.repeat(np.arange(1, pieces + 1), np.diff(starts))] = ids
+    text = np.empty(ids.size + pieces + 1, np.int32)
+    _separate(ids, starts, text)
     return text
 
 
@@ -79,35 +84,34 @@ def subsampled(
 
 
 def index_words(text: np.ndarray, first: int, last: int) -> Index:
-    """The index of the words first … last - 1. text: int32 (fewer than 2**31 places)."""
+    """The index of the words first … last - 1. text: as `separated` makes it. Raises ValueError for another."""
+    if text.dtype != np.int32 or text[0] != -1 or text[-1] != -1 or text.size >= 1 << 31:
+        raise ValueError("the text must be int32, with -1 before and behind it, and less than 2**31 long")
     starts = np.zeros(last - first + 1, np.int64)
     _count_places(text, first, last, starts)
     positions = np.empty(starts[-1], np.int32)
     _find_places(text, first, last, starts, positions)
-    return Index(first, starts, positions)
+    return Index(text, int(text.max()), first, starts, positions)
 
 
-def count_rows(
-    text: np.ndarray, index: Index, first: int, last: int, weights: np.ndarray, left: bool, right: bool, sums: Sums
-) -> Rows:
-    """Rows first … last - 1 of the counts, all of them in the index.
+def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: bool, right: bool, sums: Sums) -> Rows:
+    """Rows first … last - 1 of the counts, all of them in the index, whose text has ids below the columns of sums.
 
-    text: as `separated` makes it, with ids below the columns of sums. weights: of distance_weights. left, right: which
-    neighbours count. sums: of weights' type. Raises ValueError on other input.
+    weights: of distance_weights. left, right: which neighbours count. sums: of weights' type. Raises ValueError on
+    other input.
     """
     begin, end = first - index.first, last - index.first
     if not 0 <= begin <= end < index.starts.size:
         raise ValueError(f"rows {first}..{last} are not in the index of {index.starts.size - 1} from {index.first}")
-    if text.dtype != np.int32 or text[0] != -1 or text[-1] != -1:
-        raise ValueError("the text must be int32, with -1 before and behind it")
-    if text.max() >= sums.values.size:
-        raise ValueError(f"word {text.max()} is not among the {sums.values.size} columns")
+    if index.largest >= sums.values.size:
+        raise ValueError(f"word {index.largest} is not among the {sums.values.size} columns")
     if weights.dtype != sums.values.dtype:
         raise ValueError(f"weights are {weights.dtype}, sums {sums.values.dtype}")
     events = np.diff(index.starts[begin : end + 1]) * ((weights.size - 1) * (left + right))
     room = int(np.minimum(events, sums.values.size).sum())
     ends, columns, values = np.empty(end - begin, np.int64), np.empty(room, np.int32), np.empty(room, weights.dtype)
-    found = _count_rows(text, index.starts, index.positions, begin, weights, left, right, sums, ends, columns, values)
+    places = index.text, index.starts, index.positions
+    found = _count_rows(*places, begin, weights, left, right, sums, ends, columns, values)
     return Rows(ends, columns[:found], values[:found])
 
 
@@ -133,6 +137,15 @@ def row_sums(rows: Rows) -> np.ndarray:
     sums = np.zeros(rows.ends.size, rows.values.dtype)
     _sum_rows(rows.ends, rows.values, sums)
     return sums
+
+
+@compiled
+def _separate(ids, starts, text):
+    for piece in range(starts.size - 1):
+        text[starts[piece] + piece] = -1
+        for i in range(starts[piece], starts[piece + 1]):
+            text[i + piece + 1] = ids[i]
+    text[text.size - 1] = -1
 
 
 @compiled
@@ -174,18 +187,22 @@ def _find_places(text, first, last, starts, positions):
 @compiled
 def _count_rows(text, starts, positions, begin, weights, left, right, sums, ends, columns, values):
     entries = 0
+    reach = weights.size - 1
     for i in range(ends.size):
         for at in range(starts[begin + i], starts[begin + i + 1]):
-            p = np.int64(positions[at])
+            ahead = np.int64(positions[min(at + AHEAD, positions.size - 1)])
+            prefetch_row(text, ahead - reach, 1)
+            prefetch_row(text, ahead + reach, 1)
+            p = uint64(positions[at])  # an index without a sign costs no test for one
             if left:
                 for d in range(1, weights.size):
-                    word = text[p - d]
+                    word = text[p - uint64(d)]
                     if word < 0:
                         break
                     add_to(sums, word, weights[d])
             if right:
                 for d in range(1, weights.size):
-                    word = text[p + d]
+                    word = text[p + uint64(d)]
                     if word < 0:
                         break
                     add_to(sums, word, weights[d])

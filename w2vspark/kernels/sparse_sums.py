@@ -44,10 +44,11 @@ def _lowest_bit(typingctx: Any, bits: Any) -> tuple[Signature, Callable[..., Any
 @compiled
 def add_to(sums, column, value):
     """Add a value greater than 0 to a column."""
-    if sums.values[column] == 0:
-        sums.marks[column >> 6] |= uint64(1) << uint64(column & 63)
-        sums.groups[column >> 12] |= uint64(1) << uint64((column >> 6) & 63)
-    sums.values[column] += value
+    c = uint64(column)  # an index without a sign costs no test for one
+    if sums.values[c] == 0:
+        sums.marks[c >> uint64(6)] |= uint64(1) << (c & uint64(63))
+        sums.groups[c >> uint64(12)] |= uint64(1) << ((c >> uint64(6)) & uint64(63))
+    sums.values[c] += value
 
 
 @compiled

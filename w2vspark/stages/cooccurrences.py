@@ -9,11 +9,13 @@ chunks' order.
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -26,18 +28,22 @@ from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES,
 from w2vspark.stages.encoded import piece_numbers, read_buckets
 from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.placement import equal_ranges, placement_keys
-from w2vspark.stages.sparse_rows import SparseBlock
 from w2vspark.stages.table_io import one_row, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
 
 if TYPE_CHECKING:
     from w2vspark.kernels.cooccurrences import Rows
 
+Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, with the first row of each
+
 CHUNK_TOKENS = 24_000_000  # 100 MB of text, and as much for its index
 PLACE_EVENTS = 20_000_000  # neighbours that are met in a place's rows: some seconds of counting
 MOST_PLACES = 1024
 LEAST_TASKS = 16  # that count, where there are so many places
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all chunks; a single row may have more
+GROUP_ENTRIES = 1 << 18  # in a row group: half a megabyte, and what reading a single row costs
+MOST_STREAMS = 256  # files that are open at once while chunks are added up
+COPIES = 8  # files that are copied at once
 ENTRY_WORK = 4  # events take the time of one entry's listing and writing
 COUNTS, SUMS = "cooccurrences", "row_sums"  # names in the list of files
 # Sorted columns differ by little, most weights are one of few: two bytes an entry, written and read at 50 ns.
@@ -75,6 +81,28 @@ class CountJob:
         return [(self.places * i // tasks, self.places * (i + 1) // tasks) for i in range(tasks)]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from the job and the vocabulary; a worker's next task may need it too."""
+
+    counts: np.ndarray  # int64 (V,)
+    places: list[tuple[int, int]]  # the first row of each, and the one behind the last
+    weights: np.ndarray  # int64 or float64 (window + 1,), in units of 1 / unit
+    unit: int
+    most_entries: np.ndarray  # int64 (V,): of a row, in all chunks together
+
+    def blocks(self, place: int) -> Iterator[tuple[int, int]]:
+        """A place's rows in runs that have no more than BLOCK_ENTRIES entries in all chunks; or single rows."""
+        first, last = self.places[place]
+        entries = self.most_entries[first:last].cumsum()
+        at = 0
+        while at < entries.size:
+            before = entries[at - 1] if at else 0
+            end = max(at + 1, int(np.searchsorted(entries, before + BLOCK_ENTRIES, side="right")))
+            yield first + at, first + end
+            at = end
+
+
 def count_job(
     config: CooccurrencesConfig, seed: int, cpu_target: str, bucket_tokens: np.ndarray, uris: dict[str, str]
 ) -> CountJob:
@@ -101,8 +129,9 @@ def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
 def count_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> rows of PARAMETER_FILES, where one chunk is the whole text."""
     for task in _numbers(batches, job):
-        for place in range(*job.groups[task]):
-            yield from write_place(job, place, _counted(job, 0, place))
+        plan = _plan(job)
+        for place, blocks in _counted(job, plan, 0, job.groups[task]):
+            yield from write_place(job, plan, place, blocks)
 
 
 def count_chunks(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
@@ -110,14 +139,11 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
     keys = placement_keys(job.places)
     for task in _numbers(batches, job):
         chunk, group = divmod(task, len(job.groups))
-        uri = storage.join(job.partial_uri, f"{chunk:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
-        offsets = {}
+        uri, offsets = _new_partial(job), {}
         with storage.open_for_writing(uri) as sink:
-            for place in range(*job.groups[group]):
+            for place, blocks in _counted(job, _plan(job), chunk, job.groups[group]):
                 offsets[place] = sink.tell()
-                with pa.ipc.new_stream(sink, PARTIAL_ROWS) as writer:
-                    for _, rows in _counted(job, chunk, place):
-                        writer.write_batch(one_row(PARTIAL_ROWS, **rows._asdict()))
+                _write_blocks(sink, blocks)
         for place, offset in offsets.items():
             yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
 
@@ -127,17 +153,22 @@ def merge_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
     cpu_target.pin(job.cpu_target)
     read_text.cache_clear()
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
-    for place, parts in groupby(rows, key=itemgetter("place")):
-        yield from write_place(job, place, _merged(job, place, list(parts)))
+    for place, found in groupby(rows, key=itemgetter("place")):
+        plan, parts = _plan(job), [(row["file"], row["offset"]) for row in found]
+        while len(parts) > MOST_STREAMS:
+            some, uri = parts[:MOST_STREAMS], _new_partial(job)
+            with storage.open_for_writing(uri) as sink:
+                _write_blocks(sink, _merged(plan, place, some))
+            parts = [(uri, 0), *parts[MOST_STREAMS:]]
+        yield from write_place(job, plan, place, _merged(plan, place, parts))
 
 
-def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]]) -> Iterator[pa.RecordBatch]:
+def write_place(job: CountJob, plan: Plan, place: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
     """Write a place's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
-    from w2vspark.kernels.cooccurrences import distance_weights, row_sums
+    from w2vspark.kernels.cooccurrences import row_sums
 
-    unit = distance_weights(job.config.weighting, job.config.window)[1]
     name = uuid.uuid4().hex  # a new one at every attempt
-    first, last = _places(job)[place]
+    first, last = plan.places[place]
     if first == last:  # a very frequent word has taken the work of several places
         return
     sums, entries = [], []
@@ -149,9 +180,9 @@ def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]])
         for begin, rows in blocks:
             sizes = np.diff(rows.ends, prepend=0)
             ids = np.repeat(np.arange(begin, begin + sizes.size, dtype=np.int32), sizes)
-            columns = [pa.array(values) for values in (ids, rows.columns, rows.values / unit)]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=COOCCURRENCES))
-            sums.append(row_sums(rows) / unit)
+            columns = [pa.array(values) for values in (ids, rows.columns, rows.values / plan.unit)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=COOCCURRENCES), GROUP_ENTRIES)
+            sums.append(row_sums(rows) / plan.unit)
             entries.append(sizes.astype(np.int32))
     yield one_row(PARAMETER_FILES, matrix=COUNTS, first_id=first, rows=last - first, file=file)
     file = f"{SUMS}-{name}.parquet"
@@ -161,14 +192,12 @@ def write_place(job: CountJob, place: int, blocks: Iterator[tuple[int, "Rows"]])
     yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=first, rows=last - first, file=file)
 
 
-def publish_cooccurrences(uri: str, target: str) -> int:
-    """Copy the counts of a table in staging, byte for byte, to files named in the order of their rows; the entries."""
-    entries = 0
-    for number, file in enumerate(listed_files(uri, COUNTS)):
-        copy = storage.join(target, f"part-{number:05d}.parquet")
-        storage.copy_file(storage.join(uri, file["file"]), copy)
-        entries += storage.count_rows(copy)
-    return entries
+def publish_cooccurrences(uri: str, target: str) -> None:
+    """Copy the counts of a table in staging, byte for byte, to files named in the order of their rows."""
+    files = [storage.join(uri, file["file"]) for file in listed_files(uri, COUNTS)]
+    copies = [storage.join(target, f"part-{number:05d}.parquet") for number in range(len(files))]
+    with ThreadPoolExecutor(COPIES) as pool:
+        list(pool.map(storage.copy_file, files, copies))
 
 
 def read_row_sums(uri: str, rows: int) -> np.ndarray:
@@ -180,84 +209,58 @@ def read_row_sums(uri: str, rows: int) -> np.ndarray:
     return sums
 
 
-def scan_row_entries(uri: str) -> Iterator[tuple[int, np.ndarray]]:
-    """The entries of each row, int32, of a table of counts in staging, for some neighbouring rows at a time."""
-    for file in listed_files(uri, SUMS):
-        yield file["first_id"], storage.read_table(storage.join(uri, file["file"]), ["entries"])["entries"].to_numpy()
-
-
-def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
-    """Rows first … last - 1 of a table of counts in staging, in blocks of some 4 million entries.
-
-    Raises OutputError where a file is missing or unreadable.
-    """
-    waiting: list[pa.RecordBatch] = []
-    size, at = 0, first
-    for file in listed_files(uri, COUNTS):
-        begin, end = max(first, file["first_id"]), min(last, file["first_id"] + file["rows"])
-        if begin >= end:
-            continue
-        wanted = [("row", ">=", begin), ("row", "<", end)]
-        for batch in storage.scan_table(storage.join(uri, file["file"]), COOCCURRENCES.names, wanted):
-            waiting.append(batch)
-            size += batch.num_rows
-            if size > BLOCK_ENTRIES:
-                table = pa.Table.from_batches(waiting)
-                whole = table["row"][-1].as_py()  # this row may go on in the next batch
-                yield from _sparse_block(table, at, whole)
-                rest = table.slice(int(np.searchsorted(table["row"].to_numpy(), whole)))
-                at, waiting, size = whole, rest.to_batches(), rest.num_rows
-    yield from _sparse_block(pa.Table.from_batches(waiting, COOCCURRENCES), at, last)
-
-
-def _sparse_block(counts: pa.Table, first: int, last: int) -> Iterator[SparseBlock]:
-    """Rows first … last - 1 of counts that are sorted by row and may go on behind them; none where there is no row."""
-    if first < last:
-        ends = np.searchsorted(counts["row"].to_numpy(), np.arange(first, last), side="right")
-        of_rows = counts.slice(0, int(ends[-1]))
-        yield SparseBlock(first, ends, of_rows["col"].to_numpy(), of_rows["weight"].to_numpy().astype(np.float32))
-
-
-def _counted(job: CountJob, chunk: int, place: int) -> Iterator[tuple[int, "Rows"]]:
-    """A place's rows in one chunk, block by block, with the first row of each."""
-    from w2vspark.kernels.cooccurrences import count_rows, distance_weights, index_words
+def _counted(job: CountJob, plan: Plan, chunk: int, group: tuple[int, int]) -> Iterator[tuple[int, Blocks]]:
+    """The places of a group with their rows in one chunk."""
+    from w2vspark.kernels.cooccurrences import Index, count_rows, index_words
     from w2vspark.kernels.sparse_sums import new_sums
 
-    weights = distance_weights(job.config.weighting, job.config.window)[0]
-    sums = new_sums(_counts(job).size, weights.dtype)
-    text = read_text(job, chunk, tuple(storage.list_names(job.encoded_uri)))
-    index = index_words(text, *_places(job)[place])
+    sums = new_sums(plan.counts.size, plan.weights.dtype)
     left, right = job.config.direction != "right", job.config.direction != "left"
-    for first, last in _blocks(job, place):
-        yield first, count_rows(text, index, first, last, weights, left, right, sums)
+    text = read_text(job, chunk, tuple(storage.list_names(job.encoded_uri)))
+    index: Index = index_words(text, plan.places[group[0]][0], plan.places[group[1] - 1][1])
+
+    def blocks(place: int) -> Blocks:
+        for first, last in plan.blocks(place):
+            yield first, count_rows(index, first, last, plan.weights, left, right, sums)
+
+    for place in range(*group):
+        yield place, blocks(place)
 
 
-def _merged(job: CountJob, place: int, parts: list[dict[str, Any]]) -> Iterator[tuple[int, "Rows"]]:
-    """A place's rows in all chunks, block by block. parts: of PARTIAL_FILES, by chunk."""
-    from w2vspark.kernels.cooccurrences import Rows, distance_weights, merge_rows
+def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
+    """A place's rows in some chunks. parts: files, and where the place begins in them, by chunk."""
+    from w2vspark.kernels.cooccurrences import Rows, merge_rows
     from w2vspark.kernels.sparse_sums import new_sums
 
-    kind = distance_weights(job.config.weighting, job.config.window)[0].dtype
-    sums = new_sums(_counts(job).size, kind)
-    streams = [_open_stream(part["file"], part["offset"]) for part in parts]
-    for first, _ in _blocks(job, place):
-        waiting: list[Rows] = []
-        for stream in streams:
-            batch = stream.read_next_batch()
-            ends, columns, values = (batch[i][0].as_buffer() for i in range(3))
-            waiting.append(
-                Rows(np.frombuffer(ends, np.int64), np.frombuffer(columns, np.int32), np.frombuffer(values, kind))
-            )
-            if sum(rows.columns.size for rows in waiting) > BLOCK_ENTRIES:  # a very frequent word in many chunks
-                waiting = [merge_rows(waiting, sums)]
-        yield first, merge_rows(waiting, sums)
+    kind = plan.weights.dtype
+    sums = new_sums(plan.counts.size, kind)
+    with ExitStack() as files:
+        streams = []
+        for uri, offset in parts:
+            file = files.enter_context(storage.open_at(uri, offset))
+            streams.append(pa.ipc.open_stream(file))
+        for first, _ in plan.blocks(place):
+            waiting: list[Rows] = []
+            for stream in streams:
+                batch = stream.read_next_batch()
+                ends, columns, values = (batch[i][0].as_buffer() for i in range(3))
+                waiting.append(
+                    Rows(np.frombuffer(ends, np.int64), np.frombuffer(columns, np.int32), np.frombuffer(values, kind))
+                )
+                if sum(rows.columns.size for rows in waiting) > BLOCK_ENTRIES:  # a very frequent word in many chunks
+                    waiting = [merge_rows(waiting, sums)]
+            yield first, merge_rows(waiting, sums)
 
 
-def _open_stream(uri: str, offset: int) -> pa.RecordBatchStreamReader:
-    fs, path = storage.filesystem(uri)
-    file = fs.open_input_file(path)
-    file.seek(offset)
-    return pa.ipc.open_stream(file)
+def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:
+    """Blocks as an Arrow stream of PARTIAL_ROWS."""
+    with pa.ipc.new_stream(sink, PARTIAL_ROWS) as writer:
+        for _, rows in blocks:
+            writer.write_batch(one_row(PARTIAL_ROWS, **rows._asdict()))
+
+
+def _new_partial(job: CountJob) -> str:
+    return storage.join(job.partial_uri, f"{uuid.uuid4().hex}.arrow")  # a new name at every attempt
 
 
 @lru_cache(maxsize=1)
@@ -271,38 +274,24 @@ def read_text(job: CountJob, chunk: int, _files: tuple[str, ...]) -> np.ndarray:
         buckets = keys["bucket"].to_numpy()
         streams = np.empty(buckets.size, np.uint64)
         fill_streams(job.seed, 0, buckets, piece_numbers(buckets), streams)
-        ids, starts = subsampled(ids, starts, streams, _counts(job), job.config.subsample)
+        ids, starts = subsampled(ids, starts, streams, _plan(job).counts, job.config.subsample)
     pa.default_memory_pool().release_unused()
     return separated(ids, starts)
 
 
-def _counts(job: CountJob) -> np.ndarray:
-    return _read_counts(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)))
+def _plan(job: CountJob) -> Plan:
+    return _make_plan(job, tuple(storage.list_names(job.vocabulary_uri)))
 
 
 @lru_cache(maxsize=1)
-def _read_counts(uri: str, _files: tuple[str, ...]) -> np.ndarray:
-    return vocabulary_counts(uri)
+def _make_plan(job: CountJob, _files: tuple[str, ...]) -> Plan:
+    from w2vspark.kernels.cooccurrences import distance_weights
 
-
-def _places(job: CountJob) -> list[tuple[int, int]]:
-    """The rows of each place: the first, and the one behind the last."""
-    counts = _counts(job)
+    counts = vocabulary_counts(job.vocabulary_uri)
     events = counts * job.reach
-    return equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.places)
-
-
-def _blocks(job: CountJob, place: int) -> Iterator[tuple[int, int]]:
-    """A place's rows in runs that have no more than BLOCK_ENTRIES entries in all chunks together; or single rows."""
-    first, last = _places(job)[place]
-    counts = _counts(job)
-    entries = np.minimum(counts[first:last] * job.reach, counts.size * len(job.chunks)).cumsum()
-    at = 0
-    while at < entries.size:
-        before = entries[at - 1] if at else 0
-        end = max(at + 1, int(np.searchsorted(entries, before + BLOCK_ENTRIES, side="right")))
-        yield first + at, first + end
-        at = end
+    places = equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.places)
+    weights, unit = distance_weights(job.config.weighting, job.config.window, int(counts.max()))
+    return Plan(counts, places, weights, unit, np.minimum(events, counts.size * len(job.chunks)))
 
 
 def _numbers(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[int]:

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import cpu_target
 from w2vspark.base.schemas import PARAMETER_FILES
-from w2vspark.stages.cooccurrences import scan_counts, scan_row_entries
+from w2vspark.stages.cooccurrence_rows import scan_counts, scan_row_entries
 from w2vspark.stages.sparse_rows import SparseBlock, SparseWriter
 from w2vspark.stages.table_io import spark_schema
 

@@ -2,6 +2,7 @@
 
 from w2vspark.vectors.export import export_vectors
 from w2vspark.vectors.gold import read_analogies, read_pairs
+from w2vspark.vectors.probe import probe
 from w2vspark.vectors.query import analogy, similar, similar_to_vector, similarity
 from w2vspark.vectors.score import score_analogies, score_pairs
 from w2vspark.vectors.table import WordVectors, load_vectors
@@ -11,6 +12,7 @@ __all__ = [
     "analogy",
     "export_vectors",
     "load_vectors",
+    "probe",
     "read_analogies",
     "read_pairs",
     "score_analogies",
