@@ -12,6 +12,18 @@ from w2vspark.stages.class_archive import archive_path, writing_options
 from w2vspark.stages.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
+METHODS = (
+    {"training.shards": 2, "training.lanes": 2, "training.epochs": 1, "training.rounds_per_epoch": 1},
+    {"training.method": "glove", "training.epochs": 1},
+    {"training.method": "ppmi-svd"},
+    {"training.method": "lsa"},
+)
+# In one process, so that they share the start of Spark; the first that fails is the last.
+RUNS = """
+import json, sys
+from w2vspark.cli import main
+sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
+"""
 TIMEOUT_SECONDS = 600
 
 
@@ -49,19 +61,18 @@ def warm_up() -> str:
 def _train(folder: Path, java_options: str) -> None:
     text = folder / "text.txt"
     text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
-    settings = [
-        f"input.path={text}",
-        f"output.path={folder / 'output'}",
-        "training.shards=2",
-        "training.lanes=2",
-        "training.epochs=1",
-        "training.rounds_per_epoch=1",
-        "spark.master=local[2]",
-        f'spark.options={{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
+    always = {
+        "input.path": text,
+        "output.path": folder / "output",  # one for all: the later runs take the earlier ones' tables
+        "training.dimensions": 10,
+        "spark.master": "local[2]",
+        "spark.options": f'{{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
+    }
+    runs = [
+        ["run", *(word for key, value in (always | method).items() for word in ("--set", f"{key}={value}"))]
+        for method in METHODS
     ]
-    command = [sys.executable, "-m", "w2vspark.cli", "run"]
-    for setting in settings:
-        command += ["--set", setting]
+    command = [sys.executable, "-c", RUNS, json.dumps(runs)]
     # The JVM outlives the command, and holds its output open until the archive is written.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
     try:

@@ -22,8 +22,8 @@ from w2vspark.base.cpu_target import pin
 pin(TrainingConfig().cpu_target)
 
 from w2vspark.kernels.combine import Changes, combine_changes  # noqa: E402  (after the pin)
+from w2vspark.kernels.instructions import LANES  # noqa: E402
 from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
-from w2vspark.kernels.simd import LANES  # noqa: E402
 from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table  # noqa: E402
 from w2vspark.training import word2vec  # noqa: E402

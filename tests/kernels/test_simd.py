@@ -5,7 +5,8 @@ import pytest
 from numba import njit
 
 from w2vspark.kernels import simd
-from w2vspark.kernels.simd import BLOCK, LANES
+from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.simd import BLOCK
 
 DIMENSIONS = [1, 3, 7, 8, 9, 16, 31, 100, 300]
 

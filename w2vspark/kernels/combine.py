@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.simd import LANES
+from w2vspark.kernels.instructions import LANES
 
 RULES = {"mean": 0, "adasum": 1}
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.simd import (
     BLOCK,
-    LANES,
     dots_of_one,
     dots_of_two,
     exponential,

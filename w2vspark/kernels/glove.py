@@ -12,9 +12,10 @@ from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.glove_simd import adagrad_step, dot_of_rows, weigh_counts
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.random import GOLDEN, fill_uniform_rows, hash_of, mix
 from w2vspark.kernels.rows import aligned_rows
-from w2vspark.kernels.simd import LANES, prefetch_row
+from w2vspark.kernels.simd import prefetch_row
 
 RUN = 32  # records of a word that are trained one after another, in the order of their columns
 AHEAD = 2  # records whose contexts are asked for before their turn

@@ -9,8 +9,26 @@ from numba.core import cgutils
 from numba.core.typing import Signature
 from numba.extending import intrinsic
 
-from w2vspark.kernels import simd
-from w2vspark.kernels.simd import INT, INT_VECTOR, LANES, VECTOR, WIDE, Builder, Value
+from w2vspark.kernels.instructions import (
+    INT,
+    INT_VECTOR,
+    LANES,
+    VECTOR,
+    WIDE,
+    Builder,
+    Value,
+    base_of,
+    bounded,
+    broadcast,
+    chunk_loop,
+    exponential_of,
+    fma,
+    load,
+    select,
+    splat,
+    store,
+    sums_of,
+)
 
 _SQRT_HALF_BITS, _MANTISSA_BITS = 0x3F3504F3, 23
 
@@ -23,18 +41,18 @@ def _log(builder: Builder, x: Value) -> Value:
     exponent = builder.ashr(builder.sub(bits, ir.Constant(INT_VECTOR, [_SQRT_HALF_BITS] * LANES)), places)
     mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, places)), VECTOR)
     n = builder.sitofp(exponent, VECTOR)
-    z = builder.fsub(mantissa, simd._splat(1.0))
-    p = simd._splat(7.0376836292e-2)
+    z = builder.fsub(mantissa, splat(1.0))
+    p = splat(7.0376836292e-2)
     for c in (
         -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
         -2.4999993993e-1, 3.3333331174e-1,
     ):  # fmt: skip
-        p = simd._fma(builder, p, z, simd._splat(c))
+        p = fma(builder, p, z, splat(c))
     square = builder.fmul(z, z)
     y = builder.fmul(builder.fmul(p, z), square)
-    y = simd._fma(builder, n, simd._splat(-2.12194440e-4), y)
-    y = simd._fma(builder, square, simd._splat(-0.5), y)
-    return simd._fma(builder, n, simd._splat(0.693359375), builder.fadd(z, y))
+    y = fma(builder, n, splat(-2.12194440e-4), y)
+    y = fma(builder, square, splat(-0.5), y)
+    return fma(builder, n, splat(0.693359375), builder.fadd(z, y))
 
 
 @intrinsic
@@ -48,12 +66,12 @@ def weigh_counts(
     signature = types.void(counts, types.int64, logs, weights, types.int64, types.float32, types.float32)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base, logs_base, weights_base = (simd._base(context, builder, sig.args[i], args[i]) for i in (0, 2, 3))
-        log = _log(builder, simd._load(builder, base, args[1]))
-        simd._store(builder, log, logs_base, args[4])
-        share = builder.fsub(log, simd._broadcast(builder, args[5]))
-        weight = simd._exp(builder, simd._bounded(builder, builder.fmul(share, simd._broadcast(builder, args[6]))))
-        simd._store(builder, simd._select(builder, "<", weight, simd._splat(1.0)), weights_base, args[4])
+        base, logs_base, weights_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 2, 3))
+        log = _log(builder, load(builder, base, args[1]))
+        store(builder, log, logs_base, args[4])
+        share = builder.fsub(log, broadcast(builder, args[5]))
+        weight = exponential_of(builder, bounded(builder, builder.fmul(share, broadcast(builder, args[6]))))
+        store(builder, select(builder, "<", weight, splat(1.0)), weights_base, args[4])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -67,14 +85,14 @@ def dot_of_rows(
     signature = types.float32(a, types.int64, b, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        a_base = builder.gep(simd._base(context, builder, sig.args[0], args[0]), [args[1]])
-        b_base = builder.gep(simd._base(context, builder, sig.args[2], args[2]), [args[3]])
+        a_base = builder.gep(base_of(context, builder, sig.args[0], args[0]), [args[1]])
+        b_base = builder.gep(base_of(context, builder, sig.args[2], args[2]), [args[3]])
 
         def chunk(d: Value, sums: list[Value]) -> list[Value]:
-            return [simd._fma(builder, simd._load(builder, a_base, d), simd._load(builder, b_base, d), sums[0])]
+            return [fma(builder, load(builder, a_base, d), load(builder, b_base, d), sums[0])]
 
-        sums = simd._chunk_loop(builder, args[4], [simd._splat(0.0)], chunk)
-        total = simd._sums(builder, sums + [simd._splat(0.0)] * (LANES - 1))
+        sums = chunk_loop(builder, args[4], [splat(0.0)], chunk)
+        total = sums_of(builder, sums + [splat(0.0)] * (LANES - 1))
         return builder.extract_element(total, ir.Constant(INT, 0))
 
     return signature, codegen
@@ -92,22 +110,22 @@ def adagrad_step(
     signature = types.void(a, types.int64, a_mask, b, types.int64, b_mask, types.int64, types.float32)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        bases = [builder.gep(simd._base(context, builder, sig.args[i], args[i]), [args[i + 1]]) for i in (0, 3)]
-        masks = [simd._base(context, builder, sig.args[i], args[i]) for i in (2, 5)]
-        step = simd._broadcast(builder, args[7])
+        bases = [builder.gep(base_of(context, builder, sig.args[i], args[i]), [args[i + 1]]) for i in (0, 3)]
+        masks = [base_of(context, builder, sig.args[i], args[i]) for i in (2, 5)]
+        step = broadcast(builder, args[7])
         half = builder.mul(args[6], ir.Constant(WIDE, LANES))
 
         def one(d: Value, is_last: bool) -> None:
-            old = [simd._load(builder, base, d) for base in bases]
+            old = [load(builder, base, d) for base in bases]
             for base, mask, value, other in zip(bases, masks, old, reversed(old), strict=True):
                 gradient = builder.fmul(step, other)
                 if is_last:
-                    gradient = builder.fmul(gradient, simd._load(builder, mask, ir.Constant(WIDE, 0)))
+                    gradient = builder.fmul(gradient, load(builder, mask, ir.Constant(WIDE, 0)))
                 place = builder.add(d, half)
-                squares = simd._load(builder, base, place)
+                squares = load(builder, base, place)
                 moved = builder.fdiv(gradient, _square_root(builder, squares))
-                simd._store(builder, builder.fsub(value, moved), base, d)
-                simd._store(builder, simd._fma(builder, gradient, gradient, squares), base, place)
+                store(builder, builder.fsub(value, moved), base, d)
+                store(builder, fma(builder, gradient, gradient, squares), base, place)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             one(d, False)
@@ -115,7 +133,7 @@ def adagrad_step(
 
         before = builder.sub(args[6], ir.Constant(WIDE, 1))
         with builder.if_then(builder.icmp_signed(">", before, ir.Constant(WIDE, 0))):
-            simd._chunk_loop(builder, before, [], chunk)
+            chunk_loop(builder, before, [], chunk)
         one(builder.mul(before, ir.Constant(WIDE, LANES)), True)
         return context.get_dummy_value()
 

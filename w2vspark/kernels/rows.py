@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from w2vspark.kernels.simd import LANES
+from w2vspark.kernels.instructions import LANES
 
 
 def stride_of(columns: int, state: bool = False) -> int:

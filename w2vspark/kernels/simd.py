@@ -3,9 +3,9 @@
 Input rows (the window's words) meet a block of output rows (the centre and its negatives). A block's
 accumulators live in registers: two inputs x six outputs is what sixteen AVX registers hold.
 
-They are written as IR, not as loops for a vectoriser, for two reasons. The order of every sum is stated here
-and no fast-math flag lets LLVM change it, so the bits do not depend on the CPU target. And the straight-line
-code for a block comes from a loop over the block's rows, so one text serves every block size.
+They are written as IR (see instructions.py), not as loops for a vectoriser, for two reasons. The order of every sum is
+stated, so the bits do not depend on the CPU target. And the straight-line code for a block comes from a loop over the
+block's rows, so one text serves every block size.
 
 Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors
 of eight (the caller pads rows with zeros, which all operations here keep). No bounds are checked.
@@ -14,28 +14,33 @@ of eight (the caller pads rows with zeros, which all operations here keep). No b
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing import Signature
 from numba.extending import intrinsic
 
-LANES = 8
+from w2vspark.kernels.instructions import (
+    INT,
+    LANES,
+    WIDE,
+    Builder,
+    Value,
+    base_of,
+    bounded,
+    broadcast,
+    chunk_loop,
+    exponential_of,
+    fma,
+    load,
+    loop,
+    offsets_of,
+    splat,
+    store,
+    sums_of,
+)
+
 BLOCK = 6
-
-FLOAT = ir.FloatType()
-INT = ir.IntType(32)
-WIDE = ir.IntType(64)
-VECTOR = ir.VectorType(FLOAT, LANES)
-INT_VECTOR = ir.VectorType(INT, LANES)
-
-Builder = Any
-Value = Any
-
-
-def _base(context: Any, builder: Builder, kind: Any, array: Value) -> Value:
-    return array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
 
 
 @intrinsic
@@ -48,7 +53,7 @@ def pointer_to(typingctx: Any, array: Any) -> tuple[Signature, Callable[..., Val
     signature = types.CPointer(array.dtype)(array)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        return _base(context, builder, sig.args[0], args[0])
+        return base_of(context, builder, sig.args[0], args[0])
 
     return signature, codegen
 
@@ -61,85 +66,6 @@ def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callabl
         return builder.gep(args[0], [args[1]])
 
     return pointer(pointer, types.int64), codegen
-
-
-def _load(builder: Builder, base: Value, offset: Value) -> Value:
-    pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
-    return builder.load(pointer, align=4)
-
-
-def _store(builder: Builder, value: Value, base: Value, offset: Value) -> None:
-    pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
-    builder.store(value, pointer, align=4)
-
-
-def _fma(builder: Builder, a: Value, b: Value, c: Value) -> Value:
-    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.v8f32")
-    return builder.call(function, [a, b, c])
-
-
-def _splat(value: float) -> Value:
-    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
-
-
-def _broadcast(builder: Builder, scalar: Value) -> Value:
-    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(INT, 0))
-    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), ir.Constant(INT_VECTOR, [0] * LANES))
-
-
-def _shuffle(builder: Builder, a: Value, b: Value, mask: list[int]) -> Value:
-    return builder.shuffle_vector(a, b, ir.Constant(INT_VECTOR, mask))
-
-
-def _sums(builder: Builder, rows: list[Value]) -> Value:
-    """Eight vectors -> the vector of their eight horizontal sums, as a tree of pairs."""
-    low, high = [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]
-    pairs = [
-        builder.fadd(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
-        for a, b in zip(rows[0::2], rows[1::2], strict=True)
-    ]
-    low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
-    fours = [
-        builder.fadd(_shuffle(builder, a, b, low), _shuffle(builder, a, b, high))
-        for a, b in zip(pairs[0::2], pairs[1::2], strict=True)
-    ]
-    low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
-    return builder.fadd(_shuffle(builder, fours[0], fours[1], low), _shuffle(builder, fours[0], fours[1], high))
-
-
-def _offsets(builder: Builder, base: Value, first: Value, count: int) -> list[Value]:
-    return [builder.load(builder.gep(base, [builder.add(first, ir.Constant(WIDE, i))])) for i in range(count)]
-
-
-def _loop(builder: Builder, count: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
-    """for i in range(count): carried = body(i, carried); return carried. Runs once where count is less than one."""
-    before = builder.block
-    loop = builder.append_basic_block("loop")
-    after = builder.append_basic_block("loop.done")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    i = builder.phi(WIDE)
-    i.add_incoming(ir.Constant(WIDE, 0), before)
-    carried = []
-    for value in start:
-        phi = builder.phi(value.type)
-        phi.add_incoming(value, before)
-        carried.append(phi)
-    new = body(i, carried)
-    following = builder.add(i, ir.Constant(WIDE, 1))
-    end = builder.block
-    i.add_incoming(following, end)
-    for phi, value in zip(carried, new, strict=True):
-        phi.add_incoming(value, end)
-    builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
-    builder.position_at_end(after)
-    return new
-
-
-def _chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
-    """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
-    return _loop(builder, chunks, start, lambda i, carried: body(builder.mul(i, ir.Constant(WIDE, LANES)), carried))
 
 
 def _dots(inputs: int) -> Any:
@@ -161,26 +87,26 @@ def _dots(inputs: int) -> Any:
         signature = types.void(a, rows, types.int64, b, outs, types.int64, types.int64, logits, types.int64)
 
         def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-            a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
-            b_base, outs_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
-            a_rows = _offsets(builder, rows_base, args[2], inputs)
-            b_rows = _offsets(builder, outs_base, args[5], BLOCK)
+            a_base, rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 1))
+            b_base, outs_base = (base_of(context, builder, sig.args[i], args[i]) for i in (3, 4))
+            a_rows = offsets_of(builder, rows_base, args[2], inputs)
+            b_rows = offsets_of(builder, outs_base, args[5], BLOCK)
 
             def body(d: Value, sums: list[Value]) -> list[Value]:
-                left = [_load(builder, a_base, builder.add(row, d)) for row in a_rows]
+                left = [load(builder, a_base, builder.add(row, d)) for row in a_rows]
                 new = list(sums)
                 for k, row in enumerate(b_rows):
-                    right = _load(builder, b_base, builder.add(row, d))
+                    right = load(builder, b_base, builder.add(row, d))
                     for i in range(inputs):
-                        new[i * BLOCK + k] = _fma(builder, left[i], right, sums[i * BLOCK + k])
+                        new[i * BLOCK + k] = fma(builder, left[i], right, sums[i * BLOCK + k])
                 return new
 
-            sums = _chunk_loop(builder, args[6], [_splat(0.0)] * (inputs * BLOCK), body)
-            logits_base = _base(context, builder, sig.args[7], args[7])
+            sums = chunk_loop(builder, args[6], [splat(0.0)] * (inputs * BLOCK), body)
+            logits_base = base_of(context, builder, sig.args[7], args[7])
             for i in range(inputs):
-                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [_splat(0.0)] * (LANES - BLOCK)
+                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [splat(0.0)] * (LANES - BLOCK)
                 offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, LANES))
-                _store(builder, _sums(builder, padded), logits_base, builder.add(args[8], offset))
+                store(builder, sums_of(builder, padded), logits_base, builder.add(args[8], offset))
             return context.get_dummy_value()
 
         return signature, codegen
@@ -217,34 +143,34 @@ def update_block(
     )
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
-        t_base, t_rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
-        b_base, outs_base = (_base(context, builder, sig.args[i], args[i]) for i in (5, 6))
-        steps_base = builder.gep(_base(context, builder, sig.args[9], args[9]), [args[10]])
-        b_rows = _offsets(builder, outs_base, args[7], BLOCK)
+        a_base, rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 1))
+        t_base, t_rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (3, 4))
+        b_base, outs_base = (base_of(context, builder, sig.args[i], args[i]) for i in (5, 6))
+        steps_base = builder.gep(base_of(context, builder, sig.args[9], args[9]), [args[10]])
+        b_rows = offsets_of(builder, outs_base, args[7], BLOCK)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
-            old = [_load(builder, b_base, builder.add(row, d)) for row in b_rows]
+            old = [load(builder, b_base, builder.add(row, d)) for row in b_rows]
 
             def one_input(i: Value, new: list[Value]) -> list[Value]:
                 row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
                 target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
-                left = _load(builder, a_base, row)
-                moved = _load(builder, t_base, target_row)
+                left = load(builder, a_base, row)
+                moved = load(builder, t_base, target_row)
                 following = []
                 for k in range(BLOCK):
                     at = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
-                    step = _broadcast(builder, builder.load(builder.gep(steps_base, [at])))
-                    moved = _fma(builder, step, old[k], moved)
-                    following.append(_fma(builder, step, left, new[k]))
-                _store(builder, moved, t_base, target_row)
+                    step = broadcast(builder, builder.load(builder.gep(steps_base, [at])))
+                    moved = fma(builder, step, old[k], moved)
+                    following.append(fma(builder, step, left, new[k]))
+                store(builder, moved, t_base, target_row)
                 return following
 
-            for row, value in zip(b_rows, _loop(builder, args[2], old, one_input), strict=True):
-                _store(builder, value, b_base, builder.add(row, d))
+            for row, value in zip(b_rows, loop(builder, args[2], old, one_input), strict=True):
+                store(builder, value, b_base, builder.add(row, d))
             return []
 
-        _chunk_loop(builder, args[8], [], chunk)
+        chunk_loop(builder, args[8], [], chunk)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -282,44 +208,44 @@ def update_block_scaled(
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         a_base, rows_base, t_base, t_rows_base, scales_base, squares_base, b_base, outs_base = (
-            _base(context, builder, sig.args[i], args[i]) for i in (0, 1, 3, 4, 5, 6, 7, 8)
+            base_of(context, builder, sig.args[i], args[i]) for i in (0, 1, 3, 4, 5, 6, 7, 8)
         )
-        out_scales_base, out_squares_base = (_base(context, builder, sig.args[i], args[i]) for i in (10, 11))
-        steps_base = builder.gep(_base(context, builder, sig.args[13], args[13]), [args[14]])
-        b_rows = _offsets(builder, outs_base, args[9], BLOCK)
+        out_scales_base, out_squares_base = (base_of(context, builder, sig.args[i], args[i]) for i in (10, 11))
+        steps_base = builder.gep(base_of(context, builder, sig.args[13], args[13]), [args[14]])
+        b_rows = offsets_of(builder, outs_base, args[9], BLOCK)
 
         def add_square(base: Value, number: Value, value: Value) -> None:
             place = builder.mul(number, ir.Constant(WIDE, LANES))
-            _store(builder, _fma(builder, value, value, _load(builder, base, place)), base, place)
+            store(builder, fma(builder, value, value, load(builder, base, place)), base, place)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
-            old = [_load(builder, b_base, builder.add(row, d)) for row in b_rows]
+            old = [load(builder, b_base, builder.add(row, d)) for row in b_rows]
 
             def one_input(i: Value, gradients: list[Value]) -> list[Value]:
                 row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
                 target_row = builder.add(builder.load(builder.gep(t_rows_base, [i])), d)
-                left = _load(builder, a_base, row)
-                own = _splat(0.0)
+                left = load(builder, a_base, row)
+                own = splat(0.0)
                 following = []
                 for k in range(BLOCK):
                     place = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
-                    step = _broadcast(builder, builder.load(builder.gep(steps_base, [place])))
-                    own = _fma(builder, step, old[k], own)
-                    following.append(_fma(builder, step, left, gradients[k]))
+                    step = broadcast(builder, builder.load(builder.gep(steps_base, [place])))
+                    own = fma(builder, step, old[k], own)
+                    following.append(fma(builder, step, left, gradients[k]))
                 add_square(squares_base, i, own)
-                scale = _broadcast(builder, builder.load(builder.gep(scales_base, [i])))
-                _store(builder, _fma(builder, scale, own, _load(builder, t_base, target_row)), t_base, target_row)
+                scale = broadcast(builder, builder.load(builder.gep(scales_base, [i])))
+                store(builder, fma(builder, scale, own, load(builder, t_base, target_row)), t_base, target_row)
                 return following
 
-            gradients = _loop(builder, args[2], [_splat(0.0)] * BLOCK, one_input)
+            gradients = loop(builder, args[2], [splat(0.0)] * BLOCK, one_input)
             for k, (row, gradient) in enumerate(zip(b_rows, gradients, strict=True)):
                 number = ir.Constant(WIDE, k)
                 add_square(out_squares_base, number, gradient)
-                scale = _broadcast(builder, builder.load(builder.gep(out_scales_base, [number])))
-                _store(builder, _fma(builder, scale, gradient, old[k]), b_base, builder.add(row, d))
+                scale = broadcast(builder, builder.load(builder.gep(out_scales_base, [number])))
+                store(builder, fma(builder, scale, gradient, old[k]), b_base, builder.add(row, d))
             return []
 
-        _chunk_loop(builder, args[12], [], chunk)
+        chunk_loop(builder, args[12], [], chunk)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -337,25 +263,25 @@ def update_block_of_one(
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         a_base, t_base, b_base, outs_base, *step_bases = (
-            _base(context, builder, sig.args[i], args[i]) for i in (0, 1, 2, 3, 6, 7)
+            base_of(context, builder, sig.args[i], args[i]) for i in (0, 1, 2, 3, 6, 7)
         )
-        b_rows = _offsets(builder, outs_base, args[4], BLOCK)
+        b_rows = offsets_of(builder, outs_base, args[4], BLOCK)
         own_steps, out_steps = (
-            [_broadcast(builder, step) for step in _offsets(builder, base, ir.Constant(WIDE, 0), BLOCK)]
+            [broadcast(builder, step) for step in offsets_of(builder, base, ir.Constant(WIDE, 0), BLOCK)]
             for base in step_bases
         )
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
-            left, moved = _load(builder, a_base, d), _load(builder, t_base, d)
+            left, moved = load(builder, a_base, d), load(builder, t_base, d)
             for row, own_step, out_step in zip(b_rows, own_steps, out_steps, strict=True):
                 place = builder.add(row, d)
-                old = _load(builder, b_base, place)
-                moved = _fma(builder, own_step, old, moved)
-                _store(builder, _fma(builder, out_step, left, old), b_base, place)
-            _store(builder, moved, t_base, d)
+                old = load(builder, b_base, place)
+                moved = fma(builder, own_step, old, moved)
+                store(builder, fma(builder, out_step, left, old), b_base, place)
+            store(builder, moved, t_base, d)
             return []
 
-        _chunk_loop(builder, args[5], [], chunk)
+        chunk_loop(builder, args[5], [], chunk)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -367,10 +293,10 @@ def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> t
     signature = types.void(floats, types.int64, out, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base, out_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 2))
+        base, out_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 2))
         places = [builder.add(args[1], ir.Constant(WIDE, k * LANES)) for k in range(BLOCK)]
-        eights = [_load(builder, base, place) for place in places] + [_splat(0.0)] * (LANES - BLOCK)
-        _store(builder, _sums(builder, eights), out_base, args[3])
+        eights = [load(builder, base, place) for place in places] + [splat(0.0)] * (LANES - BLOCK)
+        store(builder, sums_of(builder, eights), out_base, args[3])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -384,20 +310,20 @@ def sum_rows(
     signature = types.void(a, rows, types.int64, types.float32, out, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (0, 1))
-        out_base = _base(context, builder, sig.args[4], args[4])
-        scale = _broadcast(builder, args[3])
+        a_base, rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 1))
+        out_base = base_of(context, builder, sig.args[4], args[4])
+        scale = broadcast(builder, args[3])
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             def one_row(i: Value, sums: list[Value]) -> list[Value]:
                 row = builder.load(builder.gep(rows_base, [i]))
-                return [builder.fadd(sums[0], _load(builder, a_base, builder.add(row, d)))]
+                return [builder.fadd(sums[0], load(builder, a_base, builder.add(row, d)))]
 
-            sums = _loop(builder, args[2], [_splat(0.0)], one_row)
-            _store(builder, builder.fmul(sums[0], scale), out_base, builder.add(args[5], d))
+            sums = loop(builder, args[2], [splat(0.0)], one_row)
+            store(builder, builder.fmul(sums[0], scale), out_base, builder.add(args[5], d))
             return []
 
-        _chunk_loop(builder, args[6], [], chunk)
+        chunk_loop(builder, args[6], [], chunk)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -411,22 +337,22 @@ def spread_row(
     signature = types.void(change, types.int64, types.float32, a, rows, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        change_base = _base(context, builder, sig.args[0], args[0])
-        a_base, rows_base = (_base(context, builder, sig.args[i], args[i]) for i in (3, 4))
-        scale = _broadcast(builder, args[2])
+        change_base = base_of(context, builder, sig.args[0], args[0])
+        a_base, rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (3, 4))
+        scale = broadcast(builder, args[2])
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
-            step = builder.fmul(scale, _load(builder, change_base, builder.add(args[1], d)))
+            step = builder.fmul(scale, load(builder, change_base, builder.add(args[1], d)))
 
             def one_row(i: Value, _: list[Value]) -> list[Value]:
                 row = builder.add(builder.load(builder.gep(rows_base, [i])), d)
-                _store(builder, builder.fadd(_load(builder, a_base, row), step), a_base, row)
+                store(builder, builder.fadd(load(builder, a_base, row), step), a_base, row)
                 return []
 
-            _loop(builder, args[5], [], one_row)
+            loop(builder, args[5], [], one_row)
             return []
 
-        _chunk_loop(builder, args[6], [], chunk)
+        chunk_loop(builder, args[6], [], chunk)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -438,40 +364,17 @@ def square_of_row(typingctx: Any, a: Any, at: Any, chunks: Any) -> tuple[Signatu
     signature = types.float32(a, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base = builder.gep(_base(context, builder, sig.args[0], args[0]), [args[1]])
+        base = builder.gep(base_of(context, builder, sig.args[0], args[0]), [args[1]])
 
         def chunk(d: Value, sums: list[Value]) -> list[Value]:
-            row = _load(builder, base, d)
-            return [_fma(builder, row, row, sums[0])]
+            row = load(builder, base, d)
+            return [fma(builder, row, row, sums[0])]
 
-        sums = _chunk_loop(builder, args[2], [_splat(0.0)], chunk)
-        total = _sums(builder, sums + [_splat(0.0)] * (LANES - 1))
+        sums = chunk_loop(builder, args[2], [splat(0.0)], chunk)
+        total = sums_of(builder, sums + [splat(0.0)] * (LANES - 1))
         return builder.extract_element(total, ir.Constant(INT, 0))
 
     return signature, codegen
-
-
-def _exp(builder: Builder, x: Value) -> Value:
-    """e**x for |x| <= 80, to 2 ulp: Cody and Waite's reduction, Cephes' polynomial (expf.c)."""
-    magic = _splat(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer
-    n = builder.fsub(_fma(builder, x, _splat(1.44269504088896341), magic), magic)
-    r = _fma(builder, n, _splat(-0.693359375), x)
-    r = _fma(builder, n, _splat(2.12194440e-4), r)
-    p = _splat(1.9875691500e-4)
-    for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
-        p = _fma(builder, p, r, _splat(c))
-    p = builder.fadd(_fma(builder, p, builder.fmul(r, r), r), _splat(1.0))
-    exponent = builder.add(builder.fptosi(n, INT_VECTOR), ir.Constant(INT_VECTOR, [127] * LANES))
-    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INT_VECTOR, [23] * LANES)), VECTOR)
-    return builder.fmul(p, scale)
-
-
-def _select(builder: Builder, compare: str, a: Value, b: Value) -> Value:
-    return builder.select(builder.fcmp_ordered(compare, a, b), a, b)
-
-
-def _bounded(builder: Builder, x: Value) -> Value:
-    return _select(builder, ">", _select(builder, "<", x, _splat(80.0)), _splat(-80.0))
 
 
 @intrinsic
@@ -485,17 +388,17 @@ def logistic_steps(
     signature = types.void(logits, types.int64, types.int64, labels, weights, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base = builder.gep(_base(context, builder, sig.args[0], args[0]), [args[1]])
-        label = _load(builder, _base(context, builder, sig.args[3], args[3]), args[5])
-        weight = _load(builder, _base(context, builder, sig.args[4], args[4]), args[5])
+        base = builder.gep(base_of(context, builder, sig.args[0], args[0]), [args[1]])
+        label = load(builder, base_of(context, builder, sig.args[3], args[3]), args[5])
+        weight = load(builder, base_of(context, builder, sig.args[4], args[4]), args[5])
 
         def row(offset: Value, _: list[Value]) -> list[Value]:
-            minus = _bounded(builder, builder.fsub(_splat(0.0), _load(builder, base, offset)))
-            sigmoid = builder.fdiv(_splat(1.0), builder.fadd(_splat(1.0), _exp(builder, minus)))
-            _store(builder, builder.fmul(builder.fsub(label, sigmoid), weight), base, offset)
+            minus = bounded(builder, builder.fsub(splat(0.0), load(builder, base, offset)))
+            sigmoid = builder.fdiv(splat(1.0), builder.fadd(splat(1.0), exponential_of(builder, minus)))
+            store(builder, builder.fmul(builder.fsub(label, sigmoid), weight), base, offset)
             return []
 
-        _chunk_loop(builder, args[2], [], row)
+        chunk_loop(builder, args[2], [], row)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -507,9 +410,9 @@ def exponential(typingctx: Any, values: Any, at: Any, shift: Any) -> tuple[Signa
     signature = types.void(values, types.int64, types.float32)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base = _base(context, builder, sig.args[0], args[0])
-        x = builder.fsub(_load(builder, base, args[1]), _broadcast(builder, args[2]))
-        _store(builder, _exp(builder, _bounded(builder, x)), base, args[1])
+        base = base_of(context, builder, sig.args[0], args[0])
+        x = builder.fsub(load(builder, base, args[1]), broadcast(builder, args[2]))
+        store(builder, exponential_of(builder, bounded(builder, x)), base, args[1])
         return context.get_dummy_value()
 
     return signature, codegen
@@ -521,7 +424,7 @@ def prefetch_row(typingctx: Any, a: Any, offset: Any, chunks: Any) -> tuple[Sign
     signature = types.void(a, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
-        base = _base(context, builder, sig.args[0], args[0])
+        base = base_of(context, builder, sig.args[0], args[0])
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -533,7 +436,7 @@ def prefetch_row(typingctx: Any, a: Any, offset: Any, chunks: Any) -> tuple[Sign
             builder.call(function, [pointer, ir.Constant(INT, 0), ir.Constant(INT, 3), ir.Constant(INT, 1)])
             return []
 
-        _chunk_loop(builder, lines, [], line)
+        chunk_loop(builder, lines, [], line)
         return context.get_dummy_value()
 
     return signature, codegen

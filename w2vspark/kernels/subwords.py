@@ -9,8 +9,9 @@ import numpy as np
 from numba import int64, uint32
 
 from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.rows import stride_of
-from w2vspark.kernels.simd import LANES, pointer_to, sum_rows
+from w2vspark.kernels.simd import pointer_to, sum_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.events import copy_row
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.random import GOLDEN, mix
-from w2vspark.kernels.simd import BLOCK, LANES, spread_row, sum_rows
+from w2vspark.kernels.simd import BLOCK, spread_row, sum_rows
 
 Pointer = Any
 

@@ -12,9 +12,10 @@ from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.events import HIERARCHY, NEGATIVES, SOFTMAX, Event, Rule, train_event
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.rows import aligned_rows, stride_of
-from w2vspark.kernels.simd import BLOCK, LANES, offset, pointer_to, prefetch_row
+from w2vspark.kernels.simd import BLOCK, offset, pointer_to, prefetch_row
 from w2vspark.kernels.windows import Parts, compose, draw_negatives, follow_path, keep_sentence, return_change
 from w2vspark.kernels.word2vec_arguments import LOSSES, Objective, Tables, check
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from w2vspark.kernels.combine import merge_lanes
+from w2vspark.kernels.instructions import LANES
 from w2vspark.kernels.rows import aligned_rows, stride_of
-from w2vspark.kernels.simd import LANES
 from w2vspark.training.plan import MatrixShape
 
 

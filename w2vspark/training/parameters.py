@@ -74,6 +74,6 @@ def check_finite(name: str, first: int, block: np.ndarray) -> None:
     row = first_row_not_finite(block)
     if row >= 0:
         raise TrainingError(
-            f"the {name} vector of word id {first + row} is not finite: training diverged; lower training.learning_rate,"
-            " and keep training.combine = adasum where shards are combined"
+            f"the {name} vector of word id {first + row} is not finite: training diverged; lower "
+            "training.learning_rate, and keep training.combine = adasum where shards are combined"
         )
