@@ -200,9 +200,9 @@ def test_auto_values_follow_the_counts():
         return resolve_glove(TrainingConfig(method="glove"), GloveConfig(), tokens, records)
 
     training, glove = resolved(17_000_000, 46_000_000)
-    assert (training.shards, training.lanes, glove.x_max) == (1, 8, 10.0)
+    assert (training.shards, training.lanes, glove.x_max) == (1, 8, 5.0)
     training, glove = resolved(6_000_000_000, 3_000_000_000)
-    assert (training.shards, training.lanes) == (12, 1) and 95 < float(glove.x_max) <= 100
+    assert (training.shards, training.lanes) == (12, 1) and 90 < float(glove.x_max) <= 100
     chosen = TrainingConfig(method="glove", shards=2, lanes=3, epochs=4, learning_rate=0.3)
     assert resolve_glove(chosen, GloveConfig(x_max=7.0), 10, 10) == (chosen, GloveConfig(x_max=7.0))
 
