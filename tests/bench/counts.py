@@ -64,7 +64,8 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     report.at_least("solid: nearer to ice", solid, SOLID_AT_LEAST)
     report.at_most("gas: nearer to steam", gas, GAS_AT_MOST)
     for word, ratio in (("water", water), ("fashion", fashion)):
-        report.at_most(f"{word}: near both or neither, ratio or 1 / ratio", max(ratio, 1 / ratio), NEAR)
+        report.at_most(f"{word}: near both or neither", ratio, NEAR)
+        report.at_least(f"{word}: near both or neither", ratio, 1 / NEAR)
     report.at_least("solid, times water and fashion", solid / max(water, fashion), 1.5)
 
 
