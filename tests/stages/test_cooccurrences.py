@@ -170,6 +170,15 @@ def list_here(job: CountJob, batches: Iterator[pa.RecordBatch]) -> list[dict[str
     return pa.Table.from_batches(batches).to_pylist()
 
 
+def test_a_worker_holds_one_chunk_of_the_text_and_none_while_it_merges(corpus, tmp_path):
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    parts = list(count_here(job, counting.count_chunks))
+    [(_, chunk, _)] = counting._texts
+    assert chunk == 2 and counting.read_text(job, 2) is counting.read_text(job, 2)
+    list_here(job, counting.merge_places(iter(parts), job))
+    assert not counting._texts
+
+
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, chunks):
     job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), places=5)
