@@ -22,6 +22,7 @@ from w2vspark.base.config import from_dict
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.schemas import BUCKET_COUNTS
 from w2vspark.intermediate import bucket_tokens
+from w2vspark.pipeline import steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 
@@ -119,6 +120,56 @@ def test_no_rounds_and_only_one_making_of_each_table_stay_behind(own):
     for table in STAGES[:4]:
         assert len(list((output / "staging" / table).iterdir())) == 1, table
     assert list((output / "staging" / "rounds").rglob("*.parquet")) == []
+
+
+# Up to a stage
+
+
+def test_until_makes_a_stage_and_what_it_needs_and_publishes_nothing(spark, corpus, tmp_path):
+    output = tmp_path / "output"
+    words = settings(corpus, output)
+    done = run_here("run", *words, "--until", "vocabulary").assert_done()
+    assert made(done.err) == STAGES[:2] and not (output / "current.json").exists()
+    title, *tables = done.out.splitlines()
+    assert title == f"tables in {output}/staging; nothing was published"
+    assert [line.split()[:2] for line in tables] == [["word_counts", "made"], ["vocabulary", "made"]]
+    assert pq.read_table(tables[1].split()[-1]).num_rows > 0
+    done = run_here("run", *words, "--until", "encoded").assert_done()
+    assert made(done.err) == ["encoded"] and done.out.count("was there") == 2
+    plan = run_here("run", *words, "--until", "bucket_counts", "--dry-run").assert_done().out
+    assert plan.count("is there") == 3 and plan.count("will be made") == 1 and "rounds  " not in plan
+    assert made(run_here("run", *words).assert_done().err) == STAGES[3:]
+    before = digests(output)
+    done = run_here("run", *words, "--until", "vocabulary", "--from", "vocabulary").assert_done()
+    assert made(done.err) == ["vocabulary"] and digests(output) == before
+
+
+def test_until_the_last_stage_is_the_whole_run(output, corpus):
+    assert (
+        run_here("run", *settings(corpus, output), "--until", "vectors").assert_done().out.startswith("nothing to do")
+    )
+
+
+def test_until_names_the_stages_that_there_are(corpus, tmp_path):
+    words = settings(corpus, tmp_path / "output")
+    run_here("run", *words, "--until", "cooccurrences").assert_one_error(2, "--until cooccurrences", *STAGES)
+    run_here("run", *words, "--until", "vocabulary", "--from", "encoded").assert_one_error(
+        2, "--from encoded", *STAGES[:2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "last", "others"),
+    [
+        ("glove", "cooccurrences", {"strata", "rounds"}),
+        ("lsa", "term_document", {"svd"}),
+        ("ppmi-svd", "encoded", set()),
+    ],
+)
+def test_until_leaves_out_what_a_stage_does_not_need(method, last, others):
+    config = from_dict({"training": {"method": method}, "input": {"path": "x"}, "output": {"path": "y"}})
+    tables = [step.table for step in steps_until(config, last)]
+    assert tables[-1] == last and not others & set(tables) and tables[:3] == STAGES[:3]
 
 
 # Kinds of input: the same documents give the same bytes

@@ -12,6 +12,7 @@ from w2vspark.kernels.cooccurrences import (
     distance_weights,
     index_words,
     merge_rows,
+    row_sums,
     separated,
     subsampled,
 )
@@ -132,6 +133,22 @@ def test_a_word_without_neighbours_has_an_empty_row():
     weights, _ = distance_weights("uniform", 2)
     rows = count_rows(index_words(text, 0, 6), 0, 6, weights, True, True, new_sums(6, weights.dtype))
     assert rows.ends.tolist() == [0, 0, 0, 1, 2, 2] and rows.columns.tolist() == [4, 3]
+
+
+def test_a_very_long_document_is_counted_from_end_to_end():
+    random = np.random.default_rng(6)
+    ids = random.integers(0, 50, 300_000).astype(np.int32)
+    expected = np.zeros((50, 50), np.int64)
+    for d in range(1, 6):
+        np.add.at(expected, (ids[d:], ids[:-d]), 1)
+        np.add.at(expected, (ids[:-d], ids[d:]), 1)
+    text = separated(ids, np.array([0, ids.size]))
+    weights, _ = distance_weights("uniform", 5)
+    rows = count_rows(index_words(text, 0, 50), 0, 50, weights, True, True, new_sums(50, weights.dtype))
+    found = np.zeros((50, 50), np.int64)
+    found[np.repeat(np.arange(50), np.diff(rows.ends, prepend=0)), rows.columns] = rows.values
+    assert np.array_equal(found, expected)
+    assert row_sums(rows).tolist() == expected.sum(axis=1).tolist()
 
 
 def test_an_empty_text_has_no_counts():

@@ -1,8 +1,13 @@
 """Co-occurrence tables against plain Python, for any number of chunks and places, and as other readers see them."""
 
+import json
+import os
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 
 import duckdb
@@ -11,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from w2vspark.base import storage
 from w2vspark.base.config import CooccurrencesConfig
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
 from w2vspark.stages import cooccurrences as counting
-from w2vspark.stages.cooccurrences import CountJob, cooccurrences, count_job, read_row_sums
+from w2vspark.stages.cooccurrences import CountJob, cooccurrences, count_job, publish_cooccurrences, read_row_sums
 from w2vspark.stages.listed_files import listed_files, write_listed
 
 WORDS, BUCKETS = 40, 16
@@ -140,19 +146,99 @@ def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tm
     assert len(blocks) < WORDS
 
 
-def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monkeypatch):
-    pin("avx2")
-    monkeypatch.setattr(counting, "BLOCK_ENTRIES", 30)
+@pytest.mark.parametrize(("block", "streams"), [(30, 256), (4_000_000, 3), (30, 2)])
+def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monkeypatch, block, streams):
+    monkeypatch.setattr(counting, "BLOCK_ENTRIES", block)
+    monkeypatch.setattr(counting, "MOST_STREAMS", streams)
     job = replace(job_of(corpus[0], tmp_path / "table", window=6), chunks=job_of_chunks(16), places=2)
-    numbers = pa.RecordBatch.from_arrays([pa.array(range(16 * len(job.groups)))], ["id"])
-    parts = counting.count_chunks(iter([numbers]), job)
-    files = pa.Table.from_batches(counting.merge_places(parts, job)).to_pylist()
+    files = list_here(job, counting.merge_places(count_here(job, counting.count_chunks), job))
     found = {}
     for file in files:
         if file["matrix"] == counting.COUNTS:
             table = pq.read_table(f"{job.table_uri}/{file['file']}").to_pydict()
             found |= dict(zip(zip(table["row"], table["col"], strict=True), table["weight"], strict=True))
     assert found == by_hand(corpus[1], job.config)
+
+
+def count_here(job: CountJob, count: Callable[..., Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """All tasks one after the other in this process."""
+    pin("avx2")
+    return count(iter([pa.RecordBatch.from_arrays([pa.array(range(len(job.chunks) * len(job.groups)))], ["id"])]), job)
+
+
+def list_here(job: CountJob, batches: Iterator[pa.RecordBatch]) -> list[dict[str, object]]:
+    return pa.Table.from_batches(batches).to_pylist()
+
+
+def test_a_worker_holds_one_chunk_of_the_text_and_none_while_it_merges(corpus, tmp_path):
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    parts = list(count_here(job, counting.count_chunks))
+    [(_, chunk, _)] = counting._texts
+    assert chunk == 2 and counting.read_text(job, 2) is counting.read_text(job, 2)
+    list_here(job, counting.merge_places(iter(parts), job))
+    assert not counting._texts
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, chunks):
+    job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), places=5)
+    made(spark, job)
+    alone = replace(job, table_uri=str(tmp_path / "alone"), partial_uri=str(tmp_path / "partial"))
+    if chunks == 1:
+        files = list_here(alone, count_here(alone, counting.count_places))
+    else:
+        files = list_here(alone, counting.merge_places(count_here(alone, counting.count_chunks), alone))
+    for matrix in (counting.COUNTS, counting.SUMS):
+        ours = {
+            file["first_id"]: Path(alone.table_uri, str(file["file"])) for file in files if file["matrix"] == matrix
+        }
+        theirs = {file["first_id"]: Path(job.table_uri, file["file"]) for file in listed_files(job.table_uri, matrix)}
+        assert len(ours) > 3 and ours.keys() == theirs.keys()
+        assert all(ours[first].read_bytes() == theirs[first].read_bytes() for first in ours)
+
+
+def test_what_a_failed_or_overtaken_attempt_left_is_never_read(spark, corpus, tmp_path):
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), places=3)
+    expected = made(spark, job)
+    sums, names = read_row_sums(job.table_uri, WORDS), set(os.listdir(job.table_uri))
+    list_here(job, count_here(job, counting.count_places))  # the same tasks again, under names of their own
+    Path(job.table_uri, f"{counting.COUNTS}-half.parquet").write_bytes(b"PAR1 and no end")
+    assert len(os.listdir(job.table_uri)) == 2 * len(names)  # _files.json has no second one, half a file stands for it
+    publish_cooccurrences(job.table_uri, str(tmp_path / "published"))
+    table = pq.read_table(tmp_path / "published").to_pydict()
+    pairs = zip(table["row"], table["col"], strict=True)
+    assert dict(zip(pairs, table["weight"], strict=True)) == expected and len(table["row"]) == len(expected)
+    assert np.array_equal(read_row_sums(job.table_uri, WORDS), sums)
+
+
+def test_published_rows_rise_through_the_files_and_ranges_are_read_alone(spark, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "GROUP_ENTRIES", 20)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), places=3)
+    files = list_here(job, count_here(job, counting.count_places))
+    Path(job.table_uri, "_files.json").write_text(json.dumps(sorted(files, key=itemgetter("matrix", "first_id"))))
+    target = tmp_path / "published"
+    publish_cooccurrences(job.table_uri, str(target))
+    assert sorted(file.name for file in target.iterdir()) == [f"part-{n:05d}.parquet" for n in range(3)]
+    keys = [(row, col) for row, col, _ in by_hand_rows(corpus[1], job.config)]
+    found = [
+        (row, col)
+        for file in sorted(target.iterdir())
+        for row, col in zip(*pq.read_table(file, columns=["row", "col"]).to_pydict().values(), strict=True)
+    ]
+    assert found == keys
+    for first, last in ((0, 1), (3, 9), (WORDS - 2, WORDS)):
+        part = storage.read_table(str(target), filters=[("row", ">=", first), ("row", "<", last)]).to_pylist()
+        expected = [entry for entry in by_hand_rows(corpus[1], job.config) if first <= entry[0] < last]
+        assert [tuple(entry.values()) for entry in part] == expected
+    query = f"SELECT row, col, weight FROM read_parquet('{target}/*.parquet') WHERE row = 5 ORDER BY col"
+    assert duckdb.sql(query).fetchall() == [entry for entry in by_hand_rows(corpus[1], job.config) if entry[0] == 5]
+    metadata = pq.ParquetFile(target / "part-00000.parquet").metadata
+    ranges = [metadata.row_group(i).column(0).statistics for i in range(metadata.num_row_groups)]
+    assert len(ranges) > 2 and all(one.max <= other.min for one, other in pairwise(ranges))
+
+
+def by_hand_rows(pieces: list[list[int]], config: CooccurrencesConfig) -> list[tuple[int, int, float]]:
+    return sorted((row, col, weight) for (row, col), weight in by_hand(pieces, config).items())
 
 
 def test_subsampling_thins_out_frequent_words_and_takes_the_seed(spark, corpus, tmp_path):

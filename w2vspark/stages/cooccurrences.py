@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, with the first row of each
 
 CHUNK_TOKENS = 24_000_000  # 100 MB of text, and as much for its index
-PLACE_EVENTS = 20_000_000  # neighbours that are met in a place's rows: some seconds of counting
+PLACE_EVENTS = 20_000_000  # neighbours that are met in a place's rows: some tenths of a second of work
 MOST_PLACES = 1024
 LEAST_TASKS = 16  # that count, where there are so many places
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all chunks; a single row may have more
@@ -46,13 +46,14 @@ MOST_STREAMS = 256  # files that are open at once while chunks are added up
 COPIES = 8  # files that are copied at once
 ENTRY_WORK = 4  # events take the time of one entry's listing and writing
 COUNTS, SUMS = "cooccurrences", "row_sums"  # names in the list of files
-# Sorted columns differ by little, most weights are one of few: two bytes an entry, written and read at 50 ns.
+# Sorted columns differ by little, most weights are one of few: two bytes an entry, written in 20 ns and read in 7.
 WRITE_OPTIONS = {
     "use_dictionary": ["row", "weight"],
     "column_encoding": {"col": "DELTA_BINARY_PACKED"},
     "compression": "zstd",
     "compression_level": 1,
 }
+_texts: dict[tuple["CountJob", int, tuple[str, ...]], np.ndarray] = {}  # what read_text keeps: one text at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
 def merge_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
     cpu_target.pin(job.cpu_target)
-    read_text.cache_clear()
+    _texts.clear()
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
     for place, found in groupby(rows, key=itemgetter("place")):
         plan, parts = _plan(job), [(row["file"], row["offset"]) for row in found]
@@ -216,7 +217,7 @@ def _counted(job: CountJob, plan: Plan, chunk: int, group: tuple[int, int]) -> I
 
     sums = new_sums(plan.counts.size, plan.weights.dtype)
     left, right = job.config.direction != "right", job.config.direction != "left"
-    text = read_text(job, chunk, tuple(storage.list_names(job.encoded_uri)))
+    text = read_text(job, chunk)
     index: Index = index_words(text, plan.places[group[0]][0], plan.places[group[1] - 1][1])
 
     def blocks(place: int) -> Blocks:
@@ -263,9 +264,16 @@ def _new_partial(job: CountJob) -> str:
     return storage.join(job.partial_uri, f"{uuid.uuid4().hex}.arrow")  # a new name at every attempt
 
 
-@lru_cache(maxsize=1)
-def read_text(job: CountJob, chunk: int, _files: tuple[str, ...]) -> np.ndarray:
+def read_text(job: CountJob, chunk: int) -> np.ndarray:
     """A chunk of the text as kernels.cooccurrences.separated makes it; the worker's next task may need it too."""
+    key = job, chunk, tuple(storage.list_names(job.encoded_uri))
+    if key not in _texts:
+        _texts.clear()  # before the other is read, not after as in a cache: two would not fit
+        _texts[key] = _read_text(job, chunk)
+    return _texts[key]
+
+
+def _read_text(job: CountJob, chunk: int) -> np.ndarray:
     from w2vspark.kernels.cooccurrences import separated, subsampled
     from w2vspark.kernels.random import fill_streams
 
