@@ -15,14 +15,19 @@ PREPARING = ("word_counts", "vocabulary", "encoded", "bucket_counts")
 
 
 def run_w2vspark(
-    files: Sequence[Path], output: Path, *settings: str, master: str = "local[2]", interval: float = 0.25
+    files: Sequence[Path],
+    output: Path,
+    *settings: str,
+    master: str = "local[2]",
+    interval: float = 0.25,
+    config: Path = CONFIG,
 ) -> Measured:
     """One run on local[2]; settings: texts as --set takes them."""
     paths = json.dumps([str(file) for file in files])
     chosen = [f"input.path={paths}", f"output.path={output}", f"spark.master={master}", *settings]
     tell(f"w2vspark run, {len(files)} files {' '.join(settings)}")
     options = [part for setting in chosen for part in ("--set", setting)]
-    return run_measured(python("-m", "w2vspark.cli", "run", str(CONFIG), *options), interval)
+    return run_measured(python("-m", "w2vspark.cli", "run", str(config), *options), interval)
 
 
 def warm_up() -> None:
@@ -35,7 +40,7 @@ def stage_seconds(run: Measured) -> dict[str, float]:
     """Seconds of every stage that the run made, by its log; the session's start is a stage of its own."""
     found = {}
     for _, event in run.events():
-        if event["stage"] != "round" and event.get("event") == "end" and "seconds" in event:
+        if event["stage"] not in ("round", "pass") and event.get("event") == "end" and "seconds" in event:
             found[event["stage"]] = float(event["seconds"])
     return found
 
