@@ -11,6 +11,7 @@ from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.training.glove_rounds import glove_worker_bytes, resolve_glove
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
+from w2vspark.training.svd_plan import resolved_svd, svd_worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
@@ -34,7 +35,7 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None) ->
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
-    resolved, needed = {"word2vec": _word2vec, "glove": _glove}[config.training.family](run, tokens, words)
+    resolved, needed = {"word2vec": _word2vec, "glove": _glove, "svd": _svd}[config.training.family](run, tokens, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
         f"  {needed}; the driver's Python less than 400 MB"
@@ -60,6 +61,14 @@ def _glove(run: Run, tokens: int, words: int) -> tuple[Config, str]:
     model = 2 * words * 4 * 2 * (training.dimensions + 1)
     needed = glove_worker_bytes(training, words, records)
     return replace(run.config, training=training, glove=glove), _memory(model, needed, training)
+
+
+def _svd(run: Run, _tokens: int, words: int) -> tuple[Config, str]:
+    """As _word2vec, of methods that end in a singular value decomposition."""
+    training, svd = run.config.training, resolved_svd(run.config.training, run.config.svd)
+    width = training.dimensions + int(svd.oversampling)
+    needed = f"a worker of the SVD {svd_worker_bytes(words, width) / 1e6:,.0f} MB of Python memory"
+    return replace(run.config, svd=svd), f"model {4 * words * width / 1e6:,.0f} MB; {needed}"
 
 
 def _memory(model: int, worker: int, training: TrainingConfig) -> str:
@@ -109,7 +118,7 @@ def report(run: Run) -> str:
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
-        f"training    {training['method']}, {training['dimensions']} dimensions, {_training(run, training)}",
+        f"training    {training['method']}, {training['dimensions']} dimensions, {_of_training(run, training)}",
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
@@ -121,9 +130,15 @@ def report(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _training(run: Run, training: dict[str, Any]) -> str:
+def _of_training(run: Run, training: dict[str, Any]) -> str:
     """How the vectors were trained. training: resolved."""
-    rounds = run.trained()["metrics"]
+    record = run.trained()
+    if "singular_values" in record:
+        values = record["singular_values"]
+        first = ", ".join(f"{value:.4g}" for value in values[:3]) + (", …" if len(values) > 3 else "")
+        iterations = record["svd"]["power_iterations"]
+        return f"random projection to {record['width']}, {iterations} power iterations, singular values {first}"
+    rounds = record["metrics"]
     of_epoch = training["shards"] if training["method"] == "glove" else 1
     last = [row for row in rounds if row["round"] > rounds[-1]["round"] - of_epoch]
     loss = sum(row["loss"] * row["tokens"] for row in last) / max(1, sum(row["tokens"] for row in last))

@@ -173,6 +173,14 @@ ROW_SUMS = pa.schema(
     ]
 )
 
+# The weights of whole columns, in what one group of files has of them.
+COLUMN_SUMS = pa.schema(
+    [
+        pa.field("col", pa.int32(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+
 # Counts of a part of the text on the way to the task that sums them up, in Arrow streams: some neighbouring rows, as
 # kernels.cooccurrences.Rows has them. PARTIAL_FILES tells where a place's stream begins, in bytes.
 PARTIAL_ROWS = pa.schema([pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")])
@@ -243,6 +251,9 @@ PARAMETER_FILES = pa.schema(
         *[field.with_nullable(True) for field in METRICS if field.name != "round"],
     ]
 )
+
+# As PARAMETER_FILES, for a pass of the randomised SVD: with sums of products of the file's rows (float64, row-major).
+PASS_FILES = pa.schema([*list(PARAMETER_FILES), pa.field("sums", pa.binary())])
 
 # Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place.
 ROWS_WANTED = pa.schema(

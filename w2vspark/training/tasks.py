@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES (one shard: nothing to combine) or of CHANGE_FILES."""
-    _begin(job, job.threads)
+    begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.shards import train_shard
 
     for batch in batches:
@@ -29,7 +29,7 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
 
 def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of ROWS_WANTED."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.slice_rows import wanted_rows
 
     for batch in batches:
@@ -41,7 +41,7 @@ def send_wanted_rows(
     batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each place that this task was given."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.slice_rows import send_rows
 
     for rows in _by(batches, "place"):
@@ -50,7 +50,7 @@ def send_wanted_rows(
 
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
-    _begin(job, job.threads)
+    begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.slice_rows import train_rows
 
     for rows in _by(batches, "shard"):
@@ -59,7 +59,7 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.shards import combine_files
 
     for rows in _by(batches, "place"):
@@ -68,7 +68,7 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
 
 def train_glove(batches: Iterator[pa.RecordBatch], job: "GloveJob") -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES."""
-    _begin(job, job.threads)
+    begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.glove import train_glove_shard
 
     for batch in batches:
@@ -82,9 +82,9 @@ def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[st
     return (list(group) for _, group in groupby(rows, key=itemgetter(column)))
 
 
-def _begin(job: "RoundJob | GloveJob", threads: int) -> None:
-    """What comes before any kernel is imported."""
-    cpu_target.pin(job.training.cpu_target)
+def begin_task(target: str, threads: int) -> None:
+    """What comes before any kernel is imported. target: training.cpu_target."""
+    cpu_target.pin(target)
     pa.set_cpu_count(threads)
     read_word_ids.cache_clear()  # what earlier tasks left in this worker
     pa.default_memory_pool().release_unused()
