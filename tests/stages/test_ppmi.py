@@ -42,9 +42,10 @@ def stored(folder: Path, counts: Counts, cuts: list[int]) -> Path:
         rows = sorted((row, column, weight) for (row, column), weight in counts.items() if first <= row < last)
         columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
         sums = [sum(weight for row, _, weight in rows if row == word) for word in range(first, last)]
+        entries = [sum(row == word for row, _, _ in rows) for word in range(first, last)]
         tables = {
             COUNTS: pa.table(columns, schema=COOCCURRENCES),
-            SUMS: pa.table([range(first, last), sums], schema=ROW_SUMS),
+            SUMS: pa.table([range(first, last), sums, entries], schema=ROW_SUMS),
         }
         for matrix, table in tables.items():
             pq.write_table(table, folder / f"{matrix}-{first}.parquet", row_group_size=17)

@@ -9,7 +9,8 @@ import numpy as np
 from numba import int64
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.simd import LANES, pointer_to, prefetch_row
+from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.simd import pointer_to, prefetch_row
 
 AHEAD = 4  # entries whose dense rows are on their way while one is used
 
