@@ -43,8 +43,15 @@ def manifest(
         **({"movement": trained["movement"]} if "movement" in trained else {}),
         "fingerprints": fingerprints,
         "seconds": {table: record["seconds"] for table, record in records.items()},
+        **made_with(config.training.cpu_target),
+    }
+
+
+def made_with(cpu_target: str) -> dict[str, Any]:
+    """The code, and what it ran on."""
+    return {
         "code": code_fingerprint(),
-        "cpu_target": llvm_name(config.training.cpu_target) or "host",
+        "cpu_target": llvm_name(cpu_target) or "host",
         "versions": {
             "w2vspark": __version__,
             "python": platform.python_version(),

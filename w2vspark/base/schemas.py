@@ -218,6 +218,15 @@ NOT_FOLDED = pa.schema(
     ]
 )
 
+# Documents on the way to DOCUMENTS and NOT_FOLDED: with a vector, or with a reason.
+FOLDED = pa.schema(
+    [
+        pa.field("doc_id", pa.string()),
+        pa.field("vector", pa.list_(pa.float32())),
+        pa.field("reason", pa.string()),
+    ]
+)
+
 # The term-document table while it is made. Pieces of documents as bags of words (int32, and float32 counts), in Arrow
 # streams on the way to the task that adds them up; what that task knows of its words (kernels.term_weights.Statistics);
 # and the documents' names by their rows.

@@ -3,6 +3,7 @@
 tf, tf-idf (Salton & Buckley 1988) and log-entropy (Dumais 1991). All sums run in a fixed order in float64.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -173,3 +174,26 @@ def project(bags: Bags, values: np.ndarray, first: int, block: np.ndarray, sums:
     if block.ndim != 2 or sums.shape != (bags.ends.size, block.shape[1]) or values.size != bags.words.size:
         raise ValueError(f"sums {sums.shape} do not fit {bags.ends.size} rows and a block {block.shape}")
     _project(bags.ends, bags.words, values, first, block, sums)
+
+
+def fold(
+    starts: np.ndarray,
+    ids: np.ndarray,
+    weighting: str,
+    weights: np.ndarray,
+    inverse: np.ndarray,
+    blocks: Iterable[tuple[int, np.ndarray]],
+) -> np.ndarray:
+    """Documents' vectors in the space of an SVD A = U S V': their weighted rows a, as (a V S ** p) / S.
+
+    For a row of A that is its own row of U S ** p; with p = 0 the q' = S**-1 V' a' of Deerwester et al. 1990.
+    starts: int64 (documents + 1,), where each one's words begin in ids (int32); weights: of global_weights; inverse:
+    float64 (dimensions,), 1 / S; blocks: of V S ** p, as for project. Returns float32 (documents, dimensions).
+    """
+    count = np.ones(ids.size, np.int32)
+    bags = sum_rows(np.arange(starts.size - 1), starts[:-1], starts[1:], ids, count, weights.size)
+    values = weighted(bags, weighting, weights)
+    sums = np.zeros((starts.size - 1, inverse.size))
+    for first, block in blocks:
+        project(bags, values, first, block, sums)
+    return np.asarray(sums * inverse, np.float32)
