@@ -3,14 +3,21 @@
 As intermediate.py: each writes its table and returns its record.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from w2vspark.base import storage
+from w2vspark.base.errors import InputError
+from w2vspark.base.log import log_start
 from w2vspark.intermediate import bucket_tokens
 from w2vspark.run import Run
 from w2vspark.stages.cooccurrences import COUNTS, cooccurrences, count_job
 from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
+from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.stages.term_document import term_document_job, write_term_document
+from w2vspark.training.svd import decompose
+from w2vspark.training.svd_plan import OF_TRAINING, SvdJob, resolved_svd
 
 
 def make_cooccurrences(run: Run) -> dict[str, Any]:
@@ -36,7 +43,27 @@ def make_strata(run: Run) -> dict[str, Any]:
 
 def make_ppmi(run: Run) -> dict[str, Any]:
     """Pointwise mutual information, from the counts."""
-    raise NotImplementedError
+    symmetric = run.config.cooccurrences.direction == "symmetric"
+    job = PpmiJob(
+        config=run.config.ppmi,
+        cpu_target=run.config.training.cpu_target,
+        words=run.records["vocabulary"]["words"],
+        counts_uri=run.uri("cooccurrences"),
+        columns_uri="" if symmetric else f"{run.uri('ppmi')}-columns",
+        table_uri=run.uri("ppmi"),
+    )
+    if job.columns_uri:
+        write_listed(column_sums(run.session(), job), job.columns_uri)
+    write_listed(ppmi(run.session(), job), job.table_uri)
+    if job.columns_uri:
+        storage.delete_folder(job.columns_uri)
+    entries = int(block_entries(job.table_uri, PPMI)[1].sum())
+    if not entries:
+        raise InputError(
+            f"no two words stand together more often than by chance times ppmi.shift = {run.config.ppmi.shift:g}; "
+            "lower ppmi.shift, set ppmi.positive to false, or give more text"
+        )
+    return {"entries": entries}
 
 
 def make_term_document(run: Run) -> dict[str, Any]:
@@ -55,4 +82,30 @@ def make_term_document(run: Run) -> dict[str, Any]:
 
 def make_svd(run: Run) -> dict[str, Any]:
     """Singular values and vectors."""
-    raise NotImplementedError
+    training, words = run.config.training, run.records["vocabulary"]["words"]
+    lsa = training.method == "lsa"
+    job = SvdJob(
+        method=training.method,
+        matrix_uri=run.uri("term_document" if lsa else "ppmi"),
+        matrix="term_document" if lsa else PPMI,
+        rows=run.records["term_document"]["documents"] if lsa else words,
+        columns=words,
+        dimensions=training.dimensions,
+        settings=resolved_svd(training, run.config.svd),
+        seed=training.seed,
+        cpu_target=training.cpu_target,
+    )
+    log_start("svd", rows=job.rows, columns=job.columns, width=job.width, **asdict(job.settings))
+
+    def progress(done: int, passes: int) -> None:
+        run.progress.stage(f"svd, pass {done} of {passes}")
+
+    uri, values = decompose(run.session(), run.output, run.fingerprints["svd"], job, progress)
+    settings = {key: value for key, value in asdict(training).items() if key in OF_TRAINING}
+    return {
+        "parameters": uri,
+        "singular_values": values,
+        "width": job.width,
+        "training": settings,
+        "svd": asdict(job.settings),
+    }

@@ -29,10 +29,13 @@ def manifest(
     for table, methods in FOR_METHODS.items():
         if config.training.method not in methods:
             del resolved[table]
-    # The rate is the training's now; without an earlier model the format says nothing.
-    resolved["warm_start"]["learning_rate"] = trained["training"]["learning_rate"]
-    if "earlier" not in records or records["earlier"]["is_run"]:
-        resolved["warm_start"]["format"] = "w2vspark"
+    if config.training.family == "svd":
+        del resolved["warm_start"]  # it has no rate, and nothing to begin from
+    else:
+        # The rate is the training's now; without an earlier model the format says nothing.
+        resolved["warm_start"]["learning_rate"] = trained["training"]["learning_rate"]
+        if "earlier" not in records or records["earlier"]["is_run"]:
+            resolved["warm_start"]["format"] = "w2vspark"
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

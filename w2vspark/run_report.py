@@ -1,6 +1,7 @@
 """What `w2vspark run` prints: the plan before (--dry-run), the summary after."""
 
 from dataclasses import replace
+from typing import Any
 
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, to_toml
@@ -9,6 +10,7 @@ from w2vspark.pipeline import fingerprints, flow, forced_stages, is_published
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
+from w2vspark.training.svd_plan import resolved_svd, svd_worker_bytes
 
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
@@ -30,15 +32,30 @@ def dry_run(config: Config, force_from: str | None) -> str:
         there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
-    training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
-    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    config, model, worker = (_svd_plan if config.training.family == "svd" else _rounds_plan)(run, tokens, words)
     memory = (
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
-        f"  model {sum(shape.bytes for shape in shapes) / 1e6:,.0f} MB; a training worker "
-        f"{worker_bytes(training, shapes, words, tokens) / 1e6:,.0f} MB of Python memory, {training.shards} of them; "
-        "the driver's Python less than 400 MB"
+        f"  model {model / 1e6:,.0f} MB; {worker}; the driver's Python less than 400 MB"
     )
-    return "\n".join([to_toml(replace(config, training=training)), *lines, memory, ""])
+    return "\n".join([to_toml(config), *lines, memory, ""])
+
+
+def _rounds_plan(run: Run, tokens: int, words: int) -> tuple[Config, int, str]:
+    """The configuration without the training's `auto`, the bytes of its parameters, and what a worker needs."""
+    config = run.config
+    training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
+    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    need = worker_bytes(training, shapes, words, tokens)
+    worker = f"a training worker {need / 1e6:,.0f} MB of Python memory, {training.shards} of them"
+    return replace(config, training=training), sum(shape.bytes for shape in shapes), worker
+
+
+def _svd_plan(run: Run, tokens: int, words: int) -> tuple[Config, int, str]:
+    """As _rounds_plan, for methods that end in a singular value decomposition."""
+    training, settings = run.config.training, resolved_svd(run.config.training, run.config.svd)
+    width = training.dimensions + int(settings.oversampling)
+    worker = f"a worker of the SVD {svd_worker_bytes(words, width) / 1e6:,.0f} MB of Python memory"
+    return replace(run.config, svd=settings), 4 * words * width, worker
 
 
 def _size(run: Run) -> tuple[int, int, str]:
@@ -78,22 +95,39 @@ def report(run: Run) -> str:
     corpus, training = record["corpus"], record["config"]["training"]
     if not run.made:
         return f"nothing to do: {current} was made from this input, configuration and code\n"
-    rounds = run.records["rounds"]["metrics"]
+    of_training = _svd_line if run.config.training.family == "svd" else _rounds_line
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
-        f"training    {training['method']}, {training['dimensions']} dimensions, {training['epochs']} epochs; "
-        f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
-        f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}",
+        of_training(run, training),
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
-    if moved := run.records["rounds"].get("movement"):
+    if moved := run.trained().get("movement"):
         farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
         lines.insert(
             3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
         )
     return "\n".join(lines) + "\n"
+
+
+def _rounds_line(run: Run, training: dict[str, Any]) -> str:
+    rounds = run.trained()["metrics"]
+    return (
+        f"training    {training['method']}, {training['dimensions']} dimensions, {training['epochs']} epochs; "
+        f"{training['shards']} shards x {training['lanes']} lanes, {len({row['round'] for row in rounds})} rounds, "
+        f"learning rate {training['learning_rate']:.4g}, loss {rounds[-1]['loss']:.3f}"
+    )
+
+
+def _svd_line(run: Run, training: dict[str, Any]) -> str:
+    record = run.trained()
+    values, settings = record["singular_values"], record["svd"]
+    first = ", ".join(f"{value:.4g}" for value in values[:3]) + (", …" if len(values) > 3 else "")
+    return (
+        f"training    {training['method']}, {training['dimensions']} dimensions; random projection to "
+        f"{record['width']}, {settings['power_iterations']} power iterations, singular values {first}"
+    )
 
 
 def _in_order(tables: dict[str, int]) -> list[str]:

@@ -12,7 +12,8 @@ from w2vspark.kernels.random import GOLDEN, mix
 
 
 @compiled
-def _fill_powers(counts: np.ndarray, exponent: float, weights: np.ndarray) -> None:
+def fill_powers(counts: np.ndarray, exponent: float, weights: np.ndarray) -> None:
+    """weights[i] (float64) = counts[i] ** exponent; counts: integers or float64, not negative."""
     # exponent in binary: its whole part by multiplying, each binary digit behind the point by one more square root.
     # Both are exact to the last bit everywhere; a library's pow is not, and NumPy's differs between CPUs.
     whole = int(np.floor(exponent))
@@ -76,7 +77,7 @@ def alias_table(counts: np.ndarray, exponent: float) -> np.ndarray:
         raise ValueError(f"counts must be a vector of 1 to 2**31-1 positive numbers, not shape {counts.shape}")
     table = np.empty(counts.size, np.uint64)
     weights = np.empty(counts.size, np.float64)
-    _fill_powers(counts, exponent, weights)
+    fill_powers(counts, exponent, weights)
     _fill_alias(weights, table)
     return table
 
@@ -105,7 +106,7 @@ def cumulative_noise(counts: np.ndarray, exponent: float) -> np.ndarray:
     if counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
         raise ValueError(f"counts must be a vector of positive numbers, not shape {counts.shape}")
     weights = np.empty(counts.size, np.float64)
-    _fill_powers(counts, exponent, weights)
+    fill_powers(counts, exponent, weights)
     return np.cumsum(weights, out=weights)
 
 

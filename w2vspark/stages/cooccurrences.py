@@ -26,7 +26,7 @@ from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES,
 from w2vspark.stages.encoded import piece_numbers, read_buckets
 from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.placement import equal_ranges, placement_keys
-from w2vspark.stages.table_io import one_row, spark_schema
+from w2vspark.stages.table_io import one_row, open_stream, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _merged(job: CountJob, place: int, parts: list[dict[str, Any]]) -> Iterator[
 
     kind = distance_weights(job.config.weighting, job.config.window)[0].dtype
     sums = new_sums(_counts(job).size, kind)
-    streams = [_open_stream(part["file"], part["offset"]) for part in parts]
+    streams = [open_stream(part["file"], part["offset"]) for part in parts]
     for first, _ in _blocks(job, place):
         waiting: list[Rows] = []
         for stream in streams:
@@ -211,13 +211,6 @@ def _merged(job: CountJob, place: int, parts: list[dict[str, Any]]) -> Iterator[
             if sum(rows.columns.size for rows in waiting) > BLOCK_ENTRIES:  # a very frequent word in many chunks
                 waiting = [merge_rows(waiting, sums)]
         yield first, merge_rows(waiting, sums)
-
-
-def _open_stream(uri: str, offset: int) -> pa.RecordBatchStreamReader:
-    fs, path = storage.filesystem(uri)
-    file = fs.open_input_file(path)
-    file.seek(offset)
-    return pa.ipc.open_stream(file)
 
 
 @lru_cache(maxsize=1)

@@ -75,3 +75,18 @@ def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[Spa
                 )
     if expected < last:
         raise OutputError(f"{uri}: lacks row {expected} of {name!r}; {how_to_make(uri)}")
+
+
+def block_entries(uri: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """First row and number of entries of every block of a matrix, int64 each, in the blocks' order.
+
+    Reads where rows end, and no entry. Raises OutputError as scan_sparse_rows does.
+    """
+    firsts, entries = [], []
+    for file in listed_files(uri, name):
+        for batch in storage.scan_table(storage.join(uri, file["file"]), ["first_row", "ends"], batches_ahead=0):
+            for begin, ends in zip(*batch.columns, strict=True):
+                of_rows = np.frombuffer(ends.as_buffer(), np.int64)
+                firsts.append(begin.as_py())
+                entries.append(of_rows[-1] if of_rows.size else 0)
+    return np.array(firsts, np.int64), np.array(entries, np.int64)

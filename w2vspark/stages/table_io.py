@@ -5,6 +5,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import types as st
 
+from w2vspark.base import storage
 from w2vspark.base.errors import OutputError
 from w2vspark.stages.session import VALIDATE_SCHEMA, runtime_settings
 
@@ -54,6 +55,14 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
     """A contiguous array's memory as binary values of so many bytes each, without a copy."""
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
+
+
+def open_stream(uri: str, offset: int) -> pa.RecordBatchStreamReader:
+    """The Arrow stream that begins so many bytes from a file's beginning."""
+    fs, path = storage.filesystem(uri)
+    file = fs.open_input_file(path)
+    file.seek(offset)
+    return pa.ipc.open_stream(file)
 
 
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:

@@ -1,0 +1,146 @@
+"""Small dense matrices in plain float64 loops, whose bits are the same everywhere: Gram sums, Cholesky, eigenvalues.
+
+LAPACK would be faster, and different on every machine. Matrices here have some hundred rows.
+"""
+
+import numpy as np
+
+from w2vspark.kernels.compiled import compiled
+
+SWEEPS = 60  # of Jacobi's method, at most; some ten are enough
+
+
+@compiled
+def add_gram(left: np.ndarray, right: np.ndarray, sums: np.ndarray) -> None:
+    """sums (float64, m x n) += left^T right; left float32 (rows, m), right float32 (rows, n); row after row."""
+    for i in range(left.shape[0]):
+        for a in range(left.shape[1]):
+            value = float(left[i, a])
+            for b in range(right.shape[1]):
+                sums[a, b] += value * float(right[i, b])
+
+
+@compiled
+def multiply(rows: np.ndarray, transform: np.ndarray, out: np.ndarray) -> None:
+    """out[:, :m] = rows transform; rows float32 or float64 (n, k), transform float64 (k, m); summed in float64."""
+    sums = np.empty(transform.shape[1], np.float64)
+    for i in range(rows.shape[0]):
+        sums[:] = 0.0
+        for a in range(transform.shape[0]):
+            value = float(rows[i, a])
+            for b in range(transform.shape[1]):
+                sums[b] += value * transform[a, b]
+        for b in range(transform.shape[1]):
+            out[i, b] = sums[b]
+
+
+@compiled
+def _fill_orthonormalizer(gram, tolerance, transform):
+    """Columns of transform, from 0 on; their number. gram is overwritten with its Schur complements."""
+    size = gram.shape[0]
+    factor = np.zeros((size, size))  # rows of L, columns of steps
+    order = np.empty(size, np.int64)
+    free = np.ones(size, np.bool_)
+    largest = 0.0
+    for i in range(size):
+        largest = max(largest, gram[i, i])
+    rank = 0
+    while rank < size:
+        pivot = -1
+        for i in range(size):
+            if free[i] and (pivot < 0 or gram[i, i] > gram[pivot, pivot]):
+                pivot = i
+        if not gram[pivot, pivot] > tolerance * largest:
+            break
+        free[pivot] = False
+        order[rank] = pivot
+        root = np.sqrt(gram[pivot, pivot])
+        factor[pivot, rank] = root
+        for i in range(size):
+            if free[i]:
+                factor[i, rank] = gram[i, pivot] / root
+        for i in range(size):
+            if free[i]:
+                for j in range(size):
+                    if free[j]:
+                        gram[i, j] -= factor[i, rank] * factor[j, rank]
+        rank += 1
+    # Column c of the inverse of L^T, its rows put back to where their columns were.
+    for c in range(rank):
+        transform[order[c], c] = 1.0 / factor[order[c], c]
+        for i in range(c - 1, -1, -1):
+            total = 0.0
+            for j in range(i + 1, c + 1):
+                total += factor[order[j], i] * transform[order[j], c]
+            transform[order[i], c] = -total / factor[order[i], i]
+    return rank
+
+
+def orthonormalizer(gram: np.ndarray, tolerance: float) -> np.ndarray:
+    """T, float64 (n, rank), for which T^T gram T is the identity: of Y with gram = Y^T Y, Y T has orthonormal columns.
+
+    Cholesky's method with the largest pivot first. It ends where what is left of every column is not more than
+    `tolerance` times the longest one (both squared): directions that are lost in the values' rounding are left out.
+    gram: float64 (n, n), symmetric.
+    """
+    transform = np.zeros(gram.shape)
+    rank = _fill_orthonormalizer(gram.copy(), tolerance, transform)
+    return np.ascontiguousarray(transform[:, :rank])
+
+
+@compiled
+def _rotate(matrix, vectors):
+    """Jacobi's method, in cyclic order: matrix becomes diagonal, the columns of vectors its eigenvectors."""
+    size = matrix.shape[0]
+    for _ in range(SWEEPS):
+        changed = False
+        for p in range(size - 1):
+            for q in range(p + 1, size):
+                off = matrix[p, q]
+                if abs(off) <= 1e-17 * np.sqrt(abs(matrix[p, p] * matrix[q, q])) or off == 0.0:
+                    continue
+                changed = True
+                theta = (matrix[q, q] - matrix[p, p]) / (2.0 * off)
+                tangent = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
+                if theta < 0.0:
+                    tangent = -tangent
+                cosine = 1.0 / np.sqrt(tangent * tangent + 1.0)
+                sine = tangent * cosine
+                for r in range(size):
+                    x, y = matrix[p, r], matrix[q, r]
+                    matrix[p, r] = cosine * x - sine * y
+                    matrix[q, r] = sine * x + cosine * y
+                for r in range(size):
+                    x, y = matrix[r, p], matrix[r, q]
+                    matrix[r, p] = cosine * x - sine * y
+                    matrix[r, q] = sine * x + cosine * y
+                matrix[p, q] = 0.0
+                matrix[q, p] = 0.0
+                for r in range(size):  # rows of the transposed vectors
+                    x, y = vectors[p, r], vectors[q, r]
+                    vectors[p, r] = cosine * x - sine * y
+                    vectors[q, r] = sine * x + cosine * y
+        if not changed:
+            break
+
+
+def eigenvalues(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, float64 (n,), the largest first, and eigenvectors as columns, float64 (n, n). matrix: symmetric."""
+    turned, vectors = matrix.copy(), np.eye(len(matrix))
+    _rotate(turned, vectors)
+    values = turned.diagonal()
+    order = np.argsort(-values, kind="stable")
+    return values[order].copy(), np.ascontiguousarray(vectors[order].T)
+
+
+@compiled
+def add_peaks(first: int, rows: np.ndarray, peaks: np.ndarray, places: np.ndarray) -> None:
+    """Of each column the value that is farthest from 0, and its row, the lowest one; of what was met so far.
+
+    rows: float64 (n, k), the first of which is row `first`; peaks: float64 (k,), 0 at first; places: int64 (k,).
+    """
+    for i in range(rows.shape[0]):
+        for d in range(rows.shape[1]):
+            if abs(rows[i, d]) > abs(peaks[d]):
+                peaks[d] = rows[i, d]
+                places[d] = first + i

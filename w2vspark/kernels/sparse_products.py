@@ -1,0 +1,110 @@
+"""Products of sparse rows with a tall dense matrix, row by row: what a pass of the randomised SVD does.
+
+Dense rows are float32, padded with zeros to whole chunks of eight floats. A row's product is added up in the order of
+its entries, each float by itself, so that the bits depend neither on the CPU target nor on how the dense matrix's
+columns are cut.
+"""
+
+import numpy as np
+from numba import int64
+
+from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.simd import LANES, pointer_to, prefetch_row
+
+AHEAD = 4  # entries whose dense rows are on their way while one is used
+
+
+@compiled
+def _gather(columns, values, first, last, dense, chunks, out):
+    """out = the sum of value * dense row over a row's entries; out and dense are pointers."""
+    stride = chunks * LANES
+    for d in range(stride):
+        out[d] = np.float32(0.0)
+    for e in range(first, last):
+        if e + AHEAD < last:
+            prefetch_row(dense, int64(columns[e + AHEAD]) * stride, chunks)
+        value = values[e]
+        at = int64(columns[e]) * stride
+        for d in range(stride):
+            out[d] += value * dense[at + d]
+
+
+@compiled
+def _scatter(columns, values, first, last, row, chunks, sums):
+    """sums row += value * row, for a row's entries; row and sums are pointers."""
+    stride = chunks * LANES
+    for e in range(first, last):
+        if e + AHEAD < last:
+            prefetch_row(sums, int64(columns[e + AHEAD]) * stride, chunks)
+        value = values[e]
+        at = int64(columns[e]) * stride
+        for d in range(stride):
+            sums[at + d] += value * row[d]
+
+
+@compiled
+def _add_products(ends, columns, values, dense, sums):
+    chunks = dense.shape[1] // LANES
+    product = np.empty(dense.shape[1], np.float32)
+    first = 0
+    for i in range(ends.size):
+        _gather(columns, values, first, ends[i], pointer_to(dense), chunks, pointer_to(product))
+        _scatter(columns, values, first, ends[i], pointer_to(product), chunks, pointer_to(sums))
+        first = ends[i]
+
+
+@compiled
+def _fill_products(ends, columns, values, dense, out):
+    product = np.empty(dense.shape[1], np.float32)
+    first = 0
+    for i in range(ends.size):
+        _gather(columns, values, first, ends[i], pointer_to(dense), dense.shape[1] // LANES, pointer_to(product))
+        for d in range(out.shape[1]):
+            out[i, d] = product[d]
+        first = ends[i]
+
+
+def add_products(
+    ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.ndarray, sums: np.ndarray
+) -> None:
+    """sums += A^T (A dense), for the rows of A.
+
+    ends: int64 (rows,), where each row's entries end; columns: int32; values: float32. dense and sums: float32
+    (columns of A, stride), the stride in whole chunks (see rows.aligned_rows). Raises ValueError where a column is none
+    of dense's, or the shapes do not fit.
+    """
+    _check(ends, columns, values, dense)
+    if sums.shape != dense.shape or sums.dtype != np.float32 or not sums.flags.c_contiguous:
+        raise ValueError(f"sums must be float32 {dense.shape}, not {sums.dtype} {sums.shape}")
+    _add_products(ends, columns, values, dense, sums)
+
+
+def fill_products(
+    ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.ndarray, out: np.ndarray
+) -> None:
+    """out = A dense, for the rows of A, as add_products has them; out: float32 (rows, m), of the first m columns."""
+    _check(ends, columns, values, dense)
+    if out.shape[0] != ends.size or out.shape[1] > dense.shape[1] or out.dtype != np.float32:
+        raise ValueError(f"{out.dtype} {out.shape} cannot take {ends.size} rows of {dense.shape[1]} float32")
+    _fill_products(ends, columns, values, dense, out)
+
+
+def folding_rows(right: np.ndarray, singular_values: np.ndarray) -> np.ndarray:
+    """What a sparse row is multiplied by to become a row of LEFT: V S**(p - 1), float32 (n, k), from RIGHT = V S**p.
+
+    right: float32 (n, k); singular_values: float64 (k,). A row of the matrix, or another that is made as they are,
+    times this (fill_products) is its row of LEFT, U S**p, to the bit.
+    """
+    return (right * (1.0 / np.asarray(singular_values, np.float64))).astype(np.float32)
+
+
+def _check(ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.ndarray) -> None:
+    if ends.dtype != np.int64 or columns.dtype != np.int32 or values.dtype != np.float32:
+        raise ValueError(f"expected int64, int32 and float32, got {ends.dtype}, {columns.dtype} and {values.dtype}")
+    if dense.dtype != np.float32 or not dense.flags.c_contiguous or dense.shape[1] % LANES:
+        raise ValueError(f"the dense matrix must be float32 rows of whole chunks, not {dense.dtype} {dense.shape}")
+    entries = int(ends[-1]) if ends.size else 0
+    if columns.size != values.size or entries > columns.size:
+        raise ValueError(f"{entries} entries, but {columns.size} columns and {values.size} values")
+    if entries and not (0 <= columns.min() and columns.max() < len(dense)):
+        raise ValueError(f"columns from {columns.min()} to {columns.max()}, of {len(dense)}")

@@ -1,0 +1,143 @@
+"""Table ppmi: pointwise mutual information of words that stand near each other, as sparse rows.
+
+PMI(i, j) = log(X_ij / (sum_j X_ij) / p(j)), p(j) ~ (sum_i X_ij) ** smoothing, less log(shift); of PPMI what is positive
+(Levy & Goldberg 2014; Levy, Goldberg & Dagan 2015). A task turns one file of the counts into one of this table.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from w2vspark.base import cpu_target, storage
+from w2vspark.base.config import PpmiConfig
+from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, ROW_SUMS
+from w2vspark.stages.cooccurrences import COUNTS, read_row_sums
+from w2vspark.stages.listed_files import listed_files
+from w2vspark.stages.sparse_rows import SparseBlock, write_sparse_rows
+from w2vspark.stages.table_io import one_row, spark_schema
+
+PPMI, COLUMN_SUMS = "ppmi", "column_sums"  # names in lists of files
+BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, of which a pass's parts are made
+SUM_GROUPS = 16  # files with sums of columns, at most; every task adds them up
+
+
+@dataclass(frozen=True, slots=True)
+class PpmiJob:
+    """All that a task needs to know, as plain values."""
+
+    config: PpmiConfig
+    cpu_target: str
+    words: int
+    counts_uri: str
+    columns_uri: str  # of column_sums; "" where a column's sum is that of its row
+    table_uri: str
+
+
+def column_sums(session: SparkSession, job: PpmiJob) -> DataFrame:
+    """What contexts are counted, as a lazy frame of PARAMETER_FILES: some files of sums, each of some of the counts.
+
+    Only neighbours on one side need it: those of both sides are as symmetric as the text.
+    """
+    groups = min(SUM_GROUPS, len(listed_files(job.counts_uri, COUNTS)))
+    numbers = session.range(0, groups, 1, groups)
+    return numbers.mapInArrow(partial(sum_columns, job=job, groups=groups), spark_schema(PARAMETER_FILES))
+
+
+def ppmi(session: SparkSession, job: PpmiJob) -> DataFrame:
+    """The table as a lazy frame of PARAMETER_FILES: the tasks write its files (see write_listed)."""
+    tasks = len(listed_files(job.counts_uri, COUNTS))
+    return session.range(0, tasks, 1, tasks).mapInArrow(partial(write_rows, job=job), spark_schema(PARAMETER_FILES))
+
+
+def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, groups: int) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of groups of files -> rows of PARAMETER_FILES."""
+    cpu_target.pin(job.cpu_target)
+    from w2vspark.kernels.ppmi import add_columns
+
+    files = listed_files(job.counts_uri, COUNTS)
+    for group in _numbers(batches):
+        sums = np.zeros(job.words)
+        for file in files[len(files) * group // groups : len(files) * (group + 1) // groups]:
+            for batch in storage.scan_table(storage.join(job.counts_uri, file["file"]), ["col", "weight"]):
+                add_columns(*(column.to_numpy() for column in batch.columns), sums)
+        name = f"{COLUMN_SUMS}-{uuid.uuid4().hex}.parquet"  # a new one at every attempt
+        table = pa.Table.from_arrays([pa.array(np.arange(job.words, dtype=np.int32)), pa.array(sums)], schema=ROW_SUMS)
+        with storage.open_for_writing(storage.join(job.columns_uri, name)) as sink:
+            pq.write_table(table, sink)
+        yield one_row(PARAMETER_FILES, matrix=COLUMN_SUMS, first_id=group, rows=job.words, file=name)
+
+
+def write_rows(batches: Iterator[pa.RecordBatch], job: PpmiJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of the counts' files -> rows of PARAMETER_FILES."""
+    cpu_target.pin(job.cpu_target)
+    pa.set_cpu_count(1)
+    files = listed_files(job.counts_uri, COUNTS)
+    for number in _numbers(batches):
+        first, rows = files[number]["first_id"], files[number]["rows"]
+        blocks = _blocks(storage.join(job.counts_uri, files[number]["file"]), first, first + rows, job)
+        yield write_sparse_rows(job.table_uri, PPMI, first, blocks)
+
+
+def _blocks(uri: str, first: int, last: int, job: PpmiJob) -> Iterator[SparseBlock]:
+    """The rows first … last - 1 of a file of counts, cut where a block has BLOCK_ENTRIES, whatever the file's batches.
+
+    What is in memory is a batch and a block, but for a row that is longer.
+    """
+    from w2vspark.kernels.ppmi import fill_pmi
+
+    row_sums, shares = _sums(job, tuple(file["file"] for file in listed_files(job.counts_uri, COUNTS)))
+    sizes = np.zeros(last - first, np.int64)  # entries of each row
+    waiting: list[tuple[np.ndarray, np.ndarray]] = []
+    begin = first  # of the block
+    for batch in storage.scan_table(uri, COOCCURRENCES.names):
+        rows, columns, weights = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
+        if not rows.size:
+            continue
+        out = np.empty(rows.size, np.int32), np.empty(rows.size, np.float32)
+        count = fill_pmi(rows, columns, weights, first, row_sums, shares, job.config.positive, sizes, *out)
+        waiting.append((out[0][:count], out[1][:count]))
+        whole = int(rows[-1])  # rows before it have all of their entries
+        ends = np.cumsum(sizes[begin - first : whole - first])
+        if ends.size and ends[-1] >= BLOCK_ENTRIES:
+            columns_left, values_left = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+            while ends.size and ends[-1] >= BLOCK_ENTRIES:
+                cut = int(np.searchsorted(ends, BLOCK_ENTRIES)) + 1
+                entries = ends[cut - 1]
+                yield SparseBlock(begin, ends[:cut].copy(), columns_left[:entries], values_left[:entries])
+                begin, ends = begin + cut, ends[cut:] - entries
+                columns_left, values_left = columns_left[entries:], values_left[entries:]
+            waiting = [(columns_left.copy(), values_left.copy())]
+    if begin < last:
+        waiting.append((np.empty(0, np.int32), np.empty(0, np.float32)))
+        columns, values = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+        yield SparseBlock(begin, np.cumsum(sizes[begin - first :]), columns, values)
+
+
+@lru_cache(maxsize=1)
+def _sums(job: PpmiJob, _files: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The counts of rows, and the shares of contexts; float64 (words,)."""
+    from w2vspark.kernels.ppmi import context_shares
+
+    row_sums = read_row_sums(job.counts_uri, job.words)
+    of_contexts = read_column_sums(job) if job.columns_uri else row_sums
+    return row_sums, context_shares(of_contexts, job.config.smoothing, job.config.shift)
+
+
+def read_column_sums(job: PpmiJob) -> np.ndarray:
+    """float64 (words,): what column_sums counted, added up in the files' order."""
+    sums = np.zeros(job.words)
+    for file in listed_files(job.columns_uri, COLUMN_SUMS):
+        sums += storage.read_table(storage.join(job.columns_uri, file["file"]))["weight"].to_numpy()
+    return sums
+
+
+def _numbers(batches: Iterator[pa.RecordBatch]) -> Iterator[Any]:
+    for batch in batches:
+        yield from batch.column(0).to_pylist()

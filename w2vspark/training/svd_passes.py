@@ -1,0 +1,149 @@
+"""A worker's part of the randomised SVD: multiply some rows of the matrix, add up what all have, write vectors."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from w2vspark.base import storage
+from w2vspark.base.errors import TrainingError
+from w2vspark.base.schemas import CHANGES, LEFT, PARTIAL_FILES, PASS_FILES, RIGHT
+from w2vspark.kernels.random import fill_uniform_rows
+from w2vspark.kernels.rows import aligned_rows, stride_of
+from w2vspark.kernels.small_matrices import add_gram, add_peaks, multiply
+from w2vspark.kernels.sparse_products import add_products, fill_products, folding_rows
+from w2vspark.stages.listed_files import how_to_make
+from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
+from w2vspark.stages.placement import placement_keys
+from w2vspark.stages.sparse_rows import scan_sparse_rows
+from w2vspark.stages.table_io import one_row, open_stream
+from w2vspark.training.parameters import write_blocks
+from w2vspark.training.svd_plan import BASIS, PassJob
+
+_RANDOM = 0x57D  # tells the projection's random numbers from others
+_SUMMED = pa.schema([CHANGES.field("values")])
+
+
+def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
+    """A^T (A dense) of some rows of the matrix, a file for each slab: rows of PARTIAL_FILES, chunks by (part, slab)."""
+    keys = placement_keys(job.places)
+    for slab, (begin, end) in enumerate(job.slabs):
+        dense = _dense(job, begin, end)
+        sums = aligned_rows(*dense.shape)
+        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, *job.parts[part]):
+            add_products(block.ends, block.columns, block.values, dense, sums)
+        uri = storage.join(job.partial_uri, f"{part:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+        offsets = []
+        with storage.open_for_writing(uri) as sink:
+            for place in range(job.places):
+                offsets.append(sink.tell())
+                with pa.ipc.new_stream(sink, _SUMMED) as writer:
+                    for first, rows in job.blocks(place):
+                        values = np.ascontiguousarray(sums[first : first + rows, : end - begin])
+                        writer.write_batch(one_row(_SUMMED, values=values))
+        chunk = part * len(job.slabs) + slab
+        for place, offset in enumerate(offsets):
+            yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
+
+
+def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
+    """What all parts have of a place's blocks, added up in their order and written: a row of PASS_FILES.
+
+    Its sums: Z^T Z of these blocks, and in the last pass dense^T Z behind it. chunks: of PARTIAL_FILES, in order.
+    """
+    sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
+
+    def blocks() -> Iterator[tuple[int, np.ndarray]]:
+        streams = [open_stream(chunk["file"], chunk["offset"]) for chunk in chunks]
+        dense = _dense_blocks(job, job.blocks(place), 0, job.width) if len(sums) == 2 else None
+        for first, rows in job.blocks(place):
+            block = _summed_block(streams, rows, job)
+            add_gram(block, block, sums[0])
+            if dense is not None:
+                add_gram(next(dense)[1], block, sums[1])
+            yield first, block
+
+    (written,) = write_blocks(job.table_uri, BASIS, blocks()).to_pylist()
+    return one_row(PASS_FILES, **written, sums=sums)
+
+
+def _summed_block(streams: list[pa.RecordBatchStreamReader], rows: int, job: PassJob) -> np.ndarray:
+    total = np.zeros((rows, job.width))
+    for number, stream in enumerate(streams):
+        begin, end = job.slabs[number % len(job.slabs)]
+        values = np.frombuffer(stream.read_next_batch()["values"][0].as_buffer(), np.float32)
+        total[:, begin:end] += values.reshape(rows, end - begin)
+    return total.astype(np.float32)
+
+
+def peaks_of(place: int, job: PassJob) -> pa.RecordBatch:
+    """The largest values of dense's columns in a place's rows, each with its sign, as a row of PASS_FILES."""
+    peaks, places = np.zeros(job.width), np.zeros(job.width, np.int64)
+    for first, block in _dense_blocks(job, job.blocks(place), 0, job.width):
+        add_peaks(first, block.astype(np.float64), peaks, places)
+    return one_row(PASS_FILES, matrix=RIGHT, first_id=place, rows=0, sums=peaks)
+
+
+def write_right(place: int, job: PassJob) -> pa.RecordBatch:
+    """A place's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
+    return write_blocks(job.table_uri, RIGHT, _dense_blocks(job, job.blocks(place), 0, job.width))
+
+
+def write_left(part: int, job: PassJob) -> pa.RecordBatch:
+    """A part's rows of LEFT, U S**p: the matrix's rows folded in. The file as a row of PARAMETER_FILES."""
+    first, last = job.parts[part]
+    left = np.empty((last - first, job.width), np.float32)
+    for begin, end in job.slabs:
+        dense = _dense(job, begin, end, job.singular_values[begin:end])
+        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, first, last):
+            rows = slice(block.first - first, block.first - first + block.ends.size)
+            fill_products(block.ends, block.columns, block.values, dense, left[rows, begin:end])
+    blocks = ((first + at, left[at : at + BLOCK_ROWS]) for at in range(0, len(left), BLOCK_ROWS))
+    return write_blocks(job.table_uri, LEFT, blocks)
+
+
+_kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next part of the same pass
+
+
+def _dense(job: PassJob, begin: int, end: int, singular_values: tuple[float, ...] = ()) -> np.ndarray:
+    """The columns begin … end - 1 of dense, float32 (columns of the matrix, stride).
+
+    singular_values: what to divide by, so that RIGHT becomes what LEFT is made with.
+    """
+    key = (job, begin, end, singular_values)
+    if _kept and _kept[0][0] == key:
+        return _kept[0][1]
+    _kept.clear()
+    found = aligned_rows(job.of.columns, stride_of(end - begin))
+    for first, block in _dense_blocks(job, job.shape.blocks, begin, end):
+        rows = folding_rows(block, np.array(singular_values)) if singular_values else block
+        found[first : first + len(block), : end - begin] = rows
+    _kept.append((key, found))
+    return found
+
+
+def _dense_blocks(
+    job: PassJob, blocks: list[tuple[int, int]], begin: int, end: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Some columns of neighbouring blocks of dense: first row, and float32 (rows, end - begin)."""
+    if not job.basis_uri:
+        for first, rows in blocks:
+            block = np.empty((rows, job.width), np.float32)
+            fill_uniform_rows(job.of.seed, _RANDOM, first, 1.0, job.width, block)
+            yield first, np.ascontiguousarray(block[:, begin:end])
+        return
+    with storage.open_for_reading(job.transform_uri) as file:
+        whole = np.frombuffer(file.read(), np.float64).reshape(-1, job.width)
+    transform = np.ascontiguousarray(whole[:, begin:end])
+    expected = iter(blocks)
+    for first, stored in scan_blocks(job.basis_uri, BASIS, blocks[0][0], blocks[-1][0] + 1):
+        if next(expected, None) != (first, len(stored)) or stored.shape[1] != len(transform):
+            raise TrainingError(f"{job.basis_uri}: the block at row {first} does not fit; {how_to_make(job.basis_uri)}")
+        block = np.empty((len(stored), end - begin), np.float32)
+        multiply(stored, transform, block)
+        yield first, block
+    missing = next(expected, None)
+    if missing is not None:
+        raise TrainingError(f"{job.basis_uri}: lacks the block at row {missing[0]}; {how_to_make(job.basis_uri)}")
