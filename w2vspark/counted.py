@@ -77,7 +77,7 @@ def make_term_document(run: Run) -> dict[str, Any]:
     with_words = corpus["documents"] - sum(
         corpus[name] for name in ("malformed_rows", "null_documents", "empty_documents")
     )
-    return made | {"documents_without_known_words": with_words - made["documents"]}
+    return made | {"without_known_words": with_words - made["documents"]}
 
 
 def make_svd(run: Run) -> dict[str, Any]:
