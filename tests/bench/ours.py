@@ -15,14 +15,19 @@ PREPARING = ("word_counts", "vocabulary", "encoded", "bucket_counts")
 
 
 def run_w2vspark(
-    files: Sequence[Path], output: Path, *settings: str, master: str = "local[2]", interval: float = 0.25
+    files: Sequence[Path],
+    output: Path,
+    *settings: str,
+    master: str = "local[2]",
+    interval: float = 0.25,
+    config: Path = CONFIG,
 ) -> Measured:
     """One run on local[2]; settings: texts as --set takes them."""
     paths = json.dumps([str(file) for file in files])
     chosen = [f"input.path={paths}", f"output.path={output}", f"spark.master={master}", *settings]
     tell(f"w2vspark run, {len(files)} files {' '.join(settings)}")
     options = [part for setting in chosen for part in ("--set", setting)]
-    return run_measured(python("-m", "w2vspark.cli", "run", str(CONFIG), *options), interval)
+    return run_measured(python("-m", "w2vspark.cli", "run", str(config), *options), interval)
 
 
 def warm_up() -> None:
