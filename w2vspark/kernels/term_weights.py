@@ -69,7 +69,7 @@ def sum_rows(
 @compiled
 def _add_statistics(words, counts, documents, tokens, information):
     for i in range(words.size):
-        count = float(counts[i])
+        count = np.float64(counts[i])  # float() would leave it a float32
         documents[words[i]] += 1
         tokens[words[i]] += int(counts[i])
         information[words[i]] += count * log(count)
@@ -128,7 +128,7 @@ def _fill_weighted(ends, words, counts, weights, logarithmic, values):
     for row in range(ends.size):
         squares = 0.0
         for i in range(begin, ends[row]):
-            local = log(counts[i] + 1.0) / _LN2 if logarithmic else float(counts[i])
+            local = log(counts[i] + 1.0) / _LN2 if logarithmic else np.float64(counts[i])
             value = local * weights[words[i]]
             squares += value * value
             values[i] = value
@@ -159,7 +159,7 @@ def _project(ends, words, values, first, block, sums):
         for i in range(begin, ends[row]):
             word = words[i] - first
             if 0 <= word < block.shape[0]:
-                value = float(values[i])
+                value = np.float64(values[i])  # float() would leave it a float32
                 for d in range(sums.shape[1]):
                     sums[row, d] += value * block[word, d]
         begin = ends[row]
