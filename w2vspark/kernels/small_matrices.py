@@ -15,9 +15,9 @@ def add_gram(left: np.ndarray, right: np.ndarray, sums: np.ndarray) -> None:
     """sums (float64, m x n) += left^T right; left float32 (rows, m), right float32 (rows, n); row after row."""
     for i in range(left.shape[0]):
         for a in range(left.shape[1]):
-            value = float(left[i, a])
+            value = np.float64(left[i, a])
             for b in range(right.shape[1]):
-                sums[a, b] += value * float(right[i, b])
+                sums[a, b] += value * np.float64(right[i, b])
 
 
 @compiled
@@ -27,7 +27,7 @@ def multiply(rows: np.ndarray, transform: np.ndarray, out: np.ndarray) -> None:
     for i in range(rows.shape[0]):
         sums[:] = 0.0
         for a in range(transform.shape[0]):
-            value = float(rows[i, a])
+            value = np.float64(rows[i, a])
             for b in range(transform.shape[1]):
                 sums[b] += value * transform[a, b]
         for b in range(transform.shape[1]):

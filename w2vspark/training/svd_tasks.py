@@ -6,13 +6,13 @@ from operator import itemgetter
 
 import pyarrow as pa
 
-from w2vspark.base import cpu_target
 from w2vspark.training.svd_plan import PassJob
+from w2vspark.training.tasks import begin_task
 
 
 def multiply_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of parts -> rows of PARTIAL_FILES."""
-    _begin(job)
+    begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd_passes import multiply_part
 
     for batch in batches:
@@ -22,7 +22,7 @@ def multiply_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[
 
 def sum_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each place that this task was given."""
-    _begin(job)
+    begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd_passes import sum_place
 
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
@@ -32,7 +32,7 @@ def sum_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.Re
 
 def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of places -> rows of PASS_FILES, without files: the largest values of singular vectors."""
-    _begin(job)
+    begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd_passes import peaks_of
 
     for batch in batches:
@@ -42,7 +42,7 @@ def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.R
 
 def write_vectors(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of places, and behind them of parts -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
-    _begin(job)
+    begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd_passes import write_left, write_right
 
     for batch in batches:
@@ -51,8 +51,3 @@ def write_vectors(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[p
                 yield write_right(number, job)
             else:
                 yield write_left(number - job.places, job)
-
-
-def _begin(job: PassJob) -> None:
-    cpu_target.pin(job.of.cpu_target)
-    pa.set_cpu_count(1)

@@ -16,7 +16,7 @@ from w2vspark.training.plan import RoundJob
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES (one shard: nothing to combine) or of CHANGE_FILES."""
-    _begin(job, job.threads)
+    begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.shards import train_shard
 
     for batch in batches:
@@ -26,7 +26,7 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
 
 def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of ROWS_WANTED."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.slice_rows import wanted_rows
 
     for batch in batches:
@@ -38,7 +38,7 @@ def send_wanted_rows(
     batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each place that this task was given."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.slice_rows import send_rows
 
     for rows in _by(batches, "place"):
@@ -47,7 +47,7 @@ def send_wanted_rows(
 
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
-    _begin(job, job.threads)
+    begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.slice_rows import train_rows
 
     for rows in _by(batches, "shard"):
@@ -56,7 +56,7 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
-    _begin(job, 1)
+    begin_task(job.training.cpu_target, 1)
     from w2vspark.training.shards import combine_files
 
     for rows in _by(batches, "place"):
@@ -69,9 +69,9 @@ def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[st
     return (list(group) for _, group in groupby(rows, key=itemgetter(column)))
 
 
-def _begin(job: RoundJob, threads: int) -> None:
-    """What comes before any kernel is imported."""
-    cpu_target.pin(job.training.cpu_target)
+def begin_task(target: str, threads: int) -> None:
+    """What comes before any kernel is imported. target: training.cpu_target."""
+    cpu_target.pin(target)
     pa.set_cpu_count(threads)
     read_word_ids.cache_clear()  # what earlier tasks left in this worker
     pa.default_memory_pool().release_unused()
