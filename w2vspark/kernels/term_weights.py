@@ -13,6 +13,7 @@ from w2vspark.kernels.logarithm import log
 from w2vspark.kernels.sparse_sums import add_to, drain, new_sums
 
 _LN2 = 6.93147180559945286227e-01
+LEAST_WEIGHT = 1e-12
 
 
 class Bags(NamedTuple):
@@ -99,8 +100,9 @@ def _fill_entropy(tokens, information, total, weights):
     for i in range(weights.size):
         if tokens[i] > 0:
             entropy = information[i] / tokens[i] - log(float(tokens[i]))
-            weights[i] = max(0.0, 1.0 + entropy / scale)
-        else:
+            weights[i] = 1.0 + entropy / scale
+        # What rounding leaves of a word that is spread evenly must not become a document's only weight.
+        if tokens[i] == 0 or weights[i] < LEAST_WEIGHT:
             weights[i] = 0.0
 
 
