@@ -40,7 +40,7 @@ def stage_seconds(run: Measured) -> dict[str, float]:
     """Seconds of every stage that the run made, by its log; the session's start is a stage of its own."""
     found = {}
     for _, event in run.events():
-        if event["stage"] != "round" and event.get("event") == "end" and "seconds" in event:
+        if event["stage"] not in ("round", "pass") and event.get("event") == "end" and "seconds" in event:
             found[event["stage"]] = float(event["seconds"])
     return found
 

@@ -23,10 +23,14 @@ print("target", pin(sys.argv[1]))
 from numba.core.dispatcher import Dispatcher
 from replicas import of_replicas
 from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
+from w2vspark.kernels.logarithm import fill_logarithms
 from w2vspark.kernels.noise import alias_table, keep_thresholds
+from w2vspark.kernels.ppmi import context_shares
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows
 from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.rows import stride_of
+from w2vspark.kernels.small_matrices import add_gram, eigenvalues, multiply, orthonormalizer
+from w2vspark.kernels.sparse_products import add_products, fill_products
 from w2vspark.kernels.subwords import Subwords
 from w2vspark.kernels.word2vec import train_pieces
 from w2vspark.kernels.word2vec_arguments import Objective, Tables
@@ -83,6 +87,20 @@ left = np.zeros_like(change)
 combine_changes("adasum", of_replicas(np.stack([change, other]), np.ones((2, 64), np.int32)), left)
 assert 0 < np.abs(left).max() < 1e-6
 show("cancelled", left)
+# Logarithms, products of sparse rows, and the small matrices of the randomised SVD.
+values = np.empty((300, 24), np.float32)
+fill_uniform_rows(1, 3, 0, 1.0, 24, values)
+shares, logs = context_shares(np.arange(300.0), 0.75, 2.0), np.empty(7200)
+fill_logarithms(np.abs(values.astype(np.float64)).ravel() + 1e-9, logs)
+ends, cells = np.arange(1, 301) * 24, (np.arange(7200) * 7919 % 300).astype(np.int32)
+sums, products = np.zeros_like(values), np.zeros_like(values)
+add_products(ends, cells, values.ravel(), values, sums)
+fill_products(ends, cells, values.ravel(), values, products)
+gram, turned = np.zeros((24, 24)), np.zeros((300, 24))
+add_gram(sums, sums, gram)
+transform = orthonormalizer(gram, 1e-12)
+multiply(sums, transform, turned)
+show("svd", shares, logs, sums, products, gram, transform, turned, *eigenvalues(gram))
 hits = misses = 0
 for room in ("combine", "huffman", "noise", "random", "word2vec"):
     for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():
