@@ -1,4 +1,7 @@
-"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export`; spark-submit shares `run`."""
+"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export|search|fold`.
+
+spark-submit's scripts share `run` and `fold`.
+"""
 
 import argparse
 import sys
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from w2vspark import __version__
 from w2vspark.base import log
 from w2vspark.base.errors import W2VSparkError
+from w2vspark.lsa_cli import add_fold_options, add_lsa_commands, handle_fold
 from w2vspark.query_cli import add_query_commands
 
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
@@ -33,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     warm_up.set_defaults(handler=warm_up_command)
     add_query_commands(commands)
+    add_lsa_commands(commands)
     return call(parser, arguments)
 
 
@@ -42,6 +47,15 @@ def run_job(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", help="TOML file; without one the defaults stand")
     add_run_options(parser)
     parser.set_defaults(handler=run_command)
+    return call(parser, arguments)
+
+
+def fold_job(arguments: Sequence[str] | None = None) -> int:
+    """The entry of spark-submit's fold script: the same options as `w2vspark fold`."""
+    parser = argparse.ArgumentParser(description="vectors of new documents, in an lsa run's space", epilog=EXIT_CODES)
+    parser.add_argument("output", metavar="RUN", help="the output folder of the lsa run")
+    add_fold_options(parser)
+    parser.set_defaults(handler=handle_fold)
     return call(parser, arguments)
 
 

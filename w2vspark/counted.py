@@ -17,6 +17,7 @@ from w2vspark.stages.listed_files import listed_files, write_listed
 from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.stages.strata import StrataJob, grid_of, row_ranges, strata
+from w2vspark.stages.term_document import term_document_job, write_term_document
 from w2vspark.training.glove_rounds import GloveJob, GloveRound, resolve_glove, run_glove
 from w2vspark.training.svd import decompose
 from w2vspark.training.svd_plan import SvdJob, resolved_svd
@@ -108,8 +109,17 @@ def make_ppmi(run: Run) -> dict[str, Any]:
 
 
 def make_term_document(run: Run) -> dict[str, Any]:
-    """Words by documents, weighted."""
-    raise NotImplementedError
+    """Documents by words, weighted."""
+    uri, counted = run.uri("term_document"), run.records["vocabulary"]
+    uris = {"encoded_uri": run.uri("encoded"), "table_uri": uri, "counts_uri": f"{uri}-counts"}
+    training = run.config.training
+    job = term_document_job(run.config.lsa.weighting, training.cpu_target, counted["words"], bucket_tokens(run), uris)
+    made = write_term_document(run.session(), job)
+    corpus = run.records["word_counts"]
+    with_words = corpus["documents"] - sum(
+        corpus[name] for name in ("malformed_rows", "null_documents", "empty_documents")
+    )
+    return made | {"without_known_words": with_words - made["documents"]}
 
 
 def make_svd(run: Run) -> dict[str, Any]:

@@ -43,11 +43,24 @@ def manifest(
         "tables": tables,
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
+        **({"documents": _documents(records["term_document"])} if "term_document" in records else {}),
         **({"movement": trained["movement"]} if "movement" in trained else {}),
         "fingerprints": fingerprints,
         "seconds": {table: record["seconds"] for table, record in records.items()},
+        **made_with(config.training.cpu_target),
+    }
+
+
+def _documents(record: dict[str, Any]) -> dict[str, int]:
+    """Of lsa: documents that are in the tables, and those that could not be."""
+    return {"with_vector": record["documents"], "without_known_words": record["without_known_words"]}
+
+
+def made_with(cpu_target: str) -> dict[str, Any]:
+    """The code, and what it ran on."""
+    return {
         "code": code_fingerprint(),
-        "cpu_target": llvm_name(config.training.cpu_target) or "host",
+        "cpu_target": llvm_name(cpu_target) or "host",
         "versions": {
             "w2vspark": __version__,
             "python": platform.python_version(),

@@ -14,6 +14,7 @@ from w2vspark.base.schemas import (
     BIASES,
     CODES,
     CONTEXT,
+    DOCUMENTS,
     LEFT,
     METRICS,
     MOVEMENT,
@@ -22,6 +23,7 @@ from w2vspark.base.schemas import (
     PHRASES,
     RIGHT,
     SINGULAR_VALUES,
+    TERM_WEIGHTS,
     VECTORS,
     VECTORS_AND_CONTEXT,
     VECTORS_OF_WORDS,
@@ -33,6 +35,7 @@ from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.biases import biases
 from w2vspark.stages.codes import codes
 from w2vspark.stages.cooccurrences import publish_cooccurrences
+from w2vspark.stages.documents import documents, term_weights
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.stages.ngrams import composed_rows, ngrams
@@ -142,7 +145,14 @@ def svd_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Sch
         yield "vectors", VECTORS, words, rows_of_words(LEFT, *([RIGHT] if run.config.ppmi.add_context else []))
         yield "context", VECTORS, words, rows_of_words(RIGHT)
     else:
+        made, table_uri = run.records["term_document"], run.uri("term_document")
+        rows = matrix_rows(record["parameters"], LEFT, dimensions)
+        weighting, target = run.config.lsa.weighting, training.cpu_target
         yield "vectors", VECTORS, words, rows_of_words(RIGHT)
+        found = documents(session, rows, table_uri, made["documents"], dimensions)
+        yield "documents", DOCUMENTS, made["documents"], found
+        weights = term_weights(session, table_uri, vocabulary_uri, weighting, made["documents"], target)
+        yield "term_weights", TERM_WEIGHTS, words, weights
     values = [(dimension, value) for dimension, value in enumerate(record["singular_values"])]
     frame = session.createDataFrame(values, spark_schema(SINGULAR_VALUES)).coalesce(1)
     yield "singular_values", SINGULAR_VALUES, len(values), frame

@@ -25,33 +25,33 @@ ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's que
 
 def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    similar = _command(subparsers, "similar", "the nearest neighbours of words", handle_similar)
+    similar = add_command(subparsers, "similar", "the nearest neighbours of words", handle_similar)
     similar.add_argument("words", metavar="WORD", nargs="+", help="each word gets a list of its own")
     _add_answer_options(similar)
 
-    analogy = _command(subparsers, "analogy", "answer 'A is to B as C is to ?': man king woman", handle_analogy)
+    analogy = add_command(subparsers, "analogy", "answer 'A is to B as C is to ?': man king woman", handle_analogy)
     for name in "abc":
         analogy.add_argument(name, metavar=name.upper())
     _add_answer_options(analogy)
     analogy.add_argument("--method", choices=METHODS, default="3cosadd")
 
-    evaluate = _command(subparsers, "evaluate", "score the vectors against test sets", handle_evaluate)
+    evaluate = add_command(subparsers, "evaluate", "score the vectors against test sets", handle_evaluate)
     evaluate.add_argument("--pairs", metavar="FILE", nargs="+", action="extend", default=[], help=PAIRS_HELP)
     evaluate.add_argument("--analogies", metavar="FILE", nargs="+", action="extend", default=[], help=ANALOGIES_HELP)
     evaluate.add_argument(
-        "--restrict", metavar="N", type=_positive, default=0, help="only the N most frequent words (all of them)"
+        "--restrict", metavar="N", type=positive, default=0, help="only the N most frequent words (all of them)"
     )
     evaluate.add_argument("--method", choices=METHODS, default="3cosadd", help="how analogies are answered (3cosadd)")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
     about = "how much likelier words stand near one word than near another: ice steam --words solid gas"
-    probe = _command(subparsers, "probe", about, handle_probe)
+    probe = add_command(subparsers, "probe", about, handle_probe)
     probe.add_argument("a", metavar="A")
     probe.add_argument("b", metavar="B")
     probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="whose neighbourhood is asked for")
     probe.add_argument("--json", action="store_true", help="print JSON")
 
-    export = _command(subparsers, "export", "write the vectors in another program's format", handle_export)
+    export = add_command(subparsers, "export", "write the vectors in another program's format", handle_export)
     export.add_argument("file", metavar="FILE", help="a local file to write")
     export.add_argument("--format", choices=FORMATS, required=True)
     export.add_argument("--table", choices=TABLES, default="vectors", help="which matrix (vectors)")
@@ -65,7 +65,7 @@ def handle_similar(arguments: argparse.Namespace) -> int:
     vectors = load_vectors(arguments.output)
     answers = {word: similar(vectors, word, arguments.top) for word in arguments.words}
     if arguments.json:
-        return _write_json([{"word": word, "neighbours": _plain(found)} for word, found in answers.items()])
+        return write_json([{"word": word, "neighbours": _plain(found)} for word, found in answers.items()])
     count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
     return _write("\n".join(_neighbours(word, "cosine", found, count) for word, found in answers.items()))
 
@@ -78,7 +78,7 @@ def handle_analogy(arguments: argparse.Namespace) -> int:
     a, b, c = arguments.a, arguments.b, arguments.c
     found = analogy(vectors, a, b, c, arguments.top, method=arguments.method)
     if arguments.json:
-        return _write_json({"a": a, "b": b, "c": c, "method": arguments.method, "answers": _plain(found)})
+        return write_json({"a": a, "b": b, "c": c, "method": arguments.method, "answers": _plain(found)})
     count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
     return _write(_neighbours(f"{a} : {b} = {c} : ?", arguments.method, found, count))
 
@@ -99,7 +99,7 @@ def handle_evaluate(arguments: argparse.Namespace) -> int:
         for file, rows in analogies.items()
     }
     if arguments.json:
-        return _write_json(
+        return write_json(
             {
                 "restrict": arguments.restrict,
                 "method": arguments.method,
@@ -119,7 +119,7 @@ def handle_probe(arguments: argparse.Namespace) -> int:
     a, b = arguments.a, arguments.b
     found = probe(arguments.output, a, b, arguments.words)
     if arguments.json:
-        return _write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
+        return write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
     rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), _decimal(ratio)) for k, near_a, near_b, ratio in found]
     return _write(_table(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
 
@@ -135,12 +135,13 @@ def handle_export(arguments: argparse.Namespace) -> int:
     )
 
 
-def _command(
+def add_command(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     help: str,
     handler: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
+    """A command about the tables of an output folder, its first argument."""
     parser = subparsers.add_parser(name, help=help, description=help)
     parser.add_argument("output", metavar="OUTPUT", help="the output folder of a run (or one version of it)")
     parser.set_defaults(handler=handler)
@@ -148,11 +149,12 @@ def _command(
 
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--top", metavar="N", type=_positive, default=10, help="how many words (10)")
+    parser.add_argument("--top", metavar="N", type=positive, default=10, help="how many words (10)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of answers, as argparse reads it."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
@@ -213,6 +215,11 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Writes lines with aligned columns; the exit code."""
+    return _write(_table(header, rows))
+
+
 def _width(text: str) -> int:
     """Columns on a terminal: Chinese characters take two, combining marks none."""
     return sum(
@@ -221,7 +228,7 @@ def _width(text: str) -> int:
     )
 
 
-def _write_json(value: Any) -> int:
+def write_json(value: Any) -> int:
     """Writes JSON; NaN and infinity, which JSON has not, become null."""
     return _write(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 

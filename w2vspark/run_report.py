@@ -122,6 +122,10 @@ def report(run: Run) -> str:
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
+    if documents := record.get("documents"):
+        without = documents["without_known_words"]
+        rest = f"; {without:,} without a word of the vocabulary have none" if without else ""
+        lines.insert(3, f"documents   {documents['with_vector']:,} vectors{rest}")
     if moved := run.trained().get("movement"):
         farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
         lines.insert(

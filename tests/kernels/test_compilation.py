@@ -32,6 +32,7 @@ from w2vspark.kernels.rows import stride_of
 from w2vspark.kernels.small_matrices import add_gram, eigenvalues, multiply, orthonormalizer
 from w2vspark.kernels.sparse_products import add_products, fill_products
 from w2vspark.kernels.subwords import Subwords
+from w2vspark.kernels.term_weights import add_statistics, fold, global_weights, new_statistics, sum_rows
 from w2vspark.kernels.word2vec import train_pieces
 from w2vspark.kernels.word2vec_arguments import Objective, Tables
 
@@ -101,6 +102,14 @@ add_gram(sums, sums, gram)
 transform = orthonormalizer(gram, 1e-12)
 multiply(sums, transform, turned)
 show("svd", shares, logs, sums, products, gram, transform, turned, *eigenvalues(gram))
+words = np.arange(3000, dtype=np.int32) * 7 % 50
+statistics, starts = new_statistics(50), np.arange(0, 3001, 100)
+bags = sum_rows(np.arange(30), starts[:-1], starts[1:], words[np.arange(3000) % 41], words + 1, 50)
+add_statistics(bags, statistics)
+for weighting in ("tf-idf", "log-entropy"):
+    weights = global_weights(weighting, statistics, 40)
+    rows = np.sin(np.arange(400)).astype(np.float32).reshape(50, 8)
+    show(weighting, weights, fold(starts, words, weighting, weights, np.ones(8), [(0, rows)]))
 hits = misses = 0
 for room in ("combine", "huffman", "noise", "random", "word2vec"):
     for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():

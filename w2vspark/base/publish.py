@@ -43,7 +43,12 @@ def current_path(output_uri: str) -> str:
 
 def read_manifest(output_uri: str) -> dict[str, Any]:
     """The current version's manifest. Raises OutputError when there is none, or no version."""
-    uri = storage.join(current_path(output_uri), MANIFEST)
+    return read_version_manifest(current_path(output_uri))
+
+
+def read_version_manifest(folder: str) -> dict[str, Any]:
+    """The manifest in the folder of a published version. Raises OutputError when there is none."""
+    uri = storage.join(folder, MANIFEST)
     try:
         return _read_object(uri, {"tables"})
     except FileNotFoundError as error:

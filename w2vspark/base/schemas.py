@@ -212,11 +212,63 @@ SINGULAR_VALUES = pa.schema(
     ]
 )
 
-# Lsa: documents with their vectors, and the weight of each word over all documents.
+# Lsa: documents with their vectors, in the order of their rows; and each word's weight over all documents, with the
+# number of those that have it.
 DOCUMENTS = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
         pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+TERM_WEIGHTS = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+
+# Documents that were to be folded into the space of an earlier run, and why they have no vector.
+NOT_FOLDED = pa.schema(
+    [
+        pa.field("doc_id", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+
+# Documents on the way to DOCUMENTS and NOT_FOLDED: with a vector, or with a reason.
+FOLDED = pa.schema(
+    [
+        pa.field("doc_id", pa.string()),
+        pa.field("vector", pa.list_(pa.float32())),
+        pa.field("reason", pa.string()),
+    ]
+)
+
+# The term-document table while it is made. Pieces of documents as bags of words (int32, and float32 counts), in Arrow
+# streams on the way to the task that adds them up; what that task knows of its words (kernels.term_weights.Statistics);
+# and the documents' names by their rows.
+BAGS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("piece", pa.int32(), nullable=False),
+        *[pa.field(name, pa.binary(), nullable=False) for name in ("words", "counts")],
+    ]
+)
+TERM_STATISTICS = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("information", pa.float64(), nullable=False),
+    ]
+)
+DOCUMENT_ROWS = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("doc_id", pa.string(), nullable=False),
     ]
 )
 

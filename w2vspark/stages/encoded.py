@@ -199,10 +199,12 @@ def _names(batch: pa.RecordBatch, documents: _Ints) -> list[str]:
     if not given.null_count:
         return list(given.to_pylist())
     texts = batch["text"].take(pa.array(documents)).to_pylist()
-    return [
-        blake2b(text, digest_size=16).hexdigest() if name is None else name
-        for name, text in zip(given.to_pylist(), texts, strict=True)
-    ]
+    return list(map(content_name, given.to_pylist(), texts))
+
+
+def content_name(given: str | None, text: bytes) -> str:
+    """The name of a document: the one given, or else the BLAKE2b-128 of its bytes."""
+    return blake2b(text, digest_size=16).hexdigest() if given is None else given
 
 
 def _pieces(part: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:

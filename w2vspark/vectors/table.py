@@ -66,7 +66,7 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     in them matters. Beside the result, only some record batches are in memory at a time.
     Raises OutputError where nothing is published there or the table is damaged.
     """
-    folder = _table_folder(storage.absolute_uri(output), table)
+    folder = table_folder(storage.absolute_uri(output), table)
     head = storage.read_table(folder, columns=["id", "word", "count"])
     if any(head[name].null_count for name in head.column_names):
         raise damaged(folder, "a row holds a null")
@@ -95,7 +95,7 @@ def _has_ngrams(output: str) -> bool:
     return published and storage.exists(storage.join(publish.current_path(output), "ngrams"))
 
 
-def _table_folder(folder: str, table: str) -> str:
+def table_folder(folder: str, table: str) -> str:
     """Where a table is, given its own folder, its version's folder or the output folder."""
     if storage.exists(storage.join(folder, "current.json")):
         folder = publish.current_path(folder)

@@ -1,0 +1,8 @@
+"""spark-submit jobs/fold.py RUN --set input.path=… --set output.path=…"""
+
+import sys
+
+from w2vspark.cli import fold_job
+
+if __name__ == "__main__":
+    sys.exit(fold_job())

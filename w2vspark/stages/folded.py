@@ -1,0 +1,89 @@
+"""Table documents of new documents: folded into the space of a published model of lsa, each by itself."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base import cpu_target
+from w2vspark.base.lsa_model import read_lsa_model
+from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
+from w2vspark.stages.encoded import content_name
+from w2vspark.stages.placement import placement_keys
+from w2vspark.stages.table_io import TASK_BYTES, spark_schema, spark_uri, vector_lists
+
+# Why a document has no vector.
+NO_KNOWN_WORD, NO_TEXT, MALFORMED = "no known word", "no text", "malformed row"
+
+
+def folded(corpus: DataFrame, model_folder: str) -> DataFrame:
+    """The corpus as schemas.FOLDED: every document with a vector, or with the reason why it has none.
+
+    model_folder: of a published version. Raises OutputError and ConfigError as read_lsa_model does.
+    """
+    read_lsa_model(model_folder)  # here rather than in a worker
+    fold = partial(fold_batches, model_folder=model_folder)
+    return corpus.select("doc_id", "text", "malformed").mapInArrow(fold, spark_schema(FOLDED)).select(*FOLDED.names)
+
+
+def fold_batches(batches: Iterator[pa.RecordBatch], model_folder: str) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: batches (doc_id string, text binary, malformed bool) to rows of schemas.FOLDED."""
+    model = read_lsa_model(model_folder)
+    cpu_target.pin(model.cpu_target)  # before any kernel is imported
+    from w2vspark.kernels.term_weights import fold
+
+    for batch in batches:
+        known = np.zeros(batch.num_rows, np.bool_)
+        for rows, starts, ids in model.known_words(batch["text"]):
+            vectors = fold(starts, ids, model.weighting, model.weights, model.inverse, model.blocks())
+            known[rows] = True
+            chosen = batch.take(pa.array(rows))
+            names = pa.array(map(content_name, chosen["doc_id"].to_pylist(), chosen["text"].to_pylist()), pa.string())
+            yield _rows(names, vector_lists(vectors), None)
+        rest = batch.filter(pa.array(~known))
+        reasons = [
+            MALFORMED if malformed else NO_TEXT if text is None else NO_KNOWN_WORD
+            for malformed, text in zip(rest["malformed"].to_pylist(), rest["text"].to_pylist(), strict=True)
+        ]
+        names = [
+            doc_id if text is None else content_name(doc_id, text)
+            for doc_id, text in zip(rest["doc_id"].to_pylist(), rest["text"].to_pylist(), strict=True)
+        ]
+        yield _rows(pa.array(names, pa.string()), None, pa.array(reasons, pa.string()))
+
+
+def folded_documents(session: SparkSession, folded_uri: str, count: int, dimensions: int) -> DataFrame:
+    """Those of a written table of schemas.FOLDED that have a vector, as schemas.DOCUMENTS; there are `count` of them.
+
+    A hash places them in files, in each in the order of their names: how they were read changes no file.
+    """
+    files = max(1, count * dimensions * 4 // TASK_BYTES)
+    keys = F.array(*map(F.lit, placement_keys(files)))
+    place = F.pmod(F.crc32(F.col("doc_id").cast("binary")), F.lit(files)).cast("int")
+    rows = session.read.parquet(spark_uri(folded_uri)).where(F.col("vector").isNotNull())
+    placed = rows.withColumn("place", F.element_at(keys, place + 1)).repartition(files, "place")
+    return placed.sortWithinPartitions("place", "doc_id").select(*DOCUMENTS.names)
+
+
+def not_folded(session: SparkSession, folded_uri: str) -> DataFrame:
+    """Those that have none, as schemas.NOT_FOLDED, in one file in the order of their names."""
+    rows = session.read.parquet(spark_uri(folded_uri)).where(F.col("vector").isNull()).select(*NOT_FOLDED.names)
+    return rows.repartition(1).sortWithinPartitions("doc_id", "reason").select(*NOT_FOLDED.names)
+
+
+def count_folded(session: SparkSession, folded_uri: str) -> dict[str, int]:
+    """Documents by the reason why they have no vector; "" = they have one."""
+    rows = session.read.parquet(spark_uri(folded_uri)).groupBy(F.coalesce("reason", F.lit("")).alias("reason")).count()
+    return {row["reason"]: row["count"] for row in rows.collect()}
+
+
+def _rows(names: pa.Array, vectors: pa.Array | None, reasons: pa.Array | None) -> pa.RecordBatch:
+    columns = [
+        names,
+        pa.nulls(len(names), FOLDED.field("vector").type) if vectors is None else vectors,
+        pa.nulls(len(names), pa.string()) if reasons is None else reasons,
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=FOLDED)

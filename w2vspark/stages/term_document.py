@@ -1,0 +1,292 @@
+"""Table term_document: documents by words, weighted; a row for each document that has a word of the vocabulary.
+
+The pieces of a document stand in many buckets. So tasks count the words of the pieces in a chunk of the text, for
+places to which a hash of the document's id sends them; a task for each place adds up its documents' pieces. When what
+all places know of the words is added up, in the places' order, their weights are known, and each place's rows are
+written with them. Chunks and places follow the corpus alone, and a place's documents stand in the order of their ids:
+so the rows have the same order, and the table the same bytes, on any cluster.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+
+from w2vspark.base import cpu_target, storage
+from w2vspark.base.errors import InputError
+from w2vspark.base.schemas import BAGS, DOCUMENT_ROWS, PARAMETER_FILES, PARTIAL_FILES, TERM_STATISTICS
+from w2vspark.stages.encoded import read_buckets
+from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.placement import equal_ranges, placement_keys
+from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock, scan_sparse_rows, write_sparse_rows
+from w2vspark.stages.table_io import ROWS_PER_BATCH, binary_values, one_row, spark_schema
+
+if TYPE_CHECKING:
+    from w2vspark.kernels.term_weights import Bags, Statistics
+
+PLACE_TOKENS = 4_000_000  # of a chunk of the text, and of a place's documents: some 200 MB in a worker
+# Names in the lists of files. The table: its rows, the documents' names (as DOCUMENT_ROWS), what is known of the words
+# (as TERM_STATISTICS, added up). What places have: counts-N, and of each place the two others.
+TERM_DOCUMENT, NAMES, TERMS = "term_document", "names", "terms"
+_TOTALS = "_totals"  # a table below the places', with all of their statistics added up
+
+
+@dataclass(frozen=True, slots=True)
+class TermDocumentJob:
+    """All that a task needs to know, as plain values."""
+
+    weighting: str
+    cpu_target: str
+    words: int
+    encoded_uri: str
+    table_uri: str
+    counts_uri: str  # a folder for what is on its way between tasks
+    chunks: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
+
+    @property
+    def places(self) -> int:
+        """As many as chunks: each has about as much text."""
+        return len(self.chunks)
+
+
+def term_document_job(
+    weighting: str, cpu_target: str, words: int, bucket_tokens: np.ndarray, uris: dict[str, str]
+) -> TermDocumentJob:
+    """The work for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of TermDocumentJob that end in _uri."""
+    chunks = max(1, -(-int(bucket_tokens.sum()) // PLACE_TOKENS))
+    ranges = tuple(equal_ranges(bucket_tokens, min(chunks, bucket_tokens.size)))
+    return TermDocumentJob(weighting=weighting, cpu_target=cpu_target, words=words, chunks=ranges, **uris)
+
+
+def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str, int]:
+    """Make the table, in listed files; its number of rows (documents) and of entries.
+
+    Raises InputError where there are less than two documents.
+    """
+    chunks = session.range(0, job.places, 1, job.places)
+    bags = chunks.mapInArrow(partial(count_chunks, job=job), spark_schema(PARTIAL_FILES))
+    counts = bags.repartition(job.places, "key").mapInArrow(
+        partial(merge_places, job=job), spark_schema(PARAMETER_FILES)
+    )
+    found = write_listed(counts, job.counts_uri)
+    documents = {row["first_id"]: row["rows"] for row in found if row["matrix"] == NAMES}
+    total = sum(documents.values())
+    if total < 2:
+        raise InputError(
+            f"documents with a word of the vocabulary: {total}. lsa compares documents, and needs several; check "
+            "input.path and input.format (of text, every line is a document)"
+        )
+    places = [(place, documents[place]) for place in sorted(documents)]
+    adding = session.range(0, 1, 1, 1).mapInArrow(partial(add_terms, job=job), spark_schema(PARAMETER_FILES))
+    write_listed(adding, storage.join(job.counts_uri, _TOTALS))
+    tasks = session.range(0, len(places), 1, len(places))
+    write_listed(
+        tasks.mapInArrow(partial(weigh_places, job=job, places=places), spark_schema(PARAMETER_FILES)), job.table_uri
+    )
+    storage.delete_folder(job.counts_uri)
+    return {"documents": total, "entries": sum(row["rows"] for row in found if row["matrix"] == TERMS)}
+
+
+def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of chunks -> rows of PARTIAL_FILES, with the bags of a chunk's pieces for each place."""
+    cpu_target.pin(job.cpu_target)  # before any kernel is imported
+    from w2vspark.kernels.term_weights import sum_rows
+
+    keys = placement_keys(job.places)
+    for chunk in (number for batch in batches for number in batch.column(0).to_pylist()):
+        pieces, starts, ids = read_buckets(job.encoded_uri, *job.chunks[chunk])
+        place = np.array([_place(doc_id, job.places) for doc_id in pieces["doc_id"].to_pylist()], np.int64)
+        order = np.argsort(place, kind="stable")
+        lists = np.arange(order.size), starts[order], starts[order + 1]
+        bags = sum_rows(*lists, ids, np.ones(ids.size, np.int32), job.words)
+        pieces = pieces.take(pa.array(order)).combine_chunks()
+        bounds = np.searchsorted(place[order], np.arange(job.places + 1)).tolist()
+        # A new name at every attempt.
+        uri = storage.join(job.counts_uri, "_bags", f"{chunk:05d}-{uuid.uuid4().hex}.arrow")
+        offsets = {}
+        with storage.open_for_writing(uri) as sink:
+            for at in range(job.places):
+                first, last = bounds[at : at + 2]
+                if first < last:
+                    offsets[at] = sink.tell()
+                    with pa.ipc.new_stream(sink, BAGS) as writer:
+                        writer.write_batch(_rows_of_bags(pieces, bags, first, last))
+        for at, offset in offsets.items():
+            yield one_row(PARTIAL_FILES, key=keys[at], place=at, chunk=chunk, file=uri, offset=offset)
+
+
+def merge_places(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each place that this task was given: the counts
+    of its documents, their names, and what they say of the words. first_id is the place's number but in the first."""
+    cpu_target.pin(job.cpu_target)
+    from w2vspark.kernels.term_weights import new_statistics
+
+    found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
+    for place, parts in groupby(found, key=itemgetter("place")):
+        pieces = pa.concat_tables([_read_stream(part["file"], part["offset"]) for part in parts])
+        statistics = new_statistics(job.words)
+        names, blocks = documents_of(pieces, job.words)
+        yield write_sparse_rows(job.counts_uri, f"counts-{place}", 0, _observed(blocks, statistics))
+        file = _write(job.counts_uri, NAMES, pa.table({"doc_id": names}))
+        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=place, rows=len(names), file=file)
+        yield _listed_terms(job.counts_uri, statistics, place)
+
+
+def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags"]]:
+    """Pieces as schemas.BAGS, in any order, to whole documents: their names in rising order, and their rows in blocks.
+
+    Documents that have the same name and content stay several.
+    """
+    from w2vspark.kernels.term_weights import sum_rows
+
+    order = pc.sort_indices(pieces, [("doc_id", "ascending"), ("piece", "ascending")]).to_numpy()
+    keys = pieces.select(["doc_id", "piece"]).take(pa.array(order)).combine_chunks()
+    new_name = np.append(True, pc.not_equal(keys["doc_id"][1:], keys["doc_id"][:-1]).to_numpy())
+    new_piece = new_name | np.append(True, np.diff(keys["piece"].to_numpy()) != 0)
+    twin = np.arange(order.size) - np.flatnonzero(new_piece)[np.cumsum(new_piece) - 1]
+    if twin.any():
+        by_twin = np.lexsort((keys["piece"].to_numpy(), twin, np.cumsum(new_name)))
+        order, twin, keys = order[by_twin], twin[by_twin], keys.take(pa.array(by_twin))  # new_name stays as it is
+    starts_document = new_name | np.append(True, np.diff(twin) != 0)
+    names = keys["doc_id"].filter(pa.array(starts_document)).combine_chunks()
+    sizes = pc.binary_length(pieces["words"]).to_numpy() // 4
+    begins = np.cumsum(sizes) - sizes
+    ids, counts = (
+        np.frombuffer(b"".join(value.as_buffer() for value in pieces[name]), kind)
+        for name, kind in (("words", np.int32), ("counts", np.float32))
+    )
+
+    def blocks() -> Iterator["Bags"]:
+        firsts = np.append(np.flatnonzero(starts_document), order.size)  # the first piece of each document
+        entries = np.append(0, np.cumsum(sizes[order]))[firsts]
+        at = 0
+        while at < len(names):
+            end = max(at + 1, int(np.searchsorted(entries, entries[at] + BLOCK_ENTRIES, side="right")) - 1)
+            of_block = order[firsts[at] : firsts[end]]
+            rows = np.cumsum(starts_document[firsts[at] : firsts[end]]) - 1
+            yield sum_rows(rows, begins[of_block], begins[of_block] + sizes[of_block], ids, counts, words)
+            at = end
+
+    return names, blocks()
+
+
+def add_terms(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: for the one row that there is, what all places know of the words, as a row of PARAMETER_FILES."""
+    cpu_target.pin(job.cpu_target)
+    for _ in batches:
+        statistics = read_statistics(job.counts_uri, job.words)
+        yield _listed_terms(storage.join(job.counts_uri, _TOTALS), statistics)
+
+
+def weigh_places(
+    batches: Iterator[pa.RecordBatch], job: TermDocumentJob, places: list[tuple[int, int]]
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of places that have documents -> rows of PARAMETER_FILES, of the table.
+
+    places: of these the number and how many documents they have.
+    """
+    cpu_target.pin(job.cpu_target)
+    from w2vspark.kernels.term_weights import Bags, global_weights, weighted
+
+    total = sum(documents for _, documents in places)
+    files = {file["first_id"]: file["file"] for file in listed_files(job.counts_uri, NAMES)}
+    statistics = read_statistics(storage.join(job.counts_uri, _TOTALS), job.words)
+    for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+        place, documents = places[number]
+        first = sum(before for _, before in places[:number])
+        weights = global_weights(job.weighting, statistics, total)
+
+        def rows(
+            place: int = place, documents: int = documents, first: int = first, weights: np.ndarray = weights
+        ) -> Iterator[SparseBlock]:
+            for start, *columns in scan_sparse_rows(job.counts_uri, f"counts-{place}", 0, documents):
+                bags = Bags(*columns)
+                yield SparseBlock(first + start, bags.ends, bags.words, weighted(bags, job.weighting, weights))
+
+        yield write_sparse_rows(job.table_uri, TERM_DOCUMENT, first, rows())
+        names = storage.read_table(storage.join(job.counts_uri, files[place]))["doc_id"]
+        numbered = pa.table([np.arange(first, first + documents), names], schema=DOCUMENT_ROWS)
+        file = _write(job.table_uri, NAMES, numbered)
+        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=first, rows=documents, file=file)
+        if number == 0:
+            yield _listed_terms(job.table_uri, statistics)
+
+
+def read_statistics(uri: str, words: int) -> "Statistics":
+    """What is known of each word, of all places of a listed table, added up in their order."""
+    from w2vspark.kernels.term_weights import new_statistics
+
+    found = new_statistics(words)
+    for file in listed_files(uri, TERMS):
+        for batch in storage.scan_table(storage.join(uri, file["file"])):
+            at = batch["id"].to_numpy()  # each once in a file
+            for name, sums in found._asdict().items():
+                sums[at] += batch[name].to_numpy()
+    return found
+
+
+def scan_names(uri: str, first: int, last: int) -> pa.Array:
+    """The names of the documents of rows first … last - 1 of a term-document table."""
+    found = [pa.array([], pa.string())]
+    for file in listed_files(uri, NAMES):
+        if file["first_id"] < last and file["first_id"] + file["rows"] > first:
+            wanted = [("row", ">=", first), ("row", "<", last)]
+            found += storage.read_table(storage.join(uri, file["file"]), ["doc_id"], wanted)["doc_id"].chunks
+    return pa.concat_arrays(found)
+
+
+def _place(doc_id: str, places: int) -> int:
+    # Python's own hash differs between processes.
+    return int.from_bytes(blake2b(doc_id.encode(), digest_size=8).digest(), "big") % places
+
+
+def _rows_of_bags(pieces: pa.Table, bags: "Bags", first: int, last: int) -> pa.RecordBatch:
+    """Rows first … last - 1 as schemas.BAGS."""
+    ends = np.append(0, bags.ends)[first : last + 1]
+    keys = [pieces[name].slice(first, last - first).combine_chunks() for name in ("doc_id", "piece")]
+    columns = [binary_values(part[ends[0] : ends[-1]], 4 * np.diff(ends)) for part in (bags.words, bags.counts)]
+    return pa.RecordBatch.from_arrays([*keys, *columns], schema=BAGS)
+
+
+def _read_stream(uri: str, offset: int) -> pa.Table:
+    fs, path = storage.filesystem(uri)
+    with fs.open_input_file(path) as file:
+        file.seek(offset)
+        return pa.ipc.open_stream(file).read_all()
+
+
+def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[SparseBlock]:
+    """Rows of counts as they are written, after they were added to the statistics."""
+    from w2vspark.kernels.term_weights import add_statistics
+
+    first = 0
+    for bags in blocks:
+        add_statistics(bags, statistics)
+        yield SparseBlock(first, *bags)
+        first += bags.ends.size
+
+
+def _listed_terms(uri: str, statistics: "Statistics", number: int = 0) -> pa.RecordBatch:
+    """Write what is known of the words that were met; the file as a row of PARAMETER_FILES: rows are all entries."""
+    met = np.flatnonzero(statistics.documents)
+    table = pa.table([met.astype(np.int32), *(column[met] for column in statistics)], schema=TERM_STATISTICS)
+    entries = int(statistics.documents.sum())
+    return one_row(PARAMETER_FILES, matrix=TERMS, first_id=number, rows=entries, file=_write(uri, TERMS, table))
+
+
+def _write(uri: str, matrix: str, table: pa.Table) -> str:
+    """A table in a new file of a folder; the file's name."""
+    file = f"{matrix}-{uuid.uuid4().hex}.parquet"
+    with storage.open_for_writing(storage.join(uri, file)) as sink:
+        pq.write_table(table, sink, row_group_size=ROWS_PER_BATCH)
+    return file

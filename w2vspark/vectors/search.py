@@ -1,0 +1,63 @@
+"""Documents by their likeness to a question: the table of documents is read batch by batch. Needs no Spark."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vspark.base import storage
+from w2vspark.base.errors import InputError, OutputError
+from w2vspark.vectors.fold import fold_text, load_lsa
+from w2vspark.vectors.lists import list_rows
+from w2vspark.vectors.table import table_folder
+
+
+class Hit(NamedTuple):
+    """A document, and the cosine of its vector with the question's."""
+
+    doc_id: str
+    cosine: float
+
+
+def search_documents(output: str, query: str, top: int = 10, *, documents: str = "") -> list[Hit]:
+    """The `top` documents nearest to a text, by falling cosine, ties by doc_id.
+
+    output: the output folder of a run of lsa; documents: one of documents that were folded in, instead of the run's
+    own. Raises InputError where the model knows no word of the text, OutputError where nothing is published.
+    """
+    model = load_lsa(output)
+    if not documents and not storage.exists(storage.join(model.folder, "documents")):
+        raise OutputError(f"{model.folder}: lacks the table documents; run the job again")
+    return nearest_documents(documents or model.folder, fold_text(model, query), top)
+
+
+def nearest_documents(output: str, vector: NDArray[np.float32], top: int = 10) -> list[Hit]:
+    """The `top` documents of a published table with the largest cosine with `vector`, float32 (dimensions,).
+
+    Only some record batches are in memory at a time. A vector of zeros has the cosine 0 with every other. Raises
+    InputError for a vector that is 0, OutputError where there is no such table or its vectors have another length.
+    """
+    if top < 1:
+        raise InputError(f"{top} documents were asked for: ask for 1 or more")
+    folder = table_folder(storage.absolute_uri(output), "documents")
+    wanted = vector.astype(np.float64)
+    length = np.sqrt(np.sum(wanted * wanted))
+    if not length > 0:
+        raise InputError("the question's words stand in all documents alike, so that none is nearer; ask in others")
+    best: list[Hit] = []
+    for batch in storage.scan_table(folder, ["doc_id", "vector"]):
+        if not batch.num_rows:
+            continue
+        rows = list_rows(batch["vector"], folder).astype(np.float64)
+        if rows.shape[1] != wanted.size:
+            raise OutputError(f"{folder}: has vectors of {rows.shape[1]} values, the model of {wanted.size}")
+        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        norms[norms == 0] = 1
+        cosines = np.einsum("ij,j->i", rows, wanted) / (norms * length)
+        hopeful = np.flatnonzero(cosines >= best[-1].cosine) if len(best) == top else np.arange(len(cosines))
+        if len(hopeful) > top:
+            hopeful = hopeful[cosines[hopeful] >= np.partition(cosines[hopeful], -top)[-top]]
+        names = batch["doc_id"].take(hopeful).to_pylist()
+        best += [Hit(name, float(cosines[row])) for name, row in zip(names, hopeful.tolist(), strict=True)]
+        best = sorted(best, key=lambda hit: (-hit.cosine, hit.doc_id))[:top]
+    return best
