@@ -204,7 +204,9 @@ def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus
 
 def test_spark_submit_gives_the_same_bytes_as_the_command_line(corpus, output, tmp_path):
     config = tmp_path / "job.toml"
-    config.write_text(to_toml(load_config(None, settings(corpus, tmp_path / "output", spark__master="local[1]")[1::2])))
+    config.write_text(
+        to_toml(to_dict(load_config(None, settings(corpus, tmp_path / "output", spark__master="local[1]")[1::2])))
+    )
     submit = str(Path(COMMAND).with_name("spark-submit"))
     words = [
         "--master",

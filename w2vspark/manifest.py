@@ -1,13 +1,13 @@
 """What a published version says of itself: enough to make it again, and to know what it is."""
 
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from w2vspark import __version__
-from w2vspark.base.config import Config, to_dict
-from w2vspark.base.config_checks import FOR_METHODS, OF_TRAINING
+from w2vspark.base.config import Config, used_settings
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import code_fingerprint
 
@@ -22,17 +22,12 @@ def manifest(
 ) -> dict[str, Any]:
     """The manifest of a version. tables: rows of each published table. trained: the record of the step that made the
     vectors, with its resolved settings. Settings that are for other methods are left out."""
-    resolved = to_dict(config)
+    parts = {
+        name: type(getattr(config, name))(**trained[name]) for name in ("training", "glove", "svd") if name in trained
+    }
+    resolved = used_settings(replace(config, **parts))
     resolved["encoded"]["buckets"] = records["encoded"]["buckets"]
-    for table in ("training", "glove", "svd"):
-        resolved[table] = trained.get(table, resolved[table])
-    for table, methods in FOR_METHODS.items():
-        if config.training.method not in methods:
-            del resolved[table]
-    if config.training.family in OF_TRAINING:
-        resolved["training"] = {key: resolved["training"][key] for key in sorted(OF_TRAINING[config.training.family])}
-        del resolved["subwords"], resolved["warm_start"]
-    else:  # the rate is the training's now; without an earlier model the format says nothing
+    if "warm_start" in resolved:  # the rate is the training's now; without an earlier model the format says nothing
         resolved["warm_start"]["learning_rate"] = resolved["training"]["learning_rate"]
         if "earlier" not in records or records["earlier"]["is_run"]:
             resolved["warm_start"]["format"] = "w2vspark"

@@ -8,7 +8,16 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from w2vspark.base.config import Config, InputConfig, from_dict, load_config, text_column, to_dict, to_toml
+from w2vspark.base.config import (
+    Config,
+    InputConfig,
+    from_dict,
+    load_config,
+    text_column,
+    to_dict,
+    to_toml,
+    used_settings,
+)
 from w2vspark.base.config_checks import RULES
 from w2vspark.base.errors import ConfigError
 
@@ -83,7 +92,7 @@ def test_what_is_written_is_read_back_the_same(tmp_path: Path) -> None:
     odd = ["spark.options.spark.x='a \"b\" \\c'", "tokens.pattern='[\\w\\-\"]+'", "training.subsample=1e-05"]
     config = load_config(None, [*PATHS, *odd, 'vocabulary.stop_words=["é", "\\u007f\\n", "ok"]', "training.shards=3"])
     file = tmp_path / "a.toml"
-    file.write_text(to_toml(config), encoding="utf-8")
+    file.write_text(to_toml(to_dict(config)), encoding="utf-8")
     assert load_config(str(file), []) == config
     assert from_dict(to_dict(config)) == config
     assert from_dict({"input": {"table": "t"}, "output": {"path": "/o"}}).input.table == "t"
@@ -324,3 +333,35 @@ def test_every_field_has_a_type_that_the_reader_knows() -> None:
     for name, table in get_type_hints(Config).items():
         assert dataclasses.is_dataclass(table)
         assert from_dict(base() | {name: {**defaults[name], **base().get(name, {})}})
+
+
+@pytest.mark.parametrize("method", ["skipgram-ns", "glove", "ppmi-svd", "lsa"])
+def test_the_settings_that_a_method_uses_are_a_configuration_without_those_of_others(method: str) -> None:
+    config = load_config(None, [*PATHS, f"training.method={method}"])
+    used = used_settings(config)
+    assert from_dict(used) == config
+    assert ("window" in used["training"], "warm_start" in used) == (method == "skipgram-ns",) * 2
+    tables = {"glove": {"cooccurrences", "glove"}, "ppmi-svd": {"cooccurrences", "ppmi", "svd"}, "lsa": {"lsa", "svd"}}
+    assert used.keys() & {"cooccurrences", "glove", "ppmi", "svd", "lsa"} == tables.get(method, set())
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "fix"),
+    [
+        (["training.method=glove", "training.window=8"], "training.window", "cooccurrences.window has; remove it"),
+        (["training.method=lsa", "training.subsample=1e-3"], "training.subsample", "no meaning"),
+        (["training.method=ppmi-svd", "training.epochs=3"], "training.epochs", "no meaning"),
+        (["training.method=glove", "subwords.enabled=true"], "subwords.enabled", "no meaning"),
+        (["training.method=lsa", "warm_start.path=/x"], "warm_start.path", "begins from counts"),
+        (
+            ["training.method=lsa", "cooccurrences.window=3"],
+            "cooccurrences.window",
+            "is for training.method = glove and",
+        ),
+        (["training.method=ppmi-svd", "glove.x_max=3"], "glove.x_max", "is for training.method = glove"),
+        (["training.method=glove", "encoded.piece_tokens=10"], "cooccurrences.window", "which no window crosses"),
+    ],
+)
+def test_settings_that_a_counted_method_does_not_take_are_named_with_the_fix(settings, key, fix) -> None:
+    (line,) = complaints(*PATHS, *settings)
+    assert line.startswith(f"{key} = ") and fix in line

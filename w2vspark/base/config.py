@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_origin, get_type_hints
 
 from w2vspark.base import storage
-from w2vspark.base.config_checks import find_problems
+from w2vspark.base.config_checks import FOR_METHODS, OF_TRAINING, find_problems
 from w2vspark.base.config_values import converted, did_you_mean, flattened, parsed_override, toml_value
 from w2vspark.base.errors import ConfigError
 
@@ -251,11 +251,25 @@ def to_dict(config: Config) -> dict[str, dict[str, Any]]:
     }
 
 
-def to_toml(config: Config) -> str:
-    """Every key with its value, as a file that load_config reads back to the same configuration."""
+def used_settings(config: Config) -> dict[str, dict[str, Any]]:
+    """As to_dict, without the tables and keys that are for other methods than the configuration's."""
+    tree, training = to_dict(config), config.training
+    for table, methods in FOR_METHODS.items():
+        if training.method not in methods:
+            del tree[table]
+    if training.family in OF_TRAINING:
+        tree["training"] = {
+            key: tree["training"][key] for key in tree["training"] if key in OF_TRAINING[training.family]
+        }
+        del tree["subwords"], tree["warm_start"]
+    return tree
+
+
+def to_toml(tree: dict[str, dict[str, Any]]) -> str:
+    """What to_dict or used_settings made, as a file that load_config reads back to the same configuration."""
     tables = (
         f"[{table}]\n" + "".join(f"{key} = {toml_value(value)}\n" for key, value in keys.items())
-        for table, keys in to_dict(config).items()
+        for table, keys in tree.items()
     )
     return "\n".join(tables)
 
