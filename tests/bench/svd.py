@@ -50,8 +50,8 @@ def run(files: list[Path], output: Path, *settings: str) -> Measured:
 
 def measure_accuracy(report: Report, files: list[Path], output: Path) -> None:
     """Singular values and subspaces of two settings against scipy's."""
-    words = f"vocabulary.max_size={SAMPLE_WORDS}"
-    run(files, output, words)
+    sample = (f"vocabulary.max_size={SAMPLE_WORDS}", f"training.dimensions={MANY}")
+    run(files, output, *sample)
     matrix = read_matrix(output)
     tell(f"scipy's svds of {matrix.shape[0]} x {matrix.shape[1]}, {matrix.nnz} entries")
     left, values, _ = svds(matrix.astype(np.float64), MANY, random_state=1)
@@ -59,7 +59,7 @@ def measure_accuracy(report: Report, files: list[Path], output: Path) -> None:
     errors, rows = {}, []
     for who, settings in (("defaults", ()), (" ".join(BEST), BEST)):
         if settings:
-            run(files, output, words, *settings)
+            run(files, output, *sample, *settings)
         found, vectors = singular_values(output), load_vectors(str(output)).matrix
         error = np.abs(found / values - 1)
         errors[who] = error
