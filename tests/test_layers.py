@@ -153,7 +153,10 @@ print(sorted(name for name in sys.modules if name.startswith(("w2vspark.stages",
 
 
 def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
-    names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors")] + ["w2vspark.query_cli"]
+    names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors")] + [
+        "w2vspark.query_cli",
+        "w2vspark.lsa_cli",
+    ]
     done = subprocess.run([sys.executable, "-c", WITHOUT_PYSPARK, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["", "[]"], "numba is loaded by kernels alone, and after the target is pinned"

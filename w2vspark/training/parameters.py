@@ -18,7 +18,7 @@ from w2vspark.stages.table_io import one_row
 from w2vspark.training import word2vec
 from w2vspark.training.plan import MatrixShape
 
-DIVERGED = "training diverged; lower training.learning_rate or set training.combine to adasum"
+DIVERGED = "training diverged; lower training.learning_rate, and keep training.combine = adasum"
 
 
 def read_blocks(

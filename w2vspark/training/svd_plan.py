@@ -13,7 +13,7 @@ from w2vspark.training.plan import MatrixShape
 
 # What `auto` stands for. PPMI's spectrum falls slowly: with these the first half of the singular values is right within
 # 1 %, and the last one within 10 % (tests/bench/svd.py). More is more exact, and scores no better.
-EXPONENTS = {"ppmi-svd": 0.5, "lsa": 0.75}
+EXPONENTS = {"ppmi-svd": 0.5, "lsa": 0.75}  # lsa: by people's judgement and labels (tests/bench/lsa.py)
 OVERSAMPLING, OVERSAMPLING_SHARE = 10, 0.1  # so many columns at least, and this share of the dimensions
 POWER_ITERATIONS = 3
 
