@@ -160,3 +160,12 @@ def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
     done = subprocess.run([sys.executable, "-c", WITHOUT_PYSPARK, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["", "[]"], "numba is loaded by kernels alone, and after the target is pinned"
+
+
+def test_the_driver_loads_no_numba_before_a_configuration_has_named_its_target():
+    names = ["w2vspark.cli", "w2vspark.pipeline", "w2vspark.run_report", "w2vspark.demo", "w2vspark.lsa_cli"]
+    code = (
+        "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -41,9 +41,9 @@ from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.stages.ngrams import composed_rows, ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
+from w2vspark.stages.strata import context_rows
 from w2vspark.stages.table_io import spark_schema, write_table
 from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
-from w2vspark.training.glove import context_rows
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Table strata: co-occurrences cut into a grid, as GloVe's workers read them.
 
 Rows are cut into ranges with equal numbers of entries, columns dealt like cards into as many classes: column c is
-number c // classes of class c % classes. Strata of different ranges and classes share no row of the model.
+number c // classes of class c % classes. Strata of different ranges and classes share no row of the model. Contexts are
+stored class by class: a class's contexts are neighbours, in the order of their ids.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import cpu_target
-from w2vspark.base.schemas import PARAMETER_FILES
+from w2vspark.base.schemas import CONTEXT, PARAMETER_FILES
 from w2vspark.stages.cooccurrence_rows import scan_counts, scan_row_entries
+from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import SparseBlock, SparseWriter
 from w2vspark.stages.table_io import spark_schema
 
@@ -44,6 +46,25 @@ def class_name(number: int | str) -> str:
 def class_size(number: int, classes: int, columns: int) -> int:
     """Columns of a class."""
     return (columns - number + classes - 1) // classes
+
+
+def class_starts(words: int, classes: int) -> list[int]:
+    """Where each class begins among the stored contexts, and the end."""
+    return [0, *np.cumsum([class_size(number, classes, words) for number in range(classes)]).tolist()]
+
+
+def context_rows(
+    first: int, last: int, uri: str, words: int, classes: int, columns: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The contexts of words first … last - 1, float32 (rows, columns), in one part: a stages.vectors.RowSource."""
+    found = np.empty((last - first, columns), np.float32)
+    for number, start in enumerate(class_starts(words, classes)[:-1]):
+        begin = -((number - first) // classes)  # the class's first one in the range, and the one behind its last
+        end = -((number - last) // classes)
+        rows = found[number + begin * classes - first :: classes]
+        for at, part in scan_rows(uri, CONTEXT, start + begin, start + end, columns):
+            rows[at - start - begin : at - start - begin + len(part)] = part
+    yield first, found
 
 
 def row_ranges(cooccurrences_uri: str, words: int, entries: int, count: int) -> tuple[tuple[int, int], ...]:

@@ -1,7 +1,4 @@
-"""A worker's part of GloVe's rounds: read a shard's strata and rows, train its lanes, write its rows.
-
-Contexts are stored class by class: a class's contexts are neighbours, in the order of their ids.
-"""
+"""A worker's part of GloVe's rounds: read a shard's strata and rows, train its lanes, write its rows."""
 
 import time
 from collections.abc import Iterator
@@ -16,9 +13,9 @@ from w2vspark.base import storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.schemas import CONTEXT, METRICS_MATRIX, PARAMETER_FILES, WORDS
 from w2vspark.stages.listed_files import how_to_make
-from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks, scan_rows
+from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.sparse_rows import scan_sparse_rows
-from w2vspark.stages.strata import class_name, class_size
+from w2vspark.stages.strata import class_name, class_starts
 from w2vspark.stages.table_io import one_row
 from w2vspark.training.glove_rounds import GloveJob
 from w2vspark.training.parameters import write_blocks
@@ -64,25 +61,6 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
         for (first, last), of_part in zip(parts, memory, strict=True):
             if first < last:
                 yield write_blocks(job.table_uri, matrix, _blocks(first, of_part, side, job.training.dimensions))
-
-
-def class_starts(words: int, classes: int) -> list[int]:
-    """Where each class begins among the stored contexts, and the end."""
-    return [0, *np.cumsum([class_size(number, classes, words) for number in range(classes)]).tolist()]
-
-
-def context_rows(
-    first: int, last: int, uri: str, words: int, classes: int, columns: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The contexts of words first … last - 1, float32 (rows, columns), in one part: a stages.vectors.RowSource."""
-    found = np.empty((last - first, columns), np.float32)
-    for number, start in enumerate(class_starts(words, classes)[:-1]):
-        begin = -((number - first) // classes)  # the class's first one in the range, and the one behind its last
-        end = -((number - last) // classes)
-        rows = found[number + begin * classes - first :: classes]
-        for at, part in scan_rows(uri, CONTEXT, start + begin, start + end, columns):
-            rows[at - start - begin : at - start - begin + len(part)] = part
-    yield first, found
 
 
 def _load(job: GloveJob, side: int, matrix: str, first: int, last: int) -> np.ndarray:
