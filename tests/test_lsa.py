@@ -20,6 +20,8 @@ SETTINGS: dict[str, object] = {
     "vocabulary__min_count": 2,
     "lsa__weighting": "tf-idf",
     "encoded__piece_tokens": 12,
+    "svd__oversampling": 17,  # all that there is: as exact as NumPy's
+    "svd__power_iterations": 6,
 }
 
 
@@ -97,6 +99,7 @@ def test_files_slots_and_partitions_change_no_byte(spark, output, tmp_path):
         spark.conf.set("spark.sql.shuffle.partitions", before)
 
 
+@pytest.mark.slow
 def test_phrases_of_a_run_are_those_of_its_questions(spark, tmp_path):
     corpus = write_corpus(tmp_path / "corpus", 2)
     output = train(corpus, tmp_path / "run", phrases__thresholds=[2.0], phrases__discount=1)
