@@ -44,15 +44,18 @@ def test_equal_and_zero_eigenvalues_have_orthonormal_vectors():
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(len(matrix)), atol=1e-14)
 
 
-def test_sums_of_products_and_transforms_are_numpys():
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 50])
+def test_sums_of_products_and_transforms_are_numpys(rows):
     draw = np.random.default_rng(9)
-    left, right = draw.normal(size=(50, 7)).astype(np.float32), draw.normal(size=(50, 9)).astype(np.float32)
-    sums = np.ones((7, 9))
-    add_gram(left, right, sums)
-    np.testing.assert_allclose(sums, 1 + left.T.astype(float) @ right, rtol=1e-13)
-    transform, out = draw.normal(size=(9, 4)), np.zeros((50, 6), np.float32)
+    left, right = draw.normal(size=(rows, 7)).astype(np.float32), draw.normal(size=(rows, 9)).astype(np.float32)
+    sums, gram = np.ones((7, 9)), np.ones((9, 9))
+    add_gram(left, right, False, sums)
+    add_gram(right, right, True, gram)
+    np.testing.assert_allclose(sums, 1 + left.T.astype(float) @ right, rtol=1e-12)
+    np.testing.assert_allclose(gram, 1 + right.T.astype(float) @ right, rtol=1e-12)
+    transform, out = draw.normal(size=(9, 4)), np.zeros((rows, 6), np.float32)
     multiply(right, transform, out)
-    np.testing.assert_allclose(out[:, :4], (right @ transform).astype(np.float32), rtol=1e-6)
+    np.testing.assert_allclose(out[:, :4], right.astype(float) @ transform, rtol=1e-6, atol=1e-6)
     assert not out[:, 4:].any()
 
 

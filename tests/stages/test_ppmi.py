@@ -114,7 +114,9 @@ def test_values_are_those_of_plain_python(tmp_path, settings, symmetric):
 def test_spark_and_other_cuts_of_counts_and_blocks_give_the_same_entries(spark, tmp_path, monkeypatch):
     counts = random_counts(False)
     expected = made(tmp_path / "one", counts, [0], False)
-    assert made(tmp_path / "spark", counts, [0, 9, 22], False, spark) == pytest.approx(expected, rel=1e-6)
+    several = made(tmp_path / "several", counts, [0, 9, 22], False)
+    assert several == pytest.approx(expected, rel=1e-6)  # other groups of columns' sums
+    assert made(tmp_path / "spark", counts, [0, 9, 22], False, spark) == several
     monkeypatch.setattr(stage, "BLOCK_ENTRIES", 10)
     assert made(tmp_path / "blocks", counts, [0], False) == expected
     firsts, entries = block_entries(f"{tmp_path}/blocks-ppmi", PPMI)

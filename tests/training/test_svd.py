@@ -220,3 +220,10 @@ def test_auto_follows_the_method_and_given_settings_stay():
         found = resolved_svd(TrainingConfig(method=method), SvdConfig(exponent=0.25))
         assert found.exponent == 0.25 and found.oversampling > 0 and found.power_iterations > 0
     assert resolved_svd(TrainingConfig(method="ppmi-svd"), SvdConfig()).exponent == 0.5
+
+
+def test_values_beyond_float32_are_told(tmp_path):
+    matrix = random_matrix()
+    matrix.data[0] = 1e30  # its square is too large
+    with pytest.raises(TrainingError, match="'m' holds values beyond float32"):
+        Found(tmp_path, job_of(stored(tmp_path / "m", matrix), matrix.shape, 3))

@@ -11,26 +11,52 @@ SWEEPS = 60  # of Jacobi's method, at most; some ten are enough
 
 
 @compiled
-def add_gram(left: np.ndarray, right: np.ndarray, sums: np.ndarray) -> None:
-    """sums (float64, m x n) += left^T right; left float32 (rows, m), right float32 (rows, n); row after row."""
-    for i in range(left.shape[0]):
+def add_gram(left: np.ndarray, right: np.ndarray, symmetric: bool, sums: np.ndarray) -> None:
+    """sums (float64, m x n) += left^T right; left float32 (rows, m), right float32 (rows, n).
+
+    Four rows at a time, and those behind one by one. symmetric: right is left, and half of the sums are made.
+    """
+    rows, columns = right.shape
+    four = np.empty((4, columns), np.float64)
+    for first in range(0, rows, 4):
+        count = min(4, rows - first)
+        four[:] = 0.0
+        for r in range(count):
+            for b in range(columns):
+                four[r, b] = right[first + r, b]
         for a in range(left.shape[1]):
-            value = np.float64(left[i, a])
-            for b in range(right.shape[1]):
-                sums[a, b] += value * np.float64(right[i, b])
+            x0 = np.float64(left[first, a])
+            x1 = np.float64(left[first + 1, a]) if count > 1 else 0.0
+            x2 = np.float64(left[first + 2, a]) if count > 2 else 0.0
+            x3 = np.float64(left[first + 3, a]) if count > 3 else 0.0
+            for b in range(a if symmetric else 0, columns):
+                sums[a, b] += (x0 * four[0, b] + x1 * four[1, b]) + (x2 * four[2, b] + x3 * four[3, b])
+    if symmetric:
+        for a in range(columns):
+            for b in range(a):
+                sums[a, b] = sums[b, a]
 
 
 @compiled
 def multiply(rows: np.ndarray, transform: np.ndarray, out: np.ndarray) -> None:
     """out[:, :m] = rows transform; rows float32 or float64 (n, k), transform float64 (k, m); summed in float64."""
-    sums = np.empty(transform.shape[1], np.float64)
+    inner, columns = transform.shape
+    whole = inner // 4 * 4
+    sums = np.empty(columns, np.float64)
     for i in range(rows.shape[0]):
         sums[:] = 0.0
-        for a in range(transform.shape[0]):
-            value = np.float64(rows[i, a])
-            for b in range(transform.shape[1]):
-                sums[b] += value * transform[a, b]
-        for b in range(transform.shape[1]):
+        for a in range(0, whole, 4):
+            x0, x1 = np.float64(rows[i, a]), np.float64(rows[i, a + 1])
+            x2, x3 = np.float64(rows[i, a + 2]), np.float64(rows[i, a + 3])
+            for b in range(columns):
+                sums[b] += (x0 * transform[a, b] + x1 * transform[a + 1, b]) + (
+                    x2 * transform[a + 2, b] + x3 * transform[a + 3, b]
+                )
+        for a in range(whole, inner):
+            x0 = np.float64(rows[i, a])
+            for b in range(columns):
+                sums[b] += x0 * transform[a, b]
+        for b in range(columns):
             out[i, b] = sums[b]
 
 

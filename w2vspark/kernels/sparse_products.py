@@ -1,8 +1,8 @@
 """Products of sparse rows with a tall dense matrix, row by row: what a pass of the randomised SVD does.
 
 Dense rows are float32, padded with zeros to whole chunks of eight floats. A row's product is added up in the order of
-its entries, each float by itself, so that the bits depend neither on the CPU target nor on how the dense matrix's
-columns are cut.
+its entries, in fours as the code says and each float by itself, so that the bits depend neither on the CPU target nor
+on how the dense matrix's columns are cut.
 """
 
 import numpy as np
@@ -11,18 +11,25 @@ from numba import int64
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.simd import LANES, pointer_to, prefetch_row
 
-AHEAD = 4  # entries whose dense rows are on their way while one is used
+AHEAD = 4  # entries whose rows of sums are on their way while one is added to
 
 
 @compiled
 def _gather(columns, values, first, last, dense, chunks, out):
-    """out = the sum of value * dense row over a row's entries; out and dense are pointers."""
+    """out = the sum of value * dense row over a row's entries, four at a time; out and dense are pointers."""
     stride = chunks * LANES
     for d in range(stride):
         out[d] = np.float32(0.0)
-    for e in range(first, last):
-        if e + AHEAD < last:
-            prefetch_row(dense, int64(columns[e + AHEAD]) * stride, chunks)
+    whole = first + (last - first) // 4 * 4
+    for e in range(first, whole, 4):
+        for following in range(e + 4, min(e + 8, last)):
+            prefetch_row(dense, int64(columns[following]) * stride, chunks)
+        v0, v1, v2, v3 = values[e], values[e + 1], values[e + 2], values[e + 3]
+        at0, at1 = int64(columns[e]) * stride, int64(columns[e + 1]) * stride
+        at2, at3 = int64(columns[e + 2]) * stride, int64(columns[e + 3]) * stride
+        for d in range(stride):
+            out[d] += (v0 * dense[at0 + d] + v1 * dense[at1 + d]) + (v2 * dense[at2 + d] + v3 * dense[at3 + d])
+    for e in range(whole, last):
         value = values[e]
         at = int64(columns[e]) * stride
         for d in range(stride):

@@ -18,6 +18,8 @@ from w2vspark.stages.table_io import one_row
 from w2vspark.training import word2vec
 from w2vspark.training.plan import MatrixShape
 
+DIVERGED = "training diverged; lower training.learning_rate or set training.combine to adasum"
+
 
 def read_blocks(
     uri: str | None, shape: MatrixShape, blocks: list[tuple[int, int]], training: TrainingConfig
@@ -42,12 +44,14 @@ def read_blocks(
         raise TrainingError(f"{uri}: lacks the block of {shape.name!r} at row {missing[0]}; {how_to_make(uri)}")
 
 
-def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) -> pa.RecordBatch:
+def write_blocks(
+    uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]], cause: str = DIVERGED
+) -> pa.RecordBatch:
     """Write neighbouring blocks of a matrix, one or more, to a new file; it as a row of schemas.PARAMETER_FILES.
 
     uri: the table's folder. blocks: first row, and float32 (rows, floats of a row). A row group has one block, and so
     much is in memory at once when they are read. The file's name is new at every attempt. Raises TrainingError as
-    check_finite does, and ValueError where a block does not follow the one before.
+    check_finite does, with the cause, and ValueError where a block does not follow the one before.
     """
     file = f"{name}-{uuid.uuid4().hex}.parquet"
     begin = end = -1
@@ -63,17 +67,14 @@ def write_blocks(uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]]) 
                 begin = end = first
             if first != end:
                 raise ValueError(f"the block of {name!r} at row {first} does not follow row {end - 1}")
-            check_finite(name, first, block)
+            check_finite(name, first, block, cause)
             writer.write_batch(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block))
             end += len(block)
     return one_row(PARAMETER_FILES, matrix=name, first_id=begin, rows=end - begin, file=file)
 
 
-def check_finite(name: str, first: int, block: np.ndarray) -> None:
-    """Raise TrainingError when a value of float32 (rows, dimensions) is not finite."""
+def check_finite(name: str, first: int, block: np.ndarray, cause: str = DIVERGED) -> None:
+    """Raise TrainingError when a value of float32 (rows, dimensions) is not finite. cause: of that, and the fix."""
     row = first_row_not_finite(block)
     if row >= 0:
-        raise TrainingError(
-            f"the {name} vector of word id {first + row} is not finite: training diverged; lower training.learning_rate"
-            " or set training.combine to adasum"
-        )
+        raise TrainingError(f"the {name} vector of word id {first + row} is not finite: {cause}")

@@ -60,12 +60,12 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
         dense = _dense_blocks(job, job.blocks(place), 0, job.width) if len(sums) == 2 else None
         for first, rows in job.blocks(place):
             block = _summed_block(streams, rows, job)
-            add_gram(block, block, sums[0])
+            add_gram(block, block, True, sums[0])
             if dense is not None:
-                add_gram(next(dense)[1], block, sums[1])
+                add_gram(next(dense)[1], block, False, sums[1])
             yield first, block
 
-    (written,) = write_blocks(job.table_uri, BASIS, blocks()).to_pylist()
+    (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
     return one_row(PASS_FILES, **written, sums=sums)
 
 
@@ -88,7 +88,8 @@ def peaks_of(place: int, job: PassJob) -> pa.RecordBatch:
 
 def write_right(place: int, job: PassJob) -> pa.RecordBatch:
     """A place's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
-    return write_blocks(job.table_uri, RIGHT, _dense_blocks(job, job.blocks(place), 0, job.width))
+    dense = _dense_blocks(job, job.blocks(place), 0, job.width)
+    return write_blocks(job.table_uri, RIGHT, dense, _not_finite(job))
 
 
 def write_left(part: int, job: PassJob) -> pa.RecordBatch:
@@ -101,7 +102,11 @@ def write_left(part: int, job: PassJob) -> pa.RecordBatch:
             rows = slice(block.first - first, block.first - first + block.ends.size)
             fill_products(block.ends, block.columns, block.values, dense, left[rows, begin:end])
     blocks = ((first + at, left[at : at + BLOCK_ROWS]) for at in range(0, len(left), BLOCK_ROWS))
-    return write_blocks(job.table_uri, LEFT, blocks)
+    return write_blocks(job.table_uri, LEFT, blocks, _not_finite(job))
+
+
+def _not_finite(job: PassJob) -> str:
+    return f"the matrix {job.of.matrix!r} holds values beyond float32; {how_to_make(job.of.matrix_uri)}"
 
 
 _kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next part of the same pass
