@@ -2,7 +2,8 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests start Spark dozens of times; what makes that fast stays in the clone, not in the user's cache.
+# The tests start Spark dozens of times; what makes that fast stays in the clone, not in the user's cache. They run two
+# files at once: most of their time is waiting.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
 
 .PHONY: demo test lint clean
@@ -11,7 +12,7 @@ demo: $(VENV)/installed
 	$(BIN)/w2vspark demo demo-output
 
 test: $(VENV)/warm
-	$(WARM) $(BIN)/pytest
+	$(WARM) $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

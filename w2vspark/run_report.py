@@ -118,7 +118,7 @@ def report(run: Run) -> str:
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
-        f"training    {training['method']}, {training['dimensions']} dimensions, {_of_training(run, training)}",
+        f"training    {training['method']}, {training['dimensions']} dimensions; {_of_training(run, training)}",
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {current}/{{{','.join(_in_order(record['tables']))}}}",
     ]
