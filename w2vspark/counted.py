@@ -36,17 +36,18 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
     write_listed(cooccurrences(run.session(), job), job.table_uri)
     storage.delete_folder(job.partial_uri)
     files = listed_files(job.table_uri, COUNTS)
-    return {"entries": sum(storage.count_rows(storage.join(job.table_uri, file["file"])) for file in files)}
-
-
-def make_strata(run: Run) -> dict[str, Any]:
-    """The counts as GloVe's workers read them. The record has the number of entries of each stratum."""
-    uri, entries = run.uri("cooccurrences"), run.records["cooccurrences"]["entries"]
+    entries = sum(storage.count_rows(storage.join(job.table_uri, file["file"])) for file in files)
     if entries == 0:
         raise InputError(
             "no two words of the vocabulary stand near each other, so that there is nothing to train; give longer "
             "documents, lower vocabulary.min_count or raise cooccurrences.window"
         )
+    return {"entries": entries}
+
+
+def make_strata(run: Run) -> dict[str, Any]:
+    """The counts as GloVe's workers read them. The record has the number of entries of each stratum."""
+    uri, entries = run.uri("cooccurrences"), run.records["cooccurrences"]["entries"]
     training, _ = resolved_glove(run)
     count = int(training.shards) * int(training.lanes)
     ranges = row_ranges(uri, run.records["vocabulary"]["words"], entries, count)

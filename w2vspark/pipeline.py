@@ -7,7 +7,7 @@ from typing import Any
 
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config
-from w2vspark.base.errors import ConfigError
+from w2vspark.base.errors import ConfigError, OutputError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
@@ -166,6 +166,8 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None, 
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
+    if publish.read_current(output) and "folded" in publish.read_manifest(output)["fingerprints"]:
+        raise OutputError(f"output.path {output}: holds documents of w2vspark fold; name another folder for a run")
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
         run.fingerprints = fingerprints(run)
