@@ -125,6 +125,14 @@ def wiki_files(quick: bool) -> list[Path]:
     return files[:QUICK_FILES] if quick else files
 
 
+def twice(files: Sequence[Path], folder: Path) -> list[Path]:
+    """The files, and as many links to them in a folder: the same text twice."""
+    links = [folder / f"again-{file.name}" for file in files]
+    for link, file in zip(links, files, strict=True):
+        link.symlink_to(file)
+    return [*files, *links]
+
+
 def need(package: str) -> None:
     """Raises Skip where a peer is not installed."""
     try:

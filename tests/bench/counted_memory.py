@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import PROJECT, Report, Row, run_script, wiki_files
+from common import PROJECT, Report, Row, run_script, twice, wiki_files
 from ours import run_w2vspark, warm_up
 from processes import Measured
 
@@ -26,11 +26,8 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     files = wiki_files(arguments.quick)
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
         folder = Path(name)
-        again = [folder / f"again-{file.name}" for file in files]
-        for link, file in zip(again, files, strict=True):
-            link.symlink_to(file)
         warm_up()
-        sizes = {"half": files[: len(files) // 2], "all": files, "twice": [*files, *again]}
+        sizes = {"half": files[: len(files) // 2], "all": files, "twice": twice(files, folder)}
         for method, settings in METHODS.items():
             runs = {
                 size: run_w2vspark(

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import CONFIG, Report, Row, need, run_script, tell, wiki_files
+from common import CONFIG, Report, Row, need, run_script, tell, twice, wiki_files
 from growth import gensim
 from ours import warm_up
 from processes import Measured, python, run_measured
@@ -43,11 +43,8 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     files = wiki_files(arguments.quick)
     with tempfile.TemporaryDirectory(prefix="w2vspark-bench-") as name:
         folder = Path(name)
-        again = [folder / f"again-{file.name}" for file in files]
-        for link, file in zip(again, files, strict=True):
-            link.symlink_to(file)
         warm_up()
-        sizes = {"half": files[: len(files) // 2], "whole": files, "twice": [*files, *again]}
+        sizes = {"half": files[: len(files) // 2], "whole": files, "twice": twice(files, folder)}
         rows = [{"": size, **count(some, folder / size)} for size, some in sizes.items()]
         yardstick = gensim(files, folder / "text.txt", None)
         near = probe(str(folder / "whole" / "version"), "ice", "steam", PROBES)
