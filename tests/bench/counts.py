@@ -83,7 +83,7 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     command = python("-m", "w2vspark.cli", "run", str(CONFIG), *options, "--until", "cooccurrences")
     run = run_measured(command, INTERVAL)
     began, ended = window(run)
-    tables = dict(line.split()[::5] for _, line in run.output[1:])
+    tables = {line.split()[0]: line.split()[-1] for _, line in run.output[1:]}
     record = json.loads(Path(tables["cooccurrences"], "_record.json").read_text(encoding="utf-8"))
     version, cpu = output / "version", time.process_time()
     shutil.rmtree(version, ignore_errors=True)
