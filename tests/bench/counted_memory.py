@@ -14,7 +14,11 @@ from ours import run_w2vspark, warm_up
 from processes import Measured
 
 MB = 1e6
-METHODS: dict[str, tuple[str, ...]] = {"glove": ("training.epochs=2",), "ppmi-svd": (), "lsa": ()}
+METHODS: dict[str, tuple[str, ...]] = {
+    "glove": ("training.epochs=2",),
+    "ppmi-svd": (),
+    "lsa": ("input.format=text", "input.id_column="),
+}
 SMALL_RESULTS = 'spark.options={"spark.driver.maxResultSize" = "10m"}'
 DRIVER_MB = 400.0
 GROWTH = 1.3  # of the biggest worker, from all of the text to twice as much
@@ -28,10 +32,10 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         folder = Path(name)
         warm_up()
         sizes = {"half": files[: len(files) // 2], "all": files, "twice": twice(files, folder)}
-        for method, settings in METHODS.items():
+        for method in arguments.methods:
             runs = {
                 size: run_w2vspark(
-                    some, folder / f"{method}-{size}", *settings, SMALL_RESULTS, interval=INTERVAL,
+                    some, folder / f"{method}-{size}", *METHODS[method], SMALL_RESULTS, interval=INTERVAL,
                     config=PROJECT / "conf" / f"{method}.toml",
                 )
                 for size, some in sizes.items()
@@ -64,5 +68,10 @@ def stage_peaks(run: Measured) -> dict[str, float]:
     }
 
 
+def options(parser: argparse.ArgumentParser) -> None:
+    """What this script alone takes."""
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="some of them (all)")
+
+
 if __name__ == "__main__":
-    sys.exit(run_script("counted_memory", __doc__, measure))
+    sys.exit(run_script("counted_memory", __doc__, measure, options))
