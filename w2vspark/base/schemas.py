@@ -304,8 +304,9 @@ PARAMETER_FILES = pa.schema(
     ]
 )
 
-# As PARAMETER_FILES, for a pass of the randomised SVD: with sums of products of the file's rows (float64, row-major).
-PASS_FILES = pa.schema([*list(PARAMETER_FILES), pa.field("sums", pa.binary())])
+# As PARAMETER_FILES, for a pass of the randomised SVD: with the URI of a file of the sums of products of the rows
+# (float64, row-major), or with the values of each column that are farthest from 0 (float64).
+PASS_FILES = pa.schema([*list(PARAMETER_FILES), pa.field("sums", pa.string()), pa.field("peaks", pa.binary())])
 
 # Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place.
 ROWS_WANTED = pa.schema(

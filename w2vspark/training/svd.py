@@ -127,7 +127,7 @@ def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
         )
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
     for row in written:
-        sums += np.frombuffer(row["sums"], np.float64).reshape(sums.shape)
+        sums += np.frombuffer(storage.read_bytes(row["sums"]), np.float64).reshape(sums.shape)
     if len(sums) == 1:
         transform = orthonormalizer(sums[0], LOST)
         if transform.shape[1] < job.of.dimensions:
@@ -182,7 +182,7 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
         found = numbers.mapInArrow(partial(find_peaks, job=job), spark_schema(PASS_FILES)).collect()
     peaks = np.zeros(job.width)
     for row in sorted(found, key=lambda row: int(row["first_id"])):
-        of_place = np.frombuffer(row["sums"], np.float64)
+        of_place = np.frombuffer(row["peaks"], np.float64)
         peaks = np.where(np.abs(of_place) > np.abs(peaks), of_place, peaks)
     powers = np.empty(values.size)
     fill_powers(values, float(job.of.settings.exponent), powers)

@@ -51,7 +51,7 @@ def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
 def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
     """What all parts have of a place's blocks, added up in their order and written: a row of PASS_FILES.
 
-    Its sums: Z^T Z of these blocks, and in the last pass dense^T Z behind it. chunks: of PARTIAL_FILES, in order.
+    In a file of its own: Z^T Z of these blocks, and in the last pass dense^T Z behind it. chunks: of PARTIAL_FILES, in order.
     """
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
@@ -66,7 +66,10 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
             yield first, block
 
     (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
-    return one_row(PASS_FILES, **written, sums=sums)
+    uri = storage.join(job.partial_uri, f"sums-{place:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
+    with storage.open_for_writing(uri) as sink:
+        sink.write(sums.tobytes())
+    return one_row(PASS_FILES, **written, sums=uri)
 
 
 def _summed_block(streams: list[pa.RecordBatchStreamReader], rows: int, job: PassJob) -> np.ndarray:
@@ -83,7 +86,7 @@ def peaks_of(place: int, job: PassJob) -> pa.RecordBatch:
     peaks, places = np.zeros(job.width), np.zeros(job.width, np.int64)
     for first, block in _dense_blocks(job, job.blocks(place), 0, job.width):
         add_peaks(first, block.astype(np.float64), peaks, places)
-    return one_row(PASS_FILES, matrix=RIGHT, first_id=place, rows=0, sums=peaks)
+    return one_row(PASS_FILES, matrix=RIGHT, first_id=place, rows=0, peaks=peaks)
 
 
 def write_right(place: int, job: PassJob) -> pa.RecordBatch:
