@@ -51,7 +51,7 @@ def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
 def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
     """What all parts have of a place's blocks, added up in their order and written: a row of PASS_FILES.
 
-    In a file of its own: Z^T Z of these blocks, and in the last pass dense^T Z behind it. chunks: of PARTIAL_FILES, in order.
+    Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. chunks: of PARTIAL_FILES, in order.
     """
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
