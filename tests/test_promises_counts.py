@@ -1,4 +1,4 @@
-"""Promise 1 for the methods that train on counts: one slot gives the bytes of two, and another seed gives others."""
+"""Promise 1 for the methods that train on counts: one slot or two executors give the bytes of two slots."""
 
 from pathlib import Path
 
@@ -28,15 +28,19 @@ def command(method: str, corpus: Path, output: Path, **settings: object) -> list
     return ["run", *options(**(chosen | settings))]
 
 
+MASTERS = {"slot": "local[1]", "cluster": "local-cluster[2,1,1024]"}  # in place of this process's local[2]
+
+
 @pytest.mark.slow
-def test_any_number_of_slots_gives_the_same_bytes_and_another_seed_others(spark, corpus, tmp_path):
-    for slots in "13":
-        runs = [command(name, corpus, tmp_path / slots / name, spark__master=f"local[{slots}]") for name in METHODS]
-        run_several(runs).assert_done()
+def test_one_slot_and_two_executors_give_the_same_bytes_and_another_seed_others(spark, corpus, tmp_path):
+    for place, master in MASTERS.items():
+        run_several(
+            [command(name, corpus, tmp_path / place / name, spark__master=master) for name in METHODS]
+        ).assert_done()
     for name in METHODS:
         run_here(*command(name, corpus, tmp_path / name)).assert_done()
         expected = digests(tmp_path / name)
-        for slots in "13":
-            assert digests(tmp_path / slots / name) == expected, (name, slots)
+        for place in MASTERS:
+            assert digests(tmp_path / place / name) == expected, (name, place)
         run_here(*command(name, corpus, tmp_path / name, training__seed=2)).assert_done()
         assert digests(tmp_path / name)["vectors"] != expected["vectors"]
