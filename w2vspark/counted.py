@@ -18,7 +18,8 @@ from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.stages.strata import StrataJob, grid_of, row_ranges, strata
 from w2vspark.stages.term_document import term_document_job, write_term_document
-from w2vspark.training.glove_rounds import GloveJob, GloveRound, resolve_glove, run_glove
+from w2vspark.training.glove_plan import GloveJob, GloveRound, resolve_glove
+from w2vspark.training.glove_rounds import run_glove
 from w2vspark.training.svd import decompose
 from w2vspark.training.svd_plan import SvdJob, resolved_svd
 

@@ -9,7 +9,7 @@ from w2vspark.base.lock import OutputLock
 from w2vspark.pipeline import fingerprints, forced_stages, is_published, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
-from w2vspark.training.glove_rounds import glove_worker_bytes, resolve_glove
+from w2vspark.training.glove_plan import glove_worker_bytes, resolve_glove
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 from w2vspark.training.svd_plan import resolved_svd, svd_worker_bytes
 

@@ -21,7 +21,8 @@ from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.strata import StrataJob, class_name, class_size, context_rows, grid_of, row_ranges, strata
-from w2vspark.training.glove_rounds import GloveJob, GloveRound, plan_glove, resolve_glove, run_glove
+from w2vspark.training.glove_plan import GloveJob, GloveRound, plan_glove, resolve_glove
+from w2vspark.training.glove_rounds import run_glove
 
 VOCABULARY_SIZE, DIMENSIONS = 61, 5
 

@@ -17,7 +17,7 @@ from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.strata import class_name, class_starts
 from w2vspark.stages.table_io import one_row
-from w2vspark.training.glove_rounds import GloveJob
+from w2vspark.training.glove_plan import GloveJob
 from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import BLOCK_BYTES, shuffled
 

@@ -5,16 +5,14 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
+from w2vspark.training.glove_plan import GloveJob
 from w2vspark.training.plan import RoundJob
-
-if TYPE_CHECKING:
-    from w2vspark.training.glove_rounds import GloveJob
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
@@ -66,7 +64,7 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
         yield from combine_files(rows, job)
 
 
-def train_glove(batches: Iterator[pa.RecordBatch], job: "GloveJob") -> Iterator[pa.RecordBatch]:
+def train_glove(batches: Iterator[pa.RecordBatch], job: GloveJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES."""
     begin_task(job.training.cpu_target, job.threads)
     from w2vspark.training.glove import train_glove_shard
