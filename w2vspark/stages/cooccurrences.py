@@ -28,7 +28,7 @@ from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES,
 from w2vspark.stages.encoded import piece_numbers, read_buckets
 from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.placement import equal_ranges, placement_keys
-from w2vspark.stages.table_io import one_row, spark_schema
+from w2vspark.stages.table_io import one_row, open_stream, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
 
 if TYPE_CHECKING:
@@ -236,10 +236,7 @@ def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
     kind = plan.weights.dtype
     sums = new_sums(plan.counts.size, kind)
     with ExitStack() as files:
-        streams = []
-        for uri, offset in parts:
-            file = files.enter_context(storage.open_at(uri, offset))
-            streams.append(pa.ipc.open_stream(file))
+        streams = [files.enter_context(open_stream(uri, offset)) for uri, offset in parts]
         for first, _ in plan.blocks(place):
             waiting: list[Rows] = []
             for stream in streams:

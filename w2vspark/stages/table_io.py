@@ -1,5 +1,8 @@
 """Arrow schemas as Spark's, and tables written only when they are what the schema says."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -57,12 +60,11 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
 
 
-def open_stream(uri: str, offset: int) -> pa.RecordBatchStreamReader:
+@contextmanager
+def open_stream(uri: str, offset: int) -> Iterator[pa.RecordBatchStreamReader]:
     """The Arrow stream that begins so many bytes from a file's beginning."""
-    fs, path = storage.filesystem(uri)
-    file = fs.open_input_file(path)
-    file.seek(offset)
-    return pa.ipc.open_stream(file)
+    with storage.open_at(uri, offset) as file:
+        yield pa.ipc.open_stream(file)
 
 
 def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:

@@ -29,7 +29,7 @@ from w2vspark.stages.encoded import read_buckets
 from w2vspark.stages.listed_files import listed_files, write_listed
 from w2vspark.stages.placement import equal_ranges, placement_keys
 from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock, scan_sparse_rows, write_sparse_rows
-from w2vspark.stages.table_io import ROWS_PER_BATCH, binary_values, one_row, spark_schema
+from w2vspark.stages.table_io import ROWS_PER_BATCH, binary_values, one_row, open_stream, spark_schema
 
 if TYPE_CHECKING:
     from w2vspark.kernels.term_weights import Bags, Statistics
@@ -259,10 +259,8 @@ def _rows_of_bags(pieces: pa.Table, bags: "Bags", first: int, last: int) -> pa.R
 
 
 def _read_stream(uri: str, offset: int) -> pa.Table:
-    fs, path = storage.filesystem(uri)
-    with fs.open_input_file(path) as file:
-        file.seek(offset)
-        return pa.ipc.open_stream(file).read_all()
+    with open_stream(uri, offset) as stream:
+        return stream.read_all()
 
 
 def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[SparseBlock]:

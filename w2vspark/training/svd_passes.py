@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,15 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
     def blocks() -> Iterator[tuple[int, np.ndarray]]:
-        streams = [open_stream(chunk["file"], chunk["offset"]) for chunk in chunks]
         dense = _dense_blocks(job, job.blocks(place), 0, job.width) if len(sums) == 2 else None
-        for first, rows in job.blocks(place):
-            block = _summed_block(streams, rows, job)
-            add_gram(block, block, True, sums[0])
-            if dense is not None:
-                add_gram(next(dense)[1], block, False, sums[1])
-            yield first, block
+        with ExitStack() as files:
+            streams = [files.enter_context(open_stream(chunk["file"], chunk["offset"])) for chunk in chunks]
+            for first, rows in job.blocks(place):
+                block = _summed_block(streams, rows, job)
+                add_gram(block, block, True, sums[0])
+                if dense is not None:
+                    add_gram(next(dense)[1], block, False, sums[1])
+                yield first, block
 
     (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
     uri = storage.join(job.partial_uri, f"sums-{place:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
