@@ -17,11 +17,10 @@ def manifest(
     run_id: str,
     fingerprints: dict[str, str],
     records: dict[str, dict[str, Any]],
-    tables: dict[str, int],
     trained: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of a version. tables: rows of each published table. trained: the record of the step that made the
-    vectors, with its resolved settings. Settings that are for other methods are left out."""
+    """The manifest of a version, without its tables and files. trained: the record of the step that made the vectors,
+    with its resolved settings. Settings that are for other methods are left out."""
     parts = {
         name: type(getattr(config, name))(**trained[name]) for name in ("training", "glove", "svd") if name in trained
     }
@@ -35,7 +34,6 @@ def manifest(
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": resolved,
-        "tables": tables,
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
         **({"documents": _documents(records["term_document"])} if "term_document" in records else {}),

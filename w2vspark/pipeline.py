@@ -5,12 +5,23 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
-from w2vspark.base import publish, staging, storage
+from w2vspark.base import publish, storage
+from w2vspark.base.claims import Claim
 from w2vspark.base.config import Config
-from w2vspark.base.errors import ConfigError, OutputError
+from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
-from w2vspark.base.lock import OutputLock
-from w2vspark.base.log import log_end, log_start
+from w2vspark.base.log import get_logger, key_values, log_end, log_start
+from w2vspark.base.marker import check_output
+from w2vspark.base.staging import Staging
+from w2vspark.base.versions import (
+    WRITING,
+    Version,
+    delete_unfinished,
+    list_versions,
+    promote,
+    prune,
+    version_folder,
+)
 from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
 from w2vspark.intermediate import (
     make_bucket_counts,
@@ -156,30 +167,95 @@ def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
     return tuple(step for step in steps if step.table in wanted)
 
 
-def run_flow(config: Config, progress: Progress, force_from: str | None = None, until: str | None = None) -> Run:
-    """Make and publish what is not there yet, under the output's lock.
+def run_flow(
+    config: Config, progress: Progress, force_from: str | None = None, until: str | None = None, hold: bool = False
+) -> Run:
+    """Make and publish what is not there yet, under a claim on the output folder.
 
     force_from: a stage that is made again, with all after it. until: the stage after which nothing more is made; its
-    table stays in staging. Raises the errors of base.errors; what was published before stays as it is then.
+    table stays in staging. hold: the new version stays a candidate, until somebody promotes it. Raises the errors of
+    base.errors; what was published before stays as it is then.
     """
     steps = steps_until(config, until)
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
-    publish.check_output(output)
-    if publish.read_current(output) and "folded" in publish.read_manifest(output)["fingerprints"]:
-        raise OutputError(f"output.path {output}: holds documents of w2vspark fold; name another folder for a run")
-    with OutputLock(output) as lock:
-        run = Run(config, output, progress, lock)
-        run.fingerprints = fingerprints(run)
-        publishes = "vectors" in [step.table for step in steps]
-        if publishes and not forced and is_published(output, run.fingerprints["vectors"]):
-            return run
+    check_output(output, "method")
+    run = Run(config, output, progress, Staging(output), hold=hold)
+    run.fingerprints = fingerprints(run)
+    publishes = "vectors" in [step.table for step in steps]
+    if publishes and not forced and standing(run):
+        return run
+    with Claim(output, kind="method", single_writer=config.output.single_writer) as claim:
+        run.claim, run.staging = claim, Staging(output, claim)
+        delete_unfinished(output, claim)
         try:
-            for step in steps:
-                _make_or_find(run, step, step.table in forced)
+            if not (publishes and not forced and (standing(run) or _promoted(run))):
+                _make_all(run, steps, forced)
         finally:
             progress.done()
-        return run
+    return run
+
+
+def standing(run: Run) -> str:
+    """Why there is nothing to do; "" where the run has to make or promote something."""
+    current = publish.read_current(run.output)
+    if current is None:
+        whole = None
+    else:
+        whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
+    if whole is not None and whole.manifest["fingerprints"].get("vectors") == run.fingerprints["vectors"]:
+        return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
+    if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
+        return (
+            f"version {whole.name} is current by a rollback, which stays in force until the input or the configuration "
+            f"changes; undo it with: w2vspark promote {run.config.output.path} {current['rolled_back']['from']}"
+        )
+    if run.hold and (candidate := _candidate(run)) is not None:
+        return f"{version_folder(run.output, candidate.name)} is a candidate of this input, configuration and code"
+    return ""
+
+
+def _candidate(run: Run) -> Version | None:
+    """A whole version that was made from just this and has never been current; the newest."""
+    found = [
+        version
+        for version in list_versions(run.output)
+        if version.candidate not in ("", WRITING)
+        and not version.problem
+        and version.manifest["fingerprints"].get("vectors") == run.fingerprints["vectors"]
+    ]
+    return found[-1] if found else None
+
+
+def _promoted(run: Run) -> bool:
+    """Whether there was a candidate of just this, which is the current version now."""
+    candidate = _candidate(run)
+    if candidate is None:
+        return False
+    promote(run.output, run.held(), candidate.name)
+    prune(run.output, run.held(), run.config.output.keep_versions)
+    run.promoted = candidate.name
+    return True
+
+
+def _make_all(run: Run, steps: tuple[Step, ...], forced: tuple[str, ...]) -> None:
+    """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
+    damaged: set[str] = set()
+    while True:
+        try:
+            for step in steps:
+                _make_or_find(run, step, step.table in forced and step.table not in run.made)
+            return
+        except DamagedTable as damage:
+            attempt = run.staging.damaged(damage)
+            if attempt is None:
+                raise
+            table = attempt.rpartition("/")[0]
+            if table in damaged:
+                raise OutputError(f"{damage}; it was made twice, so check the disk or store that holds it") from damage
+            damaged.add(table)
+            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
+            run.staging.discard_attempt(attempt)
 
 
 def fingerprints(run: Run) -> dict[str, str]:
@@ -205,14 +281,6 @@ def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]
     return stages[stages.index(first) :]
 
 
-def is_published(output: str, vectors_fingerprint: str) -> bool:
-    """Whether the current version was made from just this."""
-    if publish.read_current(output) is None:
-        return False
-    found: dict[str, str] = publish.read_manifest(output).get("fingerprints", {})
-    return found.get("vectors") == vectors_fingerprint
-
-
 def _names(steps: tuple[Step, ...]) -> str:
     return ", ".join(step.table for step in steps)
 
@@ -220,26 +288,41 @@ def _names(steps: tuple[Step, ...]) -> str:
 def _make_or_find(run: Run, step: Step, forced: bool) -> None:
     own = run.fingerprints[step.table]
     if forced:
-        staging.discard(run.output, step.table, own)
-    record = staging.find(run.output, step.table, own)
-    if record is not None:
-        log_end(step.table, made=False, fingerprint=own)
-        run.records[step.table] = record
+        run.staging.discard(step.table, own)
+    found = run.staging.find(step.table, own)
+    if found is not None:
+        if step.table not in run.made:
+            log_end(step.table, made=False, fingerprint=own)
+        run.records[step.table], run.uris[step.table] = found.record, found.uri
         return
-    run.lock.check()
     run.progress.stage(step.table.replace("_", " "))
     log_start(step.table, fingerprint=own, **_shown(step.settings(run.config)))
-    staging.discard_others(run.output, step.table, own)
+    run.staging.discard_others(step.table, own)
+    run.uris[step.table] = run.staging.begin(step.table, own)
     began = time.perf_counter()
-    with worker_errors():
-        record = step.make(run)
+    try:
+        with worker_errors():
+            record = step.make(run)
+    except BaseException:
+        _give_up(run, step.table)
+        raise
     record["seconds"] = round(time.perf_counter() - began, 3)
     run.records[step.table] = record
     run.made.append(step.table)
     if step.table != "vectors":
-        staging.complete(run.output, step.table, own, record)
+        lists = record.pop("lists", None)
+        of_output = None if lists is None else [run.staging.absolute(part) for part in lists]
+        run.staging.complete(run.uris[step.table], record, of_output)
     figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
     log_end(step.table, made=True, **figures)
+
+
+def _give_up(run: Run, table: str) -> None:
+    """Delete what this run has written of a table; the error that stopped it counts more than one of this."""
+    try:
+        run.staging.discard_attempt(run.uris[table])
+    except W2VSparkError as problem:
+        get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
 
 
 def _shown(settings: Any) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import io
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from w2vspark.base import globs
 from w2vspark.base.errors import InputError, OutputError
+from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, reaching, split_uri
 
 __all__ = [
@@ -22,24 +24,27 @@ __all__ = [
     "InputFile",
     "absolute_uri",
     "copy_file",
-    "copy_folder",
     "count_rows",
     "delete_file",
-    "delete_folder",
+    "delete_empty_folder",
+    "delete_own",
     "exists",
+    "expression",
+    "file_sizes",
     "filesystem",
     "is_file",
     "is_hidden",
     "join",
     "list_files",
+    "list_folders",
     "list_names",
+    "move_file",
     "open_at",
     "open_for_writing",
     "read_bytes",
     "read_table",
     "read_text",
     "scan_table",
-    "write_table",
     "write_text",
 ]
 
@@ -130,12 +135,96 @@ def delete_file(uri: str) -> None:
             fs.delete_file(path)
 
 
-def delete_folder(uri: str) -> None:
-    """Deletes a folder and all that is in it; a missing one is fine."""
+def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
+    """Delete the files in a folder, and in folders below it, whose whole name matches; then what folders are empty.
+
+    Other files stay, with a warning. Nothing is deleted through a link: neither where one stands on the way from the
+    folder `below` to this one, nor within. A missing folder is fine.
+    """
     fs, path = filesystem(uri)
     with reaching(uri):
-        if fs.get_file_info(path).type == pafs.FileType.Directory:
+        if not isinstance(fs, pafs.LocalFileSystem):
+            _delete_own_remote(fs, path, names)
+        elif link := _first_link(filesystem(below)[1], path):
+            get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
+        else:
+            _delete_own_local(path, names)
+
+
+def delete_empty_folder(uri: str) -> None:
+    """Delete a folder of a disk if it is empty; on a store folders are only names."""
+    fs, path = filesystem(uri)
+    if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
+        with suppress(OSError):  # it holds something, or is gone
+            os.rmdir(path)
+
+
+def _first_link(below: str, path: str) -> str:
+    """The first link among a path and its parents, down from the folder `below`, which may be one; "" = none."""
+    at = below
+    for name in os.path.relpath(path, below).split(os.sep):
+        at = os.path.join(at, name)
+        if os.path.islink(at):
+            return at
+    return ""
+
+
+def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
+    if not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            _delete_own_local(entry.path, names)
+        elif names.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            os.unlink(entry.path)
+        else:
+            get_logger().warning(key_values(event="not_deleted", file=entry.path, why="it is not ours"))
+    with suppress(OSError):  # it holds something of somebody else's
+        os.rmdir(folder)
+
+
+def _delete_own_remote(fs: pafs.FileSystem, path: str, names: re.Pattern[str]) -> None:
+    below = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    files = [file for file in below if file.type == pafs.FileType.File]
+    strangers = [file.path for file in files if not names.fullmatch(file.base_name)]
+    if not files or not strangers:
+        if below or fs.get_file_info(path).type == pafs.FileType.Directory:
             fs.delete_dir(path)
+        return
+    for file in files:
+        if file.path not in strangers:
+            fs.delete_file(file.path)
+    get_logger().warning(key_values(event="not_deleted", files=strangers, why="they are not ours"))
+
+
+def list_folders(uri: str) -> list[str]:
+    """Sorted names of the folders that stand in a folder; a missing folder has none."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(child.base_name for child in children if child.type == pafs.FileType.Directory)
+
+
+def move_file(source: str, target: str) -> None:
+    """Move a file on one store: a rename on a disk, where its content is brought to the disk first; else a copy."""
+    fs, path = filesystem(source)
+    to_fs, to_path = filesystem(target)
+    with reaching(target):
+        if to_fs.type_name not in FLAT_STORES:
+            to_fs.create_dir(to_path.rpartition("/")[0] or "/", recursive=True)
+        if isinstance(fs, pafs.LocalFileSystem):
+            _to_disk(path)
+        fs.move(path, to_path)
+
+
+def _to_disk(path: str) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def list_names(uri: str) -> list[str]:
@@ -144,6 +233,14 @@ def list_names(uri: str) -> list[str]:
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     return sorted(child.base_name for child in children)
+
+
+def file_sizes(uri: str) -> dict[str, int]:
+    """Names and sizes in bytes of the files that stand in a folder; a missing folder has none."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return {child.base_name: child.size for child in children if child.type == pafs.FileType.File}
 
 
 def list_files(pattern: str) -> list[InputFile]:
@@ -182,7 +279,7 @@ def read_table(uri: str, columns: Sequence[str] | None = None, filters: Filters 
     [(column, op, value), …], all of which must hold. Raises OutputError when the table is missing or unreadable.
     """
     with _table_errors(uri):
-        return _dataset(uri).to_table(columns=_listed(columns), filter=_expression(filters))
+        return _dataset(uri).to_table(columns=_listed(columns), filter=expression(filters))
 
 
 def scan_table(
@@ -200,7 +297,7 @@ def scan_table(
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
-            filter=_expression(filters),
+            filter=expression(filters),
             batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
             fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # would hold a file's columns whole
@@ -211,28 +308,6 @@ def count_rows(uri: str) -> int:
     """Rows of a Parquet table, from the files' footers alone. Raises OutputError as read_table does."""
     with _table_errors(uri):
         return int(_dataset(uri).count_rows())
-
-
-def write_table(table: pa.Table, uri: str) -> None:
-    """A small table as a Parquet folder of one file."""
-    fs, path = filesystem(uri)
-    with reaching(uri):
-        if fs.type_name not in FLAT_STORES:
-            fs.create_dir(path, recursive=True)
-        pq.write_table(table, f"{path}/part-00000.parquet", filesystem=fs)
-
-
-def copy_folder(source: str, target: str) -> None:
-    """Copies a table's files, those that Spark reads, byte for byte; both must be on one store."""
-    from_fs, from_path = filesystem(source)
-    to_fs, to_path = filesystem(target)
-    with reaching(target):
-        if to_fs.type_name not in FLAT_STORES:
-            to_fs.create_dir(to_path, recursive=True)
-        for file in _files_of(from_fs, from_fs.get_file_info(from_path)):
-            pafs.copy_files(
-                file.path, f"{to_path}/{file.base_name}", source_filesystem=from_fs, destination_filesystem=to_fs
-            )
 
 
 def copy_file(source: str, target: str) -> None:
@@ -312,5 +387,6 @@ def _listed(columns: Sequence[str] | None) -> list[str] | None:
     return None if columns is None else list(columns)
 
 
-def _expression(filters: Filters | None) -> ds.Expression | None:
-    return pq.filters_to_expression(filters) if filters else None
+def expression(filters: Filters | None) -> ds.Expression | None:
+    """Filters, as read_table takes them, in pyarrow's form."""
+    return pq.filters_toexpression(filters) if filters else None
