@@ -12,6 +12,7 @@ from w2vspark.base.errors import DamagedTable
 
 _CRC = "crc32"
 _KEY = _CRC.encode()
+_DAMAGE = (OSError, StopIteration, ValueError, TypeError, LookupError, pa.ArrowException)  # from reading odd bytes
 _TRAILER = 4  # bytes behind the content of a sealed file: its CRC32, little-endian
 
 
@@ -64,6 +65,22 @@ def read_sealed(uri: str, kind: Any) -> np.ndarray:
     return np.frombuffer(values, kind)
 
 
+def open_stream(file: pa.NativeFile, uri: str) -> pa.RecordBatchStreamReader:
+    """The Arrow stream that begins where a file stands. Raises DamagedTable where none does."""
+    try:
+        return pa.ipc.open_stream(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedTable(f"{uri}: is damaged ({error})") from error
+
+
+def open_file(file: pa.NativeFile, uri: str) -> pa.RecordBatchFileReader:
+    """An opened Arrow file. Raises DamagedTable where it is none."""
+    try:
+        return pa.ipc.open_file(file)
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedTable(f"{uri}: is damaged ({error})") from error
+
+
 def write_batch(writer: pa.ipc.RecordBatchStreamWriter, batch: pa.RecordBatch) -> None:
     """Write a batch without nulls to an Arrow stream or file, with its CRC32."""
     writer.write_batch(batch, {_CRC: str(_crc_of(batch))})
@@ -73,7 +90,7 @@ def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
     """The next batch of an Arrow stream. Raises DamagedTable where it is not what write_batch wrote."""
     try:
         return _checked(*reader.read_next_batch_with_custom_metadata(), uri)
-    except (OSError, StopIteration, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise DamagedTable(f"{uri}: a batch is missing or damaged ({error})") from error
 
 
@@ -81,11 +98,12 @@ def batch_at(reader: pa.RecordBatchFileReader, number: int, uri: str) -> pa.Reco
     """A batch of an Arrow file, by its number. Raises DamagedTable where it is not what write_batch wrote."""
     try:
         return _checked(*reader.get_batch_with_custom_metadata(number), uri)
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except _DAMAGE as error:
         raise DamagedTable(f"{uri}: batch {number} is missing or damaged ({error})") from error
 
 
 def _checked(batch: pa.RecordBatch, metadata: Any, uri: str) -> pa.RecordBatch:
+    batch.validate(full=True)
     expected = None if metadata is None else dict(metadata).get(_KEY)
     if expected != str(_crc_of(batch)).encode():
         raise DamagedTable(f"{uri}: a batch is damaged: its CRC32 is not {expected!r}")
@@ -93,8 +111,8 @@ def _checked(batch: pa.RecordBatch, metadata: Any, uri: str) -> pa.RecordBatch:
 
 
 def _crc_of(batch: pa.RecordBatch) -> int:
-    """Of the lengths and bytes of all values, whatever buffers hold them."""
-    crc = batch.num_rows
+    """Of the schema, and the lengths and bytes of all values, whatever buffers hold them."""
+    crc = zlib.crc32(str(batch.schema).encode(errors="replace"), batch.num_rows)
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
             offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]

@@ -389,4 +389,4 @@ def _listed(columns: Sequence[str] | None) -> list[str] | None:
 
 def expression(filters: Filters | None) -> ds.Expression | None:
     """Filters, as read_table takes them, in pyarrow's form."""
-    return pq.filters_toexpression(filters) if filters else None
+    return pq.filters_to_expression(filters) if filters else None

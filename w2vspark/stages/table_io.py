@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as st
 
-from w2vspark.base import storage
+from w2vspark.base import sealed, storage
 
 ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
 TASK_BYTES = 32 << 20  # of float32 that one task turns into rows of vectors
@@ -59,9 +59,9 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
 
 @contextmanager
 def open_stream(uri: str, offset: int) -> Iterator[pa.RecordBatchStreamReader]:
-    """The Arrow stream that begins so many bytes from a file's beginning."""
+    """The Arrow stream that begins so many bytes from a file's beginning. Raises DamagedTable where none does."""
     with storage.open_at(uri, offset) as file:
-        yield pa.ipc.open_stream(file)
+        yield sealed.open_stream(file, uri)
 
 
 def _spark_type(arrow: pa.DataType) -> st.DataType:

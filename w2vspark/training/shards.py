@@ -214,10 +214,11 @@ class ArrowFile:
         self._uri = uri
         fs, path = storage.filesystem(uri)
         try:
-            self._file = fs.open_input_file(path)
-            self._reader = pa.ipc.open_file(self._file)
-        except (FileNotFoundError, pa.ArrowException) as error:
-            raise DamagedTable(f"{uri}: is missing or damaged ({error})") from error
+            with storage.reaching(uri):
+                self._file = fs.open_input_file(path)
+        except FileNotFoundError as error:
+            raise DamagedTable(f"{uri}: is missing") from error
+        self._reader = sealed.open_file(self._file, uri)
 
     def __enter__(self) -> "ArrowFile":
         return self
