@@ -6,7 +6,6 @@ stops. The environment variable W2VSPARK_STALE_SECONDS shortens the 60 s after w
 taken over; claims are renewed six times in that time. It is for tests.
 """
 
-import json
 import os
 import random
 import re
@@ -28,6 +27,7 @@ from w2vspark.base.current import (
     replace_on_disk,
     replace_plainly,
     stopping,
+    version_number,
 )
 from w2vspark.base.errors import ConfigError, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values
@@ -125,7 +125,7 @@ class Claim:
         if self._single_writer:
             replace_plainly(self._output, text)
         elif self._store is not None:
-            self._seen = replace_in_store(self._store, self._seen, text, self.check)
+            self._seen = replace_in_store(self._store, self.term, self._seen, text, self.check)
         else:
             replace_on_disk(self._output, self.term, text, self.check)
 
@@ -164,15 +164,9 @@ class Claim:
         """The highest number that a claim or a version has had."""
         found = numbers(EVER_CLAIMED, storage.list_names(storage.join(self._output, CLAIMS)))
         found += numbers(VERSION, storage.list_names(storage.join(self._output, "versions")))
-        try:
-            version = json.loads(read_current_bytes(self._output))["version"]
-            found += numbers(VERSION, [version])
-        except (
-            FileNotFoundError,
-            ValueError,
-            TypeError,
-            KeyError,
-        ):  # who reads current.json says what is wrong with it
+        try:  # what is wrong with a damaged one is said by who reads it
+            found.append(version_number(read_current_bytes(self._output)))
+        except FileNotFoundError:
             pass
         return max(found, default=0)
 

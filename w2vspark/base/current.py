@@ -1,5 +1,6 @@
 """current.json, the one file of an output that is ever replaced: a reader sees the old text or the new one, whole."""
 
+import json
 import os
 import re
 import time
@@ -45,19 +46,34 @@ def delete_drafts(folder: str, term: int) -> None:
                 _unlink(os.path.join(folder, name))
 
 
-def replace_in_store(store: Store, seen: Version | None, text: str, check: Check) -> Version:
+def replace_in_store(store: Store, term: int, seen: Version | None, text: str, check: Check) -> Version:
     """Promotes in a store, over the content that was seen when the output was claimed (None: there was none).
 
     On S3 what identifies a content is its hash: ``text`` must hold something that no other run writes, such as the
-    time. Raises OutputError when current.json is not what it was.
+    time. A paused run of a lower term may have promoted between our claim and now; its version is replaced like any
+    other. Raises OutputError when current.json changed in any other way.
     """
-    check()
+    for _ in range(3):
+        check()  # after ``seen`` was read: whoever takes over from now on and publishes makes the write fail
+        try:
+            if seen is None:
+                return store.create(CURRENT, text.encode())
+            return store.replace(CURRENT, text.encode(), seen)
+        except Conflict:
+            found = store.read(CURRENT)
+            if found is None or not 0 < version_number(found[0]) < term:
+                break
+            seen = found[1]
+    raise stopping(store.uri, "another run published meanwhile")
+
+
+def version_number(text: bytes) -> int:
+    """The number of the version that a text of current.json names; 0 where it names none."""
     try:
-        if seen is None:
-            return store.create(CURRENT, text.encode())
-        return store.replace(CURRENT, text.encode(), seen)
-    except Conflict as error:
-        raise stopping(store.uri, "another run published meanwhile") from error
+        version = json.loads(text)["version"]
+        return int(version) if re.fullmatch(r"[0-9]{6,}", version) else 0
+    except (ValueError, TypeError, KeyError):
+        return 0
 
 
 def replace_plainly(folder_uri: str, text: str) -> None:
