@@ -32,6 +32,7 @@ class OutputConfig:
 
     path: str = ""
     keep_versions: int = 3  # published versions kept, the current one included
+    single_writer: bool = False  # True: the user promises that no other run writes; for stores without conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
