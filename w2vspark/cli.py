@@ -1,4 +1,4 @@
-"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export|search|fold`.
+"""The command line: w2vspark run, demo, warm-up; similar, analogy, evaluate, probe, export, search; fold; versions, …
 
 spark-submit's scripts share `run` and `fold`.
 """
@@ -14,6 +14,7 @@ from w2vspark.base.errors import W2VSparkError
 from w2vspark.base.terminated import Terminated, sigterm_raises
 from w2vspark.lsa_cli import add_fold_options, add_lsa_commands, handle_fold
 from w2vspark.query_cli import add_query_commands
+from w2vspark.versions_cli import add_version_commands
 
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
 2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not ours or
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm_up.set_defaults(handler=warm_up_command)
     add_query_commands(commands)
     add_lsa_commands(commands)
+    add_version_commands(commands)
     return call(parser, arguments)
 
 
@@ -73,6 +75,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--until", metavar="STAGE", help="make this stage's table and what it needs, in staging, and publish nothing"
+    )
+    parser.add_argument(
+        "--hold", action="store_true", help="leave the new version a candidate, for a later w2vspark promote"
     )
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
@@ -115,7 +120,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     from w2vspark.pipeline import run_flow
     from w2vspark.progress import Progress
 
-    run = run_flow(config, Progress(), arguments.force_from, arguments.until)
+    run = run_flow(config, Progress(), arguments.force_from, arguments.until, arguments.hold)
     write(report_tables(run) if arguments.until not in (None, "vectors") else report(run))
     return 0
 

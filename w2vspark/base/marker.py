@@ -48,6 +48,14 @@ def check_output(output_uri: str, kind: Kind) -> None:
         raise OutputError(f"output.path {output_uri}: holds something else ({shown}); name a new or an empty folder")
 
 
+def check_ours(output_uri: str) -> dict[str, Any]:
+    """The marker of an output that is there. Raises OutputError where the folder has none."""
+    found = read_marker(output_uri)
+    if found is None:
+        raise OutputError(f"{output_uri}: is not an output of w2vspark (it has no {MARKER}); check the path")
+    return found
+
+
 def read_marker(output_uri: str) -> dict[str, Any] | None:
     """What the marker says: format, kind, w2vspark (the version that made the folder), created. None: there is none.
 

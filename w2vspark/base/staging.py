@@ -44,24 +44,30 @@ class Staging:
 
     def __init__(self, output: str, claim: Claim | None = None) -> None:
         self._output, self._claim = output, claim
+        self._discarded: set[str] = set()  # attempts that are not to be found again, could they be deleted or not
 
     def find(self, table: str, fingerprint: str) -> Staged | None:
         """The table of a fingerprint; None where no attempt at it is whole, or its files are not all there."""
         folder = self._folder(table, fingerprint)
         for name in self._records(folder):
             uri = storage.join(folder, name.removesuffix(".json"))
-            try:
-                content = read_sealed_json(f"{uri}.json")
-                for part in content["lists"]:
-                    if missing := missing_file(storage.join(self._output, part)):
-                        raise DamagedTable(f"{storage.join(self._output, part)}: {missing} is missing or cut")
-            except FileNotFoundError:  # another run has just deleted it
-                continue
-            except DamagedTable as damage:
-                get_logger().warning(key_values(event="damaged", table=table, problem=damage, made_again=True))
-                continue
-            return Staged(uri, content["record"])
+            if uri not in self._discarded and (content := self._is_whole(uri)):
+                return Staged(uri, content["record"])
         return None
+
+    def _is_whole(self, uri: str) -> dict[str, Any]:
+        """What the record of an attempt says, if its files are all there; else nothing."""
+        try:
+            content = read_sealed_json(f"{uri}.json")
+            for part in content["lists"]:
+                if missing := missing_file(storage.join(self._output, part)):
+                    raise DamagedTable(f"{storage.join(self._output, part)}: {missing} is missing or cut")
+        except FileNotFoundError:  # it was never finished, or another run has just deleted it
+            return {}
+        except DamagedTable as damage:
+            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
+            return {}
+        return content
 
     def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
         """What the record of a table says, whether its files are still there or not; None without a record."""
@@ -110,20 +116,38 @@ class Staging:
         storage.delete_own(uri, _OUR_FILES, self._output)
 
     def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
-        """Delete an attempt, its record first, so that half a table is never taken for a whole one."""
+        """Delete an attempt, its record first, so that half a table is never taken for a whole one.
+
+        Nothing is deleted through a link. Where one stands on the way, this run forgets the attempt all the same.
+        """
         self._held().check()
+        self._discarded.add(uri)
         if not keep_record:
-            storage.delete_file(f"{uri}.json")
+            storage.delete_own_file(f"{uri}.json", self._output)
         storage.delete_own(uri, _OUR_FILES, self._output)
 
     def discard_others(self, table: str, keep: str) -> None:
         """Delete the table's earlier makings, and unfinished attempts at the one of the fingerprint `keep`."""
         parent = storage.join(self._output, STAGING, table)
-        for name in storage.list_names(parent):
+        for name in storage.list_folders(parent):
             if name == keep:
                 self._discard_unfinished(storage.join(parent, name))
             elif _MAKING.fullmatch(name):
                 self._discard_below(storage.join(parent, name), False)
+
+    def unfinished(self) -> list[str]:
+        """The attempts of which no record says that they are whole, or whose files are not all there."""
+        return sorted(self._unfinished(storage.join(self._output, STAGING)))
+
+    def _unfinished(self, folder: str) -> list[str]:
+        found = []
+        for name in storage.list_folders(folder):
+            uri = storage.join(folder, name)
+            if not _ATTEMPT.fullmatch(name):
+                found += self._unfinished(uri)
+            elif not self._is_whole(uri):
+                found.append(uri)
+        return found
 
     def damaged(self, error: DamagedTable) -> str | None:
         """The attempt below this folder that an error is about; None for another table."""
@@ -133,7 +157,7 @@ class Staging:
 
     def _discard_below(self, folder: str, keep_records: bool) -> None:
         names = storage.list_names(folder)
-        for name in filter(_MAKING.fullmatch, names):  # rounds or passes, with attempts of their own
+        for name in filter(_MAKING.fullmatch, storage.list_folders(folder)):  # rounds or passes, with attempts of their own
             self._discard_below(storage.join(folder, name), keep_records)
         for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
             self.discard_attempt(storage.join(folder, attempt), keep_records)
@@ -142,7 +166,7 @@ class Staging:
 
     def _discard_unfinished(self, folder: str) -> None:
         names = set(storage.list_names(folder))
-        for name in sorted(names):
+        for name in storage.list_folders(folder):
             if _MAKING.fullmatch(name):
                 self._discard_unfinished(storage.join(folder, name))
             elif _ATTEMPT.fullmatch(name) and f"{name}.json" not in names:

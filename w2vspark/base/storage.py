@@ -28,6 +28,7 @@ __all__ = [
     "delete_file",
     "delete_empty_folder",
     "delete_own",
+    "delete_own_file",
     "exists",
     "expression",
     "file_sizes",
@@ -149,6 +150,17 @@ def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
             get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
         else:
             _delete_own_local(path, names)
+
+
+def delete_own_file(uri: str, below: str) -> None:
+    """Delete a file, unless a link stands on the way to it from the folder `below`; a missing one is fine."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        link = _first_link(filesystem(below)[1], path) if isinstance(fs, pafs.LocalFileSystem) else ""
+    if link:
+        get_logger().warning(key_values(event="not_deleted", file=uri, link=link))
+    else:
+        delete_file(uri)
 
 
 def delete_empty_folder(uri: str) -> None:

@@ -194,11 +194,26 @@ def prune(output: str, claim: Claim, keep: int) -> list[str]:
 
 def delete_unfinished(output: str, claim: Claim) -> list[str]:
     """Delete versions that no run will ever finish, or whose deletion was cut short; returns their names."""
-    left = [v for v in list_versions(output) if v.candidate == WRITING or v.problem == DELETING]
-    dropped = [version for version in left if int(version.name) < claim.term and not version.current]
+    dropped = [version for version in unfinished(output) if int(version.name) < claim.term]
     for version in dropped:
         delete_version(output, claim, version)
     return [version.name for version in dropped]
+
+
+def unfinished(output: str) -> list[Version]:
+    """Versions whose run has not ended, or died; and those whose deletion was cut short."""
+    left = [version for version in list_versions(output) if version.candidate == WRITING or version.problem == DELETING]
+    return [version for version in left if not version.current]
+
+
+def named(output: str, number: str) -> str:
+    """The name of the version with this number. Raises OutputError where there is none."""
+    names = [version.name for version in list_versions(output)]
+    name = f"{int(number):06}" if number.isascii() and number.isdecimal() else number
+    if name not in names:
+        there = ", ".join(names) or "none"
+        raise OutputError(f"{output}: has no version {number}; its versions are {there}")
+    return name
 
 
 def delete_version(output: str, claim: Claim, version: Version) -> None:
