@@ -37,12 +37,13 @@ from w2vspark.run import Run, shapes_of, subword_tables, words_of
 from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.biases import biases
 from w2vspark.stages.codes import codes
+from w2vspark.stages.composed import composed_rows, composed_tasks
 from w2vspark.stages.cooccurrences import COUNTS
 from w2vspark.stages.documents import documents, term_weights
 from w2vspark.stages.listed_files import TaskRows, write_table
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
-from w2vspark.stages.ngrams import composed_rows, ngrams
+from w2vspark.stages.ngrams import ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
 from w2vspark.stages.strata import context_rows
@@ -109,9 +110,10 @@ def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[Table]:
         return vectors(session, matrix_rows(parameters_uri, matrix, dimensions), vocabulary_uri, words, dimensions)
 
     if subwords is not None:
-        settings = {"parameters_uri": parameters_uri, "matrix": WORDS, "tables": subwords, "dimensions": dimensions}
-        composed = partial(composed_rows, **settings)
-        yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions)
+        of_words = {"tables": subwords, "words": words, "dimensions": dimensions}
+        composed = partial(composed_rows, parameters_uri=parameters_uri, matrix=WORDS, **of_words)
+        tasks = composed_tasks(words, dimensions)
+        yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions, tasks=tasks)
     else:
         yield "vectors", VECTORS, words, rows_of_words(WORDS)
     if training.loss != "hs":

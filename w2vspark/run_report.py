@@ -10,6 +10,7 @@ from w2vspark.base.staging import STAGING, Staging
 from w2vspark.pipeline import fingerprints, forced_stages, standing, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
+from w2vspark.stages.composed import composing_bytes
 from w2vspark.training.glove_plan import glove_worker_bytes, resolve_glove
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 from w2vspark.training.svd_plan import resolved_svd, svd_worker_bytes
@@ -48,9 +49,14 @@ def _word2vec(run: Run, tokens: int, words: int) -> tuple[Config, str]:
     """The resolved configuration, and the memory that its training needs, of a word2vec method."""
     config = run.config
     training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
-    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    ngrams = _ngrams(run, words)
+    shapes = matrix_shapes(training, words, ngrams)
     needed = worker_bytes(training, shapes, words, tokens)
-    return replace(config, training=training), _memory(sum(shape.bytes for shape in shapes), needed, training)
+    memory = _memory(sum(shape.bytes for shape in shapes), needed, training)
+    if config.subwords.enabled:
+        publishing = composing_bytes(words, ngrams, training.dimensions)
+        memory += f"; a task that publishes vectors {publishing / 1e6:,.0f} MB of Python memory"
+    return replace(config, training=training), memory
 
 
 def _glove(run: Run, tokens: int, words: int) -> tuple[Config, str]:

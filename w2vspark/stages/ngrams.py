@@ -74,25 +74,6 @@ def _read_subwords(tables: SubwordTables, _files: tuple[tuple[str, ...], ...]) -
     return subwords_of(words, config.min_length, config.max_length, config.buckets, buckets_in_use(tables))
 
 
-def composed_rows(
-    first: int, last: int, parameters_uri: str, matrix: str, tables: SubwordTables, dimensions: int
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The vectors of words first … last - 1, each the mean of its rows: as scan_rows, in one part.
-
-    Holds all rows of the matrix in memory, as a training worker does.
-    """
-    cpu_target.pin(tables.cpu_target)
-    from w2vspark.kernels.rows import aligned_rows, stride_of
-    from w2vspark.kernels.subwords import mean_rows
-
-    subwords = read_subwords(tables)
-    count = subwords.starts.size - 1 + tables.ngrams
-    rows = aligned_rows(count, stride_of(dimensions))
-    for start, block in scan_rows(parameters_uri, matrix, 0, count, dimensions):
-        rows[start : start + len(block), :dimensions] = block
-    yield first, np.ascontiguousarray(mean_rows(rows, subwords, first, last)[:, :dimensions])
-
-
 def ngrams(session: SparkSession, parameters_uri: str, tables: SubwordTables, words: int, dimensions: int) -> TaskRows:
     """The vectors of all buckets in use as schemas.NGRAMS, sorted by bucket within each file."""
     tasks = max(1, tables.ngrams * dimensions * 4 // TASK_BYTES)

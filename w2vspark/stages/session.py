@@ -32,6 +32,7 @@ COMPILE_LATER = (
     "-XX:Tier4CompileThreshold=120000",
     "-XX:Tier4BackEdgeThreshold=400000",
 )
+PROCESS_BYTES = 280_000_000  # of a worker: Python with pyspark, pyarrow, numba and the compiled kernels
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 

@@ -26,13 +26,15 @@ def vectors(
     words: int,
     dimensions: int,
     contexts: RowSource | None = None,
+    tasks: int | None = None,
 ) -> TaskRows:
     """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
 
-    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them.
+    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them. tasks: how many make the rows; None
+    = one for each TASK_BYTES.
     """
     schema = VECTORS if contexts is None else VECTORS_AND_CONTEXT
-    tasks = max(1, words * dimensions * 4 // TASK_BYTES)
+    tasks = tasks or max(1, words * dimensions * 4 // TASK_BYTES)
     batches = partial(
         vector_batches, rows=rows, vocabulary_uri=vocabulary_uri, words=words, contexts=contexts, tasks=tasks
     )
