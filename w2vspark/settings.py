@@ -1,6 +1,6 @@
 """Which keys of the configuration each table of the flow depends on, beside what it is made from: no more, no less.
 
-A key that two tables need stands in both. What `auto` becomes follows from the corpus and from keys that stand here too.
+What `auto` becomes follows from the corpus and from keys that stand here too.
 """
 
 from typing import Any

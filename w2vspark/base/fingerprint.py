@@ -1,7 +1,7 @@
 """Short names for "made from exactly this": a table is made again only when its fingerprint changes.
 
-Code counts by its syntax tree: comments, docstrings and formatting do not. Trees differ between Python's minor versions,
-which are part of every table's fingerprint beside the code.
+Code counts by its syntax tree: comments, docstrings and formatting do not. Trees differ between minor versions of
+Python, and these are part of every table's fingerprint anyway.
 """
 
 import dataclasses

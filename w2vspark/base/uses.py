@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 Chain = tuple[str, ...]  # a name, and the attributes that follow it: ("storage", "read_table")
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _UNNAMED = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, *_UNNAMED)  # they have scopes of their own
 _NAMING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)  # they define a name that is no ast.Name
@@ -85,7 +86,7 @@ class _Uses(ast.NodeVisitor):
         self._comprehension(node, [node.key, node.value])
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        # What a class defines is local to its own body alone, and not before it is defined there: never taken for local.
+        # What a class defines is local to its own body, and not before it is defined there: never taken for local.
         for statement in ast.walk(node):
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self.targets.update(target for _, target in imports_of(statement, self._package))
@@ -99,9 +100,7 @@ class _Uses(ast.NodeVisitor):
         self._bind(node.body, scope)
         self._within(scope, node.body)
 
-    def _comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, values: list[ast.expr]
-    ) -> None:
+    def _comprehension(self, node: _Comprehension, values: list[ast.expr]) -> None:
         self.visit(node.generators[0].iter)
         scope: Scope = {}
         for generator in node.generators:
@@ -143,9 +142,9 @@ class _Uses(ast.NodeVisitor):
                     scope.setdefault(name, set()).add(target)
             else:
                 if kind in _NAMING:
-                    for name in (getattr(node, "name", None), getattr(node, "rest", None)):
-                        if name is not None:
-                            scope.setdefault(name, set())
+                    for defined in (getattr(node, "name", None), getattr(node, "rest", None)):
+                        if defined is not None:
+                            scope.setdefault(defined, set())
                 for field in node._fields:
                     value = getattr(node, field, None)
                     if type(value) is list:
