@@ -8,7 +8,7 @@ from typing import Any
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, load_config, to_dict
 from w2vspark.base.errors import ConfigError, InputError, OutputError
-from w2vspark.base.fingerprint import code_fingerprint, fingerprint
+from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
 from w2vspark.base.lsa_model import read_lsa_model
@@ -50,10 +50,13 @@ def fold_documents(model_output: str, config: Config, progress: Progress) -> dic
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
         model = {"output": model_output, "version": folder.rpartition("/")[2]}
-        model["run_id"] = publish.read_version_manifest(folder)["run_id"]
+        of_model = publish.read_version_manifest(folder)
+        model["run_id"] = of_model["run_id"]
         corpus = corpus_version(config.input, run.session)
-        own = fingerprint(table="folded", made_from=corpus, model=model["run_id"], code=code_fingerprint())
-        if publish.read_current(output) and publish.read_manifest(output)["fingerprints"].get("folded") == own:
+        run.fingerprints = fingerprints(corpus, of_model)
+        own = run.fingerprints["folded"]
+        published = publish.read_manifest(output)["fingerprints"] if publish.read_current(output) else {}
+        if published.get("documents") == run.fingerprints["documents"]:
             return publish.read_manifest(output) | {"made": False}
         try:
             with worker_errors():
@@ -62,6 +65,18 @@ def fold_documents(model_output: str, config: Config, progress: Progress) -> dic
         finally:
             progress.done()
         return found | {"made": True}
+
+
+def fingerprints(corpus: str, model: dict[str, Any]) -> dict[str, str]:
+    """As pipeline.fingerprints, for folded documents. model: the manifest of the model's version."""
+    made_from = [corpus, model["run_id"]]
+    jieba = model["config"]["tokens"]["tokenizer"] == "jieba"
+    found = {"corpus": corpus, "request": fingerprint(made_from=made_from)}
+    for table, maker in (("folded", _make_or_find), ("documents", _publish)):
+        code, versions = maker_fingerprint(maker), maker_versions(maker, jieba)
+        found[table] = fingerprint(table=table, made_from=made_from, code=code, versions=versions)
+        made_from = [found[table]]
+    return found
 
 
 def _make_or_find(run: Run, own: str, folder: str) -> dict[str, Any]:
@@ -107,7 +122,7 @@ def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dic
         "model": model,
         "tables": tables,
         "corpus": {key: record[key] for key in ("documents", "folded", "not_folded", "duplicate_ids")},
-        "fingerprints": {"folded": own},
+        "fingerprints": run.fingerprints,
         "seconds": {"folded": record["seconds"]},
         **made_with(read.cpu_target),
     }

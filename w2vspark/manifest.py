@@ -9,7 +9,7 @@ from typing import Any
 from w2vspark import __version__
 from w2vspark.base.config import Config, used_settings
 from w2vspark.base.cpu_target import llvm_name
-from w2vspark.base.fingerprint import code_fingerprint
+from w2vspark.base.fingerprint import package_fingerprint
 
 
 def manifest(
@@ -52,7 +52,7 @@ def _documents(record: dict[str, Any]) -> dict[str, int]:
 def made_with(cpu_target: str) -> dict[str, Any]:
     """The code, and what it ran on."""
     return {
-        "code": code_fingerprint(),
+        "code": package_fingerprint(),
         "cpu_target": llvm_name(cpu_target) or "host",
         "versions": {
             "w2vspark": __version__,

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+from w2vspark import settings
 from w2vspark.base import publish, storage
 from w2vspark.base.claims import Claim
-from w2vspark.base.config import Config
+from w2vspark.base.config import Config, used_settings
 from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
-from w2vspark.base.fingerprint import code_fingerprint, fingerprint
+from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.marker import check_output
 from w2vspark.base.staging import Staging
@@ -48,7 +49,7 @@ class Step:
 
     table: str
     needs: tuple[str, ...]  # what it is made from; "corpus" is the input
-    settings: Callable[[Config], Any]  # the part of the configuration that it depends on
+    settings: Callable[[Config], dict[str, Any]]  # what it depends on of the configuration, and nothing else
     make: Callable[[Run], dict[str, Any]]  # writes it, and returns its record: row counts and the like
     wanted: Callable[[Config], bool] = lambda config: True  # whether a run has it
 
@@ -57,94 +58,85 @@ FLOW = (
     Step(
         "phrases",
         ("corpus",),
-        lambda config: (config.tokens, config.phrases),
+        settings.of_phrases,
         make_phrases,
         lambda config: bool(config.phrases.thresholds),
     ),
-    Step("word_counts", ("corpus", "phrases"), lambda config: config.tokens, make_word_counts),
+    Step("word_counts", ("corpus", "phrases"), settings.of_word_counts, make_word_counts),
     Step(
         "earlier",
         ("earlier model",),
-        lambda config: (config.warm_start, config.subwords),
+        settings.of_earlier,
         make_earlier,
         lambda config: bool(config.warm_start.path),
     ),
-    Step("vocabulary", ("word_counts", "earlier"), lambda config: config.vocabulary, make_vocabulary),
-    Step("encoded", ("corpus", "phrases", "vocabulary"), lambda config: config.encoded, make_encoded),
-    Step("bucket_counts", ("encoded",), lambda config: None, make_bucket_counts),
+    Step("vocabulary", ("word_counts", "earlier"), settings.of_vocabulary, make_vocabulary),
+    Step("encoded", ("corpus", "phrases", "vocabulary"), settings.of_encoded, make_encoded),
+    Step("bucket_counts", ("encoded",), settings.of_bucket_counts, make_bucket_counts),
     Step(
         "ngram_buckets",
         ("vocabulary",),
-        lambda config: config.subwords,
+        settings.of_ngram_buckets,
         make_ngram_buckets,
         lambda config: config.subwords.enabled,
     ),
     Step(
         "initial",
         ("vocabulary", "ngram_buckets", "earlier"),
-        lambda config: config.training,
+        settings.of_initial,
         make_initial,
         lambda config: bool(config.warm_start.path),
     ),
     Step(
         "cooccurrences",
         ("vocabulary", "encoded", "bucket_counts"),
-        lambda config: (config.cooccurrences, {"seed": config.training.seed if config.cooccurrences.subsample else 0}),
+        settings.of_cooccurrences,
         make_cooccurrences,
         lambda config: config.training.method in ("glove", "ppmi-svd"),
     ),
     Step(
         "rounds",
         ("vocabulary", "encoded", "bucket_counts", "ngram_buckets", "initial"),
-        lambda config: config.training,
+        settings.of_word2vec_rounds,
         make_rounds,
         lambda config: config.training.family == "word2vec",
     ),
     Step(
         "strata",
         ("vocabulary", "cooccurrences"),
-        lambda config: {"shards": config.training.shards, "lanes": config.training.lanes},
+        settings.of_strata,
         make_strata,
         lambda config: config.training.family == "glove",
     ),
     Step(
         "rounds",
         ("vocabulary", "strata"),
-        lambda config: (config.training, {"x_max": config.glove.x_max, "alpha": config.glove.alpha}),
+        settings.of_glove_rounds,
         make_glove,
         lambda config: config.training.family == "glove",
     ),
     Step(
         "ppmi",
         ("vocabulary", "cooccurrences"),
-        lambda config: config.ppmi,
+        settings.of_ppmi,
         make_ppmi,
         lambda config: config.training.method == "ppmi-svd",
     ),
     Step(
         "term_document",
         ("vocabulary", "encoded", "bucket_counts"),
-        lambda config: config.lsa,
+        settings.of_term_document,
         make_term_document,
         lambda config: config.training.method == "lsa",
     ),
     Step(
         "svd",
         ("vocabulary", "ppmi", "term_document"),
-        lambda config: (config.training, config.svd),
+        settings.of_svd,
         make_svd,
         lambda config: config.training.family == "svd",
     ),
-    Step(
-        "vectors",
-        ("vocabulary", "rounds", "svd"),
-        lambda config: {
-            "cooccurrences": config.cooccurrences.publish,
-            "add_context": config.ppmi.add_context,
-            "glove": config.glove.vectors,
-        },
-        publish_vectors,
-    ),
+    Step("vectors", ("vocabulary", "rounds", "svd"), settings.of_vectors, publish_vectors),
 )
 
 
@@ -259,14 +251,23 @@ def _make_all(run: Run, steps: tuple[Step, ...], forced: tuple[str, ...]) -> Non
 
 
 def fingerprints(run: Run) -> dict[str, str]:
-    """The fingerprint of every table: what it is made from, its settings, and the code."""
-    found = {"corpus": corpus_version(run.config.input, run.session)}
-    if run.config.warm_start.path:
-        found["earlier model"] = fingerprint(model=version_of(run.config.warm_start))
-    for step in flow(run.config):
-        made_from = [found[table] for table in step.needs if table in found]
+    """The fingerprint of every table: what it is made from, its settings, the code that makes it and its libraries.
+
+    "request" is that of the corpus and the settings: what a user asks for, whatever code answers.
+    """
+    config = run.config
+    found = {"corpus": corpus_version(config.input, run.session)}
+    asked = {table: keys for table, keys in used_settings(config).items() if table not in ("output", "spark")}
+    found["request"] = fingerprint(corpus=found["corpus"], settings=asked)
+    if config.warm_start.path:
+        found["earlier model"] = fingerprint(model=version_of(config.warm_start))
+    for step in flow(config):
         found[step.table] = fingerprint(
-            table=step.table, made_from=made_from, settings=step.settings(run.config), code=code_fingerprint()
+            table=step.table,
+            made_from=[found[table] for table in step.needs if table in found],
+            settings=step.settings(config),
+            code=maker_fingerprint(step.make),
+            versions=maker_versions(step.make, jieba=config.tokens.tokenizer == "jieba"),
         )
     return found
 
@@ -325,9 +326,8 @@ def _give_up(run: Run, table: str) -> None:
         get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
 
 
-def _shown(settings: Any) -> dict[str, Any]:
-    several = settings if isinstance(settings, tuple) else (settings,)
+def _shown(settings: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for one in several:
-        found |= asdict(one) if is_dataclass(one) and not isinstance(one, type) else one or {}
+    for key, value in settings.items():
+        found |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else {key: value}
     return found

@@ -1,15 +1,45 @@
-"""Short names for "made from exactly this": a table is made again only when its fingerprint changes."""
+"""Short names for "made from exactly this": a table is made again only when its fingerprint changes.
+
+Code counts by its syntax tree: comments, docstrings and formatting do not. Trees differ between minor versions of
+Python, and these are part of every table's fingerprint anyway.
+"""
 
 import dataclasses
 import functools
 import hashlib
-import importlib.resources
 import json
-from collections.abc import Iterator
-from importlib.resources.abc import Traversable
+import platform
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-CODE_ROOMS = ("base", "kernels", "stages", "training")  # what can change a table; the rest only starts or reads
+from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, module_files, node_of, reached
+
+# Code that makers use and that cannot change what is in a table: modules, and single definitions of modules. It is left
+# out of fingerprints, with what only it uses. All else that a maker uses counts.
+PLUMBING = {
+    "w2vspark.__version__": "the release's name; its code counts instead",
+    "w2vspark.base.config.Config": "settings are in fingerprints by themselves, key by key; each table's class counts",
+    "w2vspark.base.definitions": "finds the code that counts: fingerprints follow from it",
+    "w2vspark.base.errors": "names what went wrong; nothing went wrong where a table was made",
+    "w2vspark.base.fingerprint": "makes fingerprints, and compares them",
+    "w2vspark.base.lock": "says who may write",
+    "w2vspark.base.log": "writes lines for people",
+    "w2vspark.base.staging": "says where tables are, and which are whole",
+    "w2vspark.progress": "writes lines for people",
+    "w2vspark.stages.session": "starts Spark; Spark's own version counts",
+    "w2vspark.stages.shared_storage": "refuses executors that do not fit",
+    "w2vspark.stages.worker_errors": "words errors",
+}
+# Packages that decide what is in a table, by the name of the import that needs them.
+LIBRARIES = {
+    "numba": ("numba", "llvmlite"),
+    "llvmlite": ("numba", "llvmlite"),
+    "numpy": ("numpy",),
+    "pyarrow": ("pyarrow",),
+    "pyspark": ("pyspark",),
+}
+JIEBA = {"jieba": ("jieba",)}  # where tokens.tokenizer says so
 
 
 def fingerprint(**parts: Any) -> str:
@@ -21,30 +51,66 @@ def fingerprint(**parts: Any) -> str:
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 
+def maker_fingerprint(function: Callable[..., Any]) -> str:
+    """The fingerprint of all code that decides what a function of the package makes: see code_fingerprint."""
+    return code_fingerprint(_full_name(function))
+
+
+def maker_versions(function: Callable[..., Any], jieba: bool = False) -> dict[str, str]:
+    """The versions of Python (the minor one) and of those LIBRARIES that the function's code uses.
+
+    jieba: whether the settings choose this tokenizer. A library that is not installed has the version "".
+    """
+    imported = {name for part in _reached(_full_name(function)).values() for name in part.libraries}
+    wanted = LIBRARIES | (JIEBA if jieba else {})
+    return library_versions({package for name in imported for package in wanted.get(name, ())})
+
+
+def library_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of Python (the minor one) and of these packages; "" for one that is not installed."""
+    major, minor, _ = platform.python_version_tuple()
+    return {"python": f"{major}.{minor}"} | {package: _version(package) for package in sorted(packages)}
+
+
+def code_fingerprint(*names: str) -> str:
+    """The fingerprint of modules ("w2vspark.stages.encoded") or definitions ("w2vspark.counted.make_svd") and of all
+    definitions of the package that they use, but for the PLUMBING. Nothing is imported or run for it.
+    """
+    return _hash(_reached(*names))
+
+
+def package_fingerprint() -> str:
+    """The fingerprint of all code of the package; the same for a folder and a packed archive."""
+    return _hash(
+        {Node(module, name): found for module in module_files() for name, found in definitions(module).items()}
+    )
+
+
 @functools.cache
-def code_fingerprint() -> str:
-    """As fingerprint, over the source files that make tables; the same for a folder and a packed archive."""
-    return source_fingerprint(importlib.resources.files("w2vspark"))
+def _reached(*names: str) -> dict[Node, Definition]:
+    roots = list(map(node_of, names))
+    for name, root in zip(names, roots, strict=True):
+        if root.name not in (WHOLE, *definitions(root.module)):
+            raise ValueError(f"{name}: is no module of the package, and no definition of one")
+    return reached(roots, PLUMBING)
 
 
-def source_fingerprint(package: Traversable) -> str:
-    """The fingerprint of a package's code: names and contents of the .py files in its CODE_ROOMS."""
+def _hash(found: dict[Node, Definition]) -> str:
     digest = hashlib.sha256()
-    for name, file in sorted(_sources(package), key=lambda pair: pair[0]):
-        content = file.read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
+    for node, definition in sorted(found.items(), key=lambda item: item[0]):
+        digest.update(f"{node.module}\0{node.name}\0{definition.digest}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _sources(package: Traversable) -> Iterator[tuple[str, Traversable]]:
-    below = [(room, package / room) for room in CODE_ROOMS]
-    while below:
-        name, place = below.pop()
-        if place.is_dir():
-            below += [(f"{name}/{child.name}", child) for child in place.iterdir()]
-        elif name.endswith(".py"):
-            yield name, place
+def _full_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the stage that needs it says how to install it
+        return ""
 
 
 def _plain(value: Any) -> Any:

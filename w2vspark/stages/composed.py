@@ -16,8 +16,7 @@ import pyarrow.compute as pc
 
 from w2vspark.base import cpu_target
 from w2vspark.base.config import SubwordsConfig
-from w2vspark.base.errors import OutputError
-from w2vspark.stages.listed_files import how_to_make
+from w2vspark.base.errors import DamagedTable
 from w2vspark.stages.ngrams import SubwordTables, buckets_in_use
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.session import PROCESS_BYTES

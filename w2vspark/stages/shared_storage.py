@@ -3,32 +3,33 @@
 import socket
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import version
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from w2vspark.base import storage
 from w2vspark.base.errors import EnvironmentFailure, W2VSparkError
-from w2vspark.base.fingerprint import code_fingerprint
+from w2vspark.base.fingerprint import library_versions, package_fingerprint
 from w2vspark.stages.session import task_slots
 from w2vspark.stages.table_io import spark_schema
 
 _ANSWER = pa.schema([pa.field("host", pa.string()), pa.field("problem", pa.string())])
 _TASKS = 16
+_SAME = frozenset({"llvmlite", "numba", "numpy", "pyarrow"})  # fingerprints have the driver's versions for all workers
 
 
 def check_executors(session: SparkSession, output: str) -> None:
-    """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or numba.
+    """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or other libraries.
 
     A local master shares the driver's disk and Python, and is not asked.
     """
     if task_slots(session) is not None:
         return
     probe = storage.join(output, "staging", "_probe.json")
-    storage.write_text(probe, code_fingerprint())
+    code = package_fingerprint()
+    storage.write_text(probe, code)
     try:
-        ask = partial(answer, probe=probe, code=code_fingerprint(), numba_version=version("numba"))
+        ask = partial(answer, probe=probe, code=code, versions=library_versions(_SAME))
         answers = session.range(0, _TASKS, 1, _TASKS).mapInArrow(ask, spark_schema(_ANSWER)).distinct().collect()
     finally:
         storage.delete_file(probe)
@@ -37,14 +38,16 @@ def check_executors(session: SparkSession, output: str) -> None:
         raise EnvironmentFailure("; ".join(problems))
 
 
-def answer(batches: Iterator[pa.RecordBatch], probe: str, code: str, numba_version: str) -> Iterator[pa.RecordBatch]:
+def answer(
+    batches: Iterator[pa.RecordBatch], probe: str, code: str, versions: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
     """mapInArrow on an executor: its host, and what is wrong there ("" = nothing)."""
     for _ in batches:
-        row = {"host": [socket.gethostname()], "problem": [_problem(probe, code, numba_version)]}
+        row = {"host": [socket.gethostname()], "problem": [_problem(probe, code, versions)]}
         yield pa.RecordBatch.from_pydict(row, schema=_ANSWER)
 
 
-def _problem(probe: str, code: str, numba_version: str) -> str:
+def _problem(probe: str, code: str, versions: dict[str, str]) -> str:
     try:
         if not storage.exists(probe):
             return (
@@ -53,8 +56,11 @@ def _problem(probe: str, code: str, numba_version: str) -> str:
             )
     except W2VSparkError as error:  # of the file system, such as missing credentials
         return str(error)
-    if code_fingerprint() != code:
+    here = library_versions(_SAME)
+    for name, wanted in versions.items():
+        if here[name] != wanted:
+            found = here[name] or "none"
+            return f"has {name} {found}, the driver {wanted}; ship one environment with --archives"
+    if package_fingerprint() != code:
         return "runs another version of w2vspark than the driver; ship one environment with --archives"
-    if version("numba") != numba_version:
-        return f"has numba {version('numba')}, the driver {numba_version}; ship one environment with --archives"
     return ""
