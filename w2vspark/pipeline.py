@@ -190,11 +190,8 @@ def run_flow(
 
 def standing(run: Run) -> str:
     """Why there is nothing to do; "" where the run has to make or promote something."""
-    current = publish.read_current(run.output)
-    if current is None:
-        whole = None
-    else:
-        whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
+    current = publish.read_current(run.output) or {}
+    whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
     if whole is not None and whole.manifest["fingerprints"].get("vectors") == run.fingerprints["vectors"]:
         return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
     if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):

@@ -50,7 +50,6 @@ from w2vspark.stages.strata import context_rows
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
 
-
 Table = tuple[str, pa.Schema, int, TaskRows | DataFrame]  # name, schema, number of rows, and the rows
 
 
@@ -59,7 +58,7 @@ def publish_vectors(run: Run) -> dict[str, Any]:
 
     A run that holds its version back leaves it a candidate.
     """
-    folder, words, trained = run.uri("vectors"), run.records["vocabulary"]["words"], run.trained()
+    folder, trained = run.uri("vectors"), run.trained()
     parts = []
     for table, schema, count, rows in trained_tables(run):
         parts.append(_written(folder, table, rows, schema, count))

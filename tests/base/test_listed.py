@@ -39,7 +39,9 @@ def test_rows_come_in_the_order_of_the_list_whatever_else_is_in_the_folder(tmp_p
     uri = str(tmp_path)
     assert listed.read_listed(uri) == TABLE
     assert pa.Table.from_batches(listed.scan_listed(uri)) == TABLE
-    assert listed.read_listed(uri, ["word"], [("id", ">=", 250), ("id", "<", 350)]) == TABLE.slice(250, 100).select(["word"])
+    assert listed.read_listed(uri, ["word"], [("id", ">=", 250), ("id", "<", 350)]) == TABLE.slice(250, 100).select(
+        ["word"]
+    )
     assert listed.read_listed(uri, files=files[1:]) == TABLE.slice(300)
     assert listed.count_listed(uri) == 1000 and listed.file_names(uri) == tuple(file["file"] for file in files)
     assert listed.listed_files(uri, "other") == [] == list(listed.scan_listed(uri, matrix="other"))

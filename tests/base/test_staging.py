@@ -124,7 +124,12 @@ def test_other_makings_and_unfinished_attempts_go_and_all_else_stays(staging: St
     write_small(pa.table({"n": [1]}), unfinished)
     table = made(staging, "vocabulary", "f1")
     parent = tmp_path / "output" / "staging" / "rounds"
-    foreign = [parent / "mine" / "notes.txt", parent / "f1" / "notes.txt", Path(other) / "notes.txt", parent / "20240131"]
+    foreign = [
+        parent / "mine" / "notes.txt",
+        parent / "f1" / "notes.txt",
+        Path(other) / "notes.txt",
+        parent / "20240131",
+    ]
     for file in foreign:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("mine")

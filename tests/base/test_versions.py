@@ -117,7 +117,9 @@ def test_a_run_that_loses_its_claim_neither_writes_nor_promotes_nor_deletes(
 
     monkeypatch.setattr(storage, "move_file", lost_meanwhile)
     with pytest.raises(OutputError, match="taken over"):
-        versions.write_candidate(str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED)
+        versions.write_candidate(
+            str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED
+        )
     assert current(tmp_path) == before
     assert [v.candidate for v in versions.list_versions(str(tmp_path))] == ["", "", CHECKED, WRITING]
     assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 5)) == ["000004"]

@@ -40,7 +40,9 @@ def make(session: SparkSession, folder: Path, words: int, buckets: int, dimensio
     write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
     rows = words + storage.count_rows(str(folder / "buckets"))
     files = partial(write_rows, uri=str(folder / "parameters"), rows=rows, dimensions=dimensions)
-    write_listed(session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), files.keywords["uri"])
+    write_listed(
+        session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), files.keywords["uri"]
+    )
     about = {"words": words, "buckets": buckets, "ngrams": rows - words, "dimensions": dimensions}
     (folder / "model.json").write_text(json.dumps(about))
 
@@ -57,9 +59,7 @@ def spelled(words: int) -> list[str]:
     return list(found)[:words]
 
 
-def write_rows(
-    batches: Iterator[pa.RecordBatch], uri: str, rows: int, dimensions: int
-) -> Iterator[pa.RecordBatch]:
+def write_rows(batches: Iterator[pa.RecordBatch], uri: str, rows: int, dimensions: int) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> a file of parameters each, as PARAMETER_FILES."""
     from w2vspark.training.parameters import write_blocks
     from w2vspark.training.plan import MatrixShape

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from w2vspark.base import storage
 from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.base.sealed import read_sealed_json, sealed_json
-from w2vspark.base.uris import first_line
+from w2vspark.base.uris import first_line, reaching
 
 LIST = "_files.json"
 ROWS = "rows"  # the name of the only matrix of a plain table
@@ -174,7 +174,7 @@ def scan_listed(
 def footer_of(uri: str) -> Footer:
     """A Parquet file's size and the CRC32 of its footer. Raises OutputError where it ends like none."""
     fs, path = storage.filesystem(uri)
-    with storage.reaching(uri), fs.open_input_file(path) as file:
+    with reaching(uri), fs.open_input_file(path) as file:
         size = file.size()
         tail = file.read_at(min(size, _TAIL), max(0, size - _TAIL))
         length = int.from_bytes(tail[-8:-4], "little") + 8 if tail[-4:] == b"PAR1" else 0
@@ -224,7 +224,7 @@ def _read_through(uri: str, file: ListedFile) -> None:
     """
     fs, path = storage.filesystem(storage.join(uri, file["file"]))
     try:
-        with storage.reaching(storage.join(uri, file["file"])), fs.open_input_file(path) as content:
+        with reaching(storage.join(uri, file["file"])), fs.open_input_file(path) as content:
             size = 0
             while part := content.read(_READ_BYTES):
                 size += len(part)

@@ -89,7 +89,8 @@ def write_batch(writer: pa.ipc.RecordBatchStreamWriter, batch: pa.RecordBatch) -
 def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
     """The next batch of an Arrow stream. Raises DamagedTable where it is not what write_batch wrote."""
     try:
-        return _checked(*reader.read_next_batch_with_custom_metadata(), uri)
+        batch, metadata = reader.read_next_batch_with_custom_metadata()
+        return _checked(batch, metadata, uri)
     except _DAMAGE as error:
         raise DamagedTable(f"{uri}: a batch is missing or damaged ({error})") from error
 
@@ -97,7 +98,8 @@ def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
 def batch_at(reader: pa.RecordBatchFileReader, number: int, uri: str) -> pa.RecordBatch:
     """A batch of an Arrow file, by its number. Raises DamagedTable where it is not what write_batch wrote."""
     try:
-        return _checked(*reader.get_batch_with_custom_metadata(number), uri)
+        batch, metadata = reader.get_batch_with_custom_metadata(number)
+        return _checked(batch, metadata, uri)
     except _DAMAGE as error:
         raise DamagedTable(f"{uri}: batch {number} is missing or damaged ({error})") from error
 
@@ -116,12 +118,12 @@ def _crc_of(batch: pa.RecordBatch) -> int:
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
             offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-            crc = zlib.crc32(np.diff(offsets), crc)
+            crc = zlib.crc32(memoryview(np.diff(offsets)), crc)
             data = column.buffers()[2]
             if data is not None:
                 crc = zlib.crc32(memoryview(data)[offsets[0] : offsets[-1]], crc)
         else:
-            crc = zlib.crc32(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)), crc)
+            crc = zlib.crc32(memoryview(np.ascontiguousarray(column.to_numpy(zero_copy_only=False))), crc)
     return crc
 
 

@@ -157,7 +157,9 @@ class Staging:
 
     def _discard_below(self, folder: str, keep_records: bool) -> None:
         names = storage.list_names(folder)
-        for name in filter(_MAKING.fullmatch, storage.list_folders(folder)):  # rounds or passes, with attempts of their own
+        for name in filter(
+            _MAKING.fullmatch, storage.list_folders(folder)
+        ):  # rounds or passes, with attempts of their own
             self._discard_below(storage.join(folder, name), keep_records)
         for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
             self.discard_attempt(storage.join(folder, attempt), keep_records)

@@ -67,7 +67,7 @@ def composed_rows(
     """The vectors of words first … last - 1, each the mean of its rows; a RowSource once the rest is bound.
 
     words: of the whole vocabulary; n-gram i of ngram_buckets has row words + i of the matrix. buffer_bytes: of rows in
-    memory, at least one chunk of columns of all rows that a run of words needs. Raises OutputError where the matrix
+    memory, at least one chunk of columns of all rows that a run of words needs. Raises DamagedTable where the matrix
     lacks a row or cannot be read, and ValueError where ngram_buckets lacks a bucket.
     """
     cpu_target.pin(tables.cpu_target)
@@ -165,4 +165,4 @@ def _gather(
         found += int(end - begin)
     if found != len(wanted):
         lacking = f"{len(wanted) - found} of the rows {wanted[0]} to {wanted[-1]} of {matrix!r}"
-        raise OutputError(f"{uri}: lacks {lacking}; {how_to_make(uri)}")
+        raise DamagedTable(f"{uri}: lacks {lacking}")

@@ -165,7 +165,8 @@ def _write_file(
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
     """Floats are all different: dictionaries, compression and statistics would cost more than they save."""
-    floats, others = [], []
+    floats: list[str] = []
+    others: list[str] = []
     for field in schema:
         is_list = pa.types.is_list(field.type)
         kind = field.type.value_type if is_list else field.type

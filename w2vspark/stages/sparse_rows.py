@@ -50,8 +50,8 @@ class SparseWriter:
 
     def listed(self) -> pa.RecordBatch:
         """The file as a row of schemas.PARAMETER_FILES, once it is written; its entries stand in tokens."""
-        of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first, **self._file.listed()}
-        return one_row(PARAMETER_FILES, tokens=self._entries, **of_file)
+        of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first}
+        return one_row(PARAMETER_FILES, tokens=self._entries, **of_file, **self._file.listed())
 
 
 def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBlock]) -> pa.RecordBatch:

@@ -16,6 +16,7 @@ from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.listed import file_names
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETER_FILES
+from w2vspark.base.uris import reaching
 from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
@@ -214,7 +215,7 @@ class ArrowFile:
         self._uri = uri
         fs, path = storage.filesystem(uri)
         try:
-            with storage.reaching(uri):
+            with reaching(uri):
                 self._file = fs.open_input_file(path)
         except FileNotFoundError as error:
             raise DamagedTable(f"{uri}: is missing") from error

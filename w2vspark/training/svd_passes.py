@@ -72,9 +72,7 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
     return one_row(PASS_FILES, **written, sums=uri)
 
 
-def _summed_block(
-    streams: list[pa.RecordBatchStreamReader], uris: list[str], rows: int, job: PassJob
-) -> np.ndarray:
+def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], rows: int, job: PassJob) -> np.ndarray:
     total = np.zeros((rows, job.width))
     for number, (stream, uri) in enumerate(zip(streams, uris, strict=True)):
         begin, end = job.slabs[number % len(job.slabs)]
