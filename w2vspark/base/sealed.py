@@ -118,12 +118,12 @@ def _crc_of(batch: pa.RecordBatch) -> int:
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
             offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-            crc = zlib.crc32(memoryview(np.diff(offsets)), crc)
+            crc = zlib.crc32(np.diff(offsets).data, crc)
             data = column.buffers()[2]
             if data is not None:
                 crc = zlib.crc32(memoryview(data)[offsets[0] : offsets[-1]], crc)
         else:
-            crc = zlib.crc32(memoryview(np.ascontiguousarray(column.to_numpy(zero_copy_only=False))), crc)
+            crc = zlib.crc32(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).data, crc)
     return crc
 
 
