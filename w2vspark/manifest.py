@@ -10,6 +10,7 @@ from w2vspark import __version__
 from w2vspark.base.config import Config, used_settings
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import code_fingerprint
+from w2vspark.base.redaction import redacted
 
 
 def manifest(
@@ -34,7 +35,7 @@ def manifest(
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": resolved,
+        "config": redacted(resolved),
         "tables": tables,
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},

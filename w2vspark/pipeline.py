@@ -11,6 +11,7 @@ from w2vspark.base.errors import ConfigError, OutputError
 from w2vspark.base.fingerprint import code_fingerprint, fingerprint
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
+from w2vspark.base.redaction import redacted_value
 from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
 from w2vspark.intermediate import (
     make_bucket_counts,
@@ -247,4 +248,4 @@ def _shown(settings: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in several:
         found |= asdict(one) if is_dataclass(one) and not isinstance(one, type) else one or {}
-    return found
+    return {key: redacted_value(value) for key, value in found.items()}

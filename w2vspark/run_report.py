@@ -6,6 +6,7 @@ from typing import Any
 from w2vspark.base import publish, staging, storage
 from w2vspark.base.config import Config, TrainingConfig, to_toml, used_settings
 from w2vspark.base.lock import OutputLock
+from w2vspark.base.redaction import redacted
 from w2vspark.pipeline import fingerprints, forced_stages, is_published, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
@@ -40,7 +41,7 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None) ->
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
         f"  {needed}; the driver's Python less than 400 MB"
     )
-    return "\n".join([to_toml(used_settings(resolved)), *lines, memory, ""])
+    return "\n".join([to_toml(redacted(used_settings(resolved))), *lines, memory, ""])
 
 
 def _word2vec(run: Run, tokens: int, words: int) -> tuple[Config, str]:

@@ -10,6 +10,7 @@ from pyspark.sql import types as st
 
 from w2vspark.base.config import InputConfig, text_column
 from w2vspark.base.errors import InputError
+from w2vspark.base.redaction import check_given
 from w2vspark.base.storage import absolute_uri
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
 from w2vspark.stages.table_io import spark_uri
@@ -27,14 +28,14 @@ _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SC
 def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int | None = None) -> DataFrame:
     """The documents of the corpus, a row each.
 
-    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row is ``malformed`` and
-    has no text where it cannot be parsed, and where its text is a number, true, false, an array or an object. Where
-    ids are given and some occur more than once, those become ``id#`` and the first 12 hexadecimal digits of the text's
-    MD5, so that different documents stay apart. ``duplicate_ids`` is what count_duplicate_ids found; None counts them
-    here, which reads the id column once.
+    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row is ``malformed``,
+    and has no text, where it cannot be parsed and where its text is a number, true, false, an array or an object.
+    Where ids are given and some occur more than once, those become ``id#`` and the first 12 hexadecimal digits of the
+    text's MD5, so that different documents stay apart. ``duplicate_ids`` is what count_duplicate_ids found; None
+    counts them here, which reads the id column once.
 
     Raises InputError for a path or table that is not there, a missing column, one of a wrong type, a format that
-    Spark does not know, and .zst text before Spark 4.3.
+    Spark does not know, and .zst text before Spark 4.3; ConfigError for an option whose value was redacted.
     """
     corpus = _load(session, config)
     if not config.id_column:
@@ -53,6 +54,7 @@ def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
 
 
 def _load(session: SparkSession, config: InputConfig) -> DataFrame:
+    check_given("input.options", config.options)
     name = text_column(config)
     wanted = [name, *([config.id_column] if config.id_column else [])]
     with _input_errors(config):
