@@ -51,7 +51,8 @@ def documents(output: Path) -> dict[str, list[float]]:
 
 
 def test_documents_have_the_vectors_of_the_local_call_and_the_others_their_reason(spark, run, corpus, tmp_path):
-    done = fold(run, corpus, tmp_path / "out").assert_done()
+    done = fold(run, corpus, tmp_path / "out", "--set", "spark.options.spark.x.password=geheim").assert_done()
+    assert "geheim" not in (version_folder(tmp_path / "out") / "manifest.json").read_text()
     model, found = load_lsa(str(run)), documents(tmp_path / "out")
     names = {name: name.split("#")[0] for name in found}
     assert sorted(names.values()) == sorted([*(NEW.keys() - {"odd"}), "same", "doc001"])

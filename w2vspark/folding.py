@@ -12,6 +12,7 @@ from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_vers
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end, log_start
 from w2vspark.base.lsa_model import read_lsa_model
+from w2vspark.base.redaction import redacted
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.manifest import made_with
 from w2vspark.progress import Progress
@@ -114,7 +115,7 @@ def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dic
     write_table(found, storage.join(target, "documents"), DOCUMENTS)
     tables["not_folded"] = sum(record["not_folded"].values())
     write_table(not_folded(session, uri), storage.join(target, "not_folded"), NOT_FOLDED)
-    given = to_dict(run.config)
+    given = redacted(to_dict(run.config))
     manifest = {
         "run_id": run.lock.run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

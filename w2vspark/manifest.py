@@ -10,6 +10,7 @@ from w2vspark import __version__
 from w2vspark.base.config import Config, used_settings
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import package_fingerprint
+from w2vspark.base.redaction import redacted
 
 
 def manifest(
@@ -33,7 +34,7 @@ def manifest(
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": resolved,
+        "config": redacted(resolved),
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
         **({"documents": _documents(records["term_document"])} if "term_document" in records else {}),

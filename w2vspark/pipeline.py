@@ -13,6 +13,7 @@ from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSpar
 from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.marker import check_output
+from w2vspark.base.redaction import redacted_value
 from w2vspark.base.staging import Staging
 from w2vspark.base.versions import (
     WRITING,
@@ -327,4 +328,4 @@ def _shown(settings: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in settings.items():
         found |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else {key: value}
-    return found
+    return {key: redacted_value(value) for key, value in found.items()}

@@ -6,6 +6,7 @@ from typing import Any
 from w2vspark.base import publish, storage
 from w2vspark.base.config import Config, TrainingConfig, to_toml, used_settings
 from w2vspark.base.marker import check_output
+from w2vspark.base.redaction import redacted
 from w2vspark.base.staging import STAGING, Staging
 from w2vspark.pipeline import fingerprints, forced_stages, standing, steps_until
 from w2vspark.progress import Progress
@@ -42,7 +43,7 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None) ->
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
         f"  {needed}; the driver's Python less than 400 MB"
     )
-    return "\n".join([to_toml(used_settings(resolved)), *lines, memory, ""])
+    return "\n".join([to_toml(redacted(used_settings(resolved))), *lines, memory, ""])
 
 
 def _word2vec(run: Run, tokens: int, words: int) -> tuple[Config, str]:
