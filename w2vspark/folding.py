@@ -40,44 +40,43 @@ def fold_config(file: str | None, overrides: Sequence[str]) -> Config:
 def fold_documents(model_output: str, config: Config, progress: Progress) -> dict[str, Any]:
     """Fold the documents of config.input into the model of an output folder, and publish them in config.output.
 
-    Returns the published manifest, with "made" False where just this was there already. Raises the errors of
-    base.errors; what was published before stays as it is then.
+    Returns the published manifest, with its version's "folder", and "made", False where just this was there already.
+    Raises the errors of base.errors; what was published before stays as it is then.
     """
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
     _refuse_models(output)
-    folder = publish.current_path(storage.absolute_uri(model_output))
+    model = publish.resolve(model_output)
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
-        model = {"output": model_output, "version": folder.rpartition("/")[2]}
-        model["run_id"] = publish.read_version_manifest(folder)["run_id"]
         corpus = corpus_version(config.input, run.session)
-        own = fingerprint(table="folded", made_from=corpus, model=model["run_id"], code=code_fingerprint())
-        if publish.read_current(output) and publish.read_manifest(output)["fingerprints"].get("folded") == own:
-            return publish.read_manifest(output) | {"made": False}
+        own = fingerprint(table="folded", made_from=corpus, model=model.run_id, code=code_fingerprint())
+        there = publish.find_version(output)
+        if there is not None and there.manifest["fingerprints"].get("folded") == own:
+            return there.manifest | {"made": False, "folder": there.folder}
         try:
             with worker_errors():
-                record = _make_or_find(run, own, folder)
-                found = _publish(run, own, folder, model, record)
+                record = _make_or_find(run, own, model)
+                found = _publish(run, own, model, model_output, record)
         finally:
             progress.done()
         return found | {"made": True}
 
 
-def _make_or_find(run: Run, own: str, folder: str) -> dict[str, Any]:
+def _make_or_find(run: Run, own: str, model: publish.Version) -> dict[str, Any]:
     """The staged table of schemas.FOLDED, and its record: documents by what became of them."""
     record = staging.find(run.output, "folded", own)
     if record is not None:
         log_end("folded", made=False, fingerprint=own)
         return record
     uri = staging.table_path(run.output, "folded", own)
-    log_start("folded", fingerprint=own, model=folder)
+    log_start("folded", fingerprint=own, model=model.folder)
     staging.discard_others(run.output, "folded", own)
     session = run.session()
     run.progress.stage("folding documents")
     began = time.perf_counter()
     duplicates = count_duplicate_ids(session, run.config.input)
-    write_table(folded(read_corpus(session, run.config.input, duplicates), folder), uri, FOLDED)
+    write_table(folded(read_corpus(session, run.config.input, duplicates), model), uri, FOLDED)
     reasons = count_folded(session, uri)
     counts = {"documents": sum(reasons.values()), "folded": reasons.pop("", 0), "duplicate_ids": duplicates}
     if not counts["folded"]:
@@ -89,12 +88,12 @@ def _make_or_find(run: Run, own: str, folder: str) -> dict[str, Any]:
     return record
 
 
-def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The next version of the output; its manifest."""
+def _publish(run: Run, own: str, model: publish.Version, model_output: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The next version of the output; its manifest, and its folder."""
     session, uri = run.session(), staging.table_path(run.output, "folded", own)
     version = publish.next_version(run.output)
     target, tables = publish.version_path(run.output, version), {"documents": record["folded"]}
-    read = read_lsa_model(folder)
+    read = read_lsa_model(model)
     found = folded_documents(session, uri, record["folded"], read.inverse.size)
     write_table(found, storage.join(target, "documents"), DOCUMENTS)
     tables["not_folded"] = sum(record["not_folded"].values())
@@ -104,7 +103,7 @@ def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dic
         "run_id": run.lock.run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": {table: given[table] for table in TABLES},
-        "model": model,
+        "model": {"output": model_output, "version": model.name, "run_id": model.run_id},
         "tables": tables,
         "corpus": {key: record[key] for key in ("documents", "folded", "not_folded", "duplicate_ids")},
         "fingerprints": {"folded": own},
@@ -114,18 +113,19 @@ def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dic
     publish.publish(run.output, version, manifest, run.lock.check)
     publish.prune(run.output, run.config.output.keep_versions)
     staging.discard(run.output, "folded", own)
-    return manifest
+    return manifest | {"folder": target}
 
 
 def _refuse_models(output: str) -> None:
     """Folded documents that took the place of a model's tables would hide them from their readers."""
-    if publish.read_current(output) and "folded" not in publish.read_manifest(output)["fingerprints"]:
+    there = publish.find_version(output)
+    if there is not None and "folded" not in there.manifest["fingerprints"]:
         raise OutputError(f"output.path {output}: holds the tables of a run; name another folder for folded documents")
 
 
 def fold_report(manifest: dict[str, Any]) -> str:
     """What `w2vspark fold` prints."""
-    current = publish.current_path(storage.absolute_uri(manifest["config"]["output"]["path"]))
+    current = manifest["folder"]
     if not manifest["made"]:
         return f"nothing to do: {current} was made from these documents, model and code\n"
     corpus, model = manifest["corpus"], manifest["model"]

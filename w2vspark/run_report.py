@@ -110,8 +110,9 @@ def _guessed_tokens(config: Config) -> int:
 
 def report(run: Run) -> str:
     """The summary of a run that has ended well."""
-    current = publish.current_path(run.output)
-    record = publish.read_manifest(run.output)
+    # Of this run: another may have published since.
+    version = publish.resolve(run.records["vectors"]["path"] if run.made else run.output)
+    current, record = version.folder, version.manifest
     corpus, training = record["corpus"], record["config"]["training"]
     if not run.made:
         return f"nothing to do: {current} was made from this input, configuration and code\n"
