@@ -27,7 +27,7 @@ from w2vspark.progress import Progress
 from w2vspark.published import publish_vectors
 from w2vspark.run import Run
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.earlier import version_of
+from w2vspark.stages.earlier import find_earlier, identity
 from w2vspark.stages.worker_errors import worker_errors
 
 
@@ -166,7 +166,8 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None, 
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
-    if publish.read_current(output) and "folded" in publish.read_manifest(output)["fingerprints"]:
+    there = publish.find_version(output)
+    if there is not None and "folded" in there.manifest["fingerprints"]:
         raise OutputError(f"output.path {output}: holds documents of w2vspark fold; name another folder for a run")
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)
@@ -186,7 +187,8 @@ def fingerprints(run: Run) -> dict[str, str]:
     """The fingerprint of every table: what it is made from, its settings, and the code."""
     found = {"corpus": corpus_version(run.config.input, run.session)}
     if run.config.warm_start.path:
-        found["earlier model"] = fingerprint(model=version_of(run.config.warm_start))
+        run.earlier = find_earlier(run.config.warm_start)
+        found["earlier model"] = fingerprint(model=identity(run.earlier))
     for step in flow(run.config):
         made_from = [found[table] for table in step.needs if table in found]
         found[step.table] = fingerprint(
@@ -207,10 +209,8 @@ def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]
 
 def is_published(output: str, vectors_fingerprint: str) -> bool:
     """Whether the current version was made from just this."""
-    if publish.read_current(output) is None:
-        return False
-    found: dict[str, str] = publish.read_manifest(output).get("fingerprints", {})
-    return found.get("vectors") == vectors_fingerprint
+    there = publish.find_version(output)
+    return there is not None and there.manifest.get("fingerprints", {}).get("vectors") == vectors_fingerprint
 
 
 def _names(steps: tuple[Step, ...]) -> str:

@@ -11,6 +11,7 @@ from w2vspark.base.config import Config, TrainingConfig
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end
 from w2vspark.progress import Progress
+from w2vspark.stages.earlier import EarlierModel
 from w2vspark.stages.ngrams import SubwordTables
 from w2vspark.stages.session import build_session
 from w2vspark.stages.shared_storage import check_executors
@@ -30,6 +31,7 @@ class Run:
     fingerprints: dict[str, str] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    earlier: EarlierModel | None = None  # what this run begins from, as it was found when the run began
     started_session: SparkSession | None = None
 
     def session(self) -> SparkSession:
