@@ -12,9 +12,9 @@ import numpy as np
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import InputError
-from w2vspark.base.fingerprint import fingerprint
 from w2vspark.base.listed import read_listed
 from w2vspark.base.log import log_start
+from w2vspark.base.publish import Version
 from w2vspark.base.schemas import (
     BUCKET_COUNTS,
     EARLIER,
@@ -28,7 +28,7 @@ from w2vspark.base.schemas import (
 from w2vspark.run import Run, phrases_uri, shapes_of, subword_tables, words_of
 from w2vspark.stages import encoded as encoding
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
-from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
+from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, reading
 from w2vspark.stages.listed_files import write_listed, write_table
 from w2vspark.stages.ngrams import ngram_buckets
 from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
@@ -76,14 +76,15 @@ def make_word_counts(run: Run) -> dict[str, Any]:
 
 def make_earlier(run: Run) -> dict[str, Any]:
     """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
-    config = run.config.warm_start
+    model, config = run.earlier, run.config.warm_start
+    if model is None:
+        raise ValueError("fingerprints finds the earlier model; it comes before the steps")
     rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
-    with_ngrams = carries_subwords(config, run.config.subwords)
-    write_table(earlier(run.session(), config, with_ngrams), rows, EARLIER)
-    size = write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
-    if fingerprint(model=version_of(config)) != run.fingerprints["earlier model"]:
-        raise InputError(f"{config.path}: changed while it was read; run again when nothing publishes to it")
-    return {"words": size, "with_ngrams": with_ngrams, "is_run": is_run(config)}
+    with_ngrams = carries_subwords(model, run.config.subwords)
+    with reading(model):
+        write_table(earlier(run.session(), model, config.format, with_ngrams), rows, EARLIER)
+        size = write_table(earlier_vocabulary(run.session(), model, rows), words, VOCABULARY)
+    return {"words": size, "with_ngrams": with_ngrams, "is_run": isinstance(model, Version)}
 
 
 def make_vocabulary(run: Run) -> dict[str, Any]:

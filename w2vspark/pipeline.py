@@ -1,30 +1,14 @@
 """The flow of a run: which table is made from which, in one list; a table that is there already is not made again."""
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
-
 from w2vspark import settings
-from w2vspark.base import publish, storage
-from w2vspark.base.claims import Claim
+from w2vspark.base import storage
 from w2vspark.base.config import Config, used_settings
-from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.errors import ConfigError
 from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
-from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.marker import check_output
-from w2vspark.base.redaction import redacted_value
 from w2vspark.base.staging import Staging
-from w2vspark.base.versions import (
-    WRITING,
-    Version,
-    delete_unfinished,
-    list_versions,
-    promote,
-    prune,
-    version_folder,
-)
 from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
+from w2vspark.flow import Step, run_steps
 from w2vspark.intermediate import (
     make_bucket_counts,
     make_earlier,
@@ -40,20 +24,7 @@ from w2vspark.progress import Progress
 from w2vspark.published import publish_vectors
 from w2vspark.run import Run
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.earlier import version_of
-from w2vspark.stages.worker_errors import worker_errors
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One table of the flow."""
-
-    table: str
-    needs: tuple[str, ...]  # what it is made from; "corpus" is the input
-    settings: Callable[[Config], dict[str, Any]]  # what it depends on of the configuration, and nothing else
-    make: Callable[[Run], dict[str, Any]]  # writes it, and returns its record: row counts and the like
-    wanted: Callable[[Config], bool] = lambda config: True  # whether a run has it
-
+from w2vspark.stages.earlier import carries_subwords, find_earlier, identity
 
 FLOW = (
     Step(
@@ -173,79 +144,10 @@ def run_flow(
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     check_output(output, "method")
-    run = Run(config, output, progress, Staging(output), hold=hold)
+    run = Run(config, output, progress, Staging(output), last="vectors", hold=hold)
     run.fingerprints = fingerprints(run)
-    publishes = "vectors" in [step.table for step in steps]
-    if publishes and not forced and standing(run):
-        return run
-    with Claim(output, kind="method", single_writer=config.output.single_writer) as claim:
-        run.claim, run.staging = claim, Staging(output, claim)
-        delete_unfinished(output, claim)
-        try:
-            if not (publishes and not forced and (standing(run) or _promoted(run))):
-                _make_all(run, steps, forced)
-        finally:
-            progress.done()
+    run_steps(run, "method", steps, forced)
     return run
-
-
-def standing(run: Run) -> str:
-    """Why there is nothing to do; "" where the run has to make or promote something."""
-    current = publish.read_current(run.output) or {}
-    whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
-    if whole is not None and whole.manifest["fingerprints"].get("vectors") == run.fingerprints["vectors"]:
-        return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
-    if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
-        return (
-            f"version {whole.name} is current by a rollback, which stays in force until the input or the configuration "
-            f"changes; undo it with: w2vspark promote {run.config.output.path} {current['rolled_back']['from']}"
-        )
-    if run.hold and (candidate := _candidate(run)) is not None:
-        return f"{version_folder(run.output, candidate.name)} is a candidate of this input, configuration and code"
-    return ""
-
-
-def _candidate(run: Run) -> Version | None:
-    """A whole version that was made from just this and has never been current; the newest."""
-    found = [
-        version
-        for version in list_versions(run.output)
-        if version.candidate not in ("", WRITING)
-        and not version.problem
-        and version.manifest["fingerprints"].get("vectors") == run.fingerprints["vectors"]
-    ]
-    return found[-1] if found else None
-
-
-def _promoted(run: Run) -> bool:
-    """Whether there was a candidate of just this, which is the current version now."""
-    candidate = _candidate(run)
-    if candidate is None:
-        return False
-    promote(run.output, run.held(), candidate.name)
-    prune(run.output, run.held(), run.config.output.keep_versions)
-    run.promoted = candidate.name
-    return True
-
-
-def _make_all(run: Run, steps: tuple[Step, ...], forced: tuple[str, ...]) -> None:
-    """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
-    damaged: set[str] = set()
-    while True:
-        try:
-            for step in steps:
-                _make_or_find(run, step, step.table in forced and step.table not in run.made)
-            return
-        except DamagedTable as damage:
-            attempt = run.staging.damaged(damage)
-            if attempt is None:
-                raise
-            table = attempt.rpartition("/")[0]
-            if table in damaged:
-                raise OutputError(f"{damage}; it was made twice, so check the disk or store that holds it") from damage
-            damaged.add(table)
-            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
-            run.staging.discard_attempt(attempt)
 
 
 def fingerprints(run: Run) -> dict[str, str]:
@@ -258,7 +160,9 @@ def fingerprints(run: Run) -> dict[str, str]:
     asked = {table: keys for table, keys in used_settings(config).items() if table not in ("output", "spark")}
     found["request"] = fingerprint(corpus=found["corpus"], settings=asked)
     if config.warm_start.path:
-        found["earlier model"] = fingerprint(model=version_of(config.warm_start))
+        run.earlier = find_earlier(config.warm_start)
+        with_ngrams = carries_subwords(run.earlier, config.subwords)
+        found["earlier model"] = fingerprint(model=identity(run.earlier), with_ngrams=with_ngrams)
     for step in flow(config):
         found[step.table] = fingerprint(
             table=step.table,
@@ -282,50 +186,3 @@ def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]
 
 def _names(steps: tuple[Step, ...]) -> str:
     return ", ".join(step.table for step in steps)
-
-
-def _make_or_find(run: Run, step: Step, forced: bool) -> None:
-    own = run.fingerprints[step.table]
-    if forced:
-        run.staging.discard(step.table, own)
-    found = run.staging.find(step.table, own)
-    if found is not None:
-        if step.table not in run.made:
-            log_end(step.table, made=False, fingerprint=own)
-        run.records[step.table], run.uris[step.table] = found.record, found.uri
-        return
-    run.progress.stage(step.table.replace("_", " "))
-    log_start(step.table, fingerprint=own, **_shown(step.settings(run.config)))
-    run.staging.discard_others(step.table, own)
-    run.uris[step.table] = run.staging.begin(step.table, own)
-    began = time.perf_counter()
-    try:
-        with worker_errors():
-            record = step.make(run)
-    except BaseException:
-        _give_up(run, step.table)
-        raise
-    record["seconds"] = round(time.perf_counter() - began, 3)
-    run.records[step.table] = record
-    run.made.append(step.table)
-    if step.table != "vectors":
-        lists = record.pop("lists", None)
-        of_output = None if lists is None else [run.staging.absolute(part) for part in lists]
-        run.staging.complete(run.uris[step.table], record, of_output)
-    figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
-    log_end(step.table, made=True, **figures)
-
-
-def _give_up(run: Run, table: str) -> None:
-    """Delete what this run has written of a table; the error that stopped it counts more than one of this."""
-    try:
-        run.staging.discard_attempt(run.uris[table])
-    except W2VSparkError as problem:
-        get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
-
-
-def _shown(settings: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else {key: value}
-    return {key: redacted_value(value) for key, value in found.items()}

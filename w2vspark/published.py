@@ -31,7 +31,8 @@ from w2vspark.base.schemas import (
     VECTORS_OF_WORDS,
     WORDS,
 )
-from w2vspark.base.versions import CHECKED, HELD, Part, promote, prune, version_folder, write_candidate
+from w2vspark.base.versions import Part
+from w2vspark.flow import publish_tables
 from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
 from w2vspark.stages.adagrad import adagrad
@@ -75,14 +76,10 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     if "cooccurrences" in run.fingerprints and run.config.cooccurrences.publish:
         parts.append(Part("cooccurrences", run.uri("cooccurrences"), COUNTS, copy=True))
     record = manifest(run.config, run.held().run_id, run.fingerprints, run.records, trained)
-    name = write_candidate(run.output, run.held(), parts, record, HELD if run.hold else CHECKED)
-    run.staging.delete_part(folder)
-    if not run.hold:
-        promote(run.output, run.held(), name)
-        prune(run.output, run.held(), run.config.output.keep_versions)
+    published = publish_tables(run, parts, record)
     step = "rounds" if "rounds" in run.fingerprints else "svd"
     run.staging.discard(step, run.fingerprints[step])
-    return {"version": name, "path": version_folder(run.output, name)}
+    return published
 
 
 def _written(folder: str, table: str, rows: TaskRows | DataFrame, schema: pa.Schema, expected: int) -> Part:

@@ -12,6 +12,7 @@ from w2vspark.base.config import Config, TrainingConfig
 from w2vspark.base.log import log_end
 from w2vspark.base.staging import Staging
 from w2vspark.progress import Progress
+from w2vspark.stages.earlier import EarlierModel
 from w2vspark.stages.ngrams import SubwordTables
 from w2vspark.stages.session import build_session
 from w2vspark.stages.shared_storage import check_executors
@@ -28,6 +29,7 @@ class Run:
     output: str  # absolute URI
     progress: Progress
     staging: Staging
+    last: str  # the step that publishes, by the name of its table
     claim: Claim | None = None  # None: nothing may be written
     hold: bool = False  # leave the new version a candidate
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Run:
     uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
     promoted: str = ""  # a candidate that was there already, and became the current version
+    earlier: EarlierModel | None = None  # what this run begins from, as it was found when the run began
     started_session: SparkSession | None = None
     checked_executors: bool = False
 

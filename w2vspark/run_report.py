@@ -8,7 +8,8 @@ from w2vspark.base.config import Config, TrainingConfig, to_toml, used_settings
 from w2vspark.base.marker import check_output
 from w2vspark.base.redaction import redacted
 from w2vspark.base.staging import STAGING, Staging
-from w2vspark.pipeline import fingerprints, forced_stages, standing, steps_until
+from w2vspark.flow import standing
+from w2vspark.pipeline import fingerprints, forced_stages, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.stages.composed import composing_bytes
@@ -28,7 +29,7 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None) ->
     """The resolved configuration, which tables are there and which will be made, and the memory needed."""
     output = storage.absolute_uri(config.output.path)
     check_output(output, "method")
-    run = Run(config, output, Progress(), Staging(output))
+    run = Run(config, output, Progress(), Staging(output), last="vectors")
     run.fingerprints = fingerprints(run)
     steps = steps_until(config, until)
     forced = forced_stages(steps, force_from)
@@ -118,11 +119,14 @@ def _guessed_tokens(config: Config) -> int:
 
 def report(run: Run) -> str:
     """The summary of a run that has ended well."""
-    current = publish.current_path(run.output)
-    record = publish.read_manifest(run.output)
+    # Of this run: another may have published since.
+    if not run.made and not run.promoted:
+        return f"nothing to do: {standing(run)}\n"
+    version = publish.resolve(run.records["vectors"]["path"] if run.made else run.output)
+    current, record = version.folder, version.manifest
+    if run.promoted:
+        return f"promoted: {current} was a candidate of this input, configuration and code, and is current now\n"
     corpus, training = record["corpus"], record["config"]["training"]
-    if not run.made:
-        return f"nothing to do: {current} was made from this input, configuration and code\n"
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
@@ -139,6 +143,8 @@ def report(run: Run) -> str:
         lines.insert(
             3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
         )
+    if run.hold:
+        lines.append(f"candidate   make it current with: w2vspark promote {run.config.output.path} {version.name}")
     return "\n".join(lines) + "\n"
 
 

@@ -292,8 +292,8 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Which file of a folder has which rows of a matrix, in neighbouring blocks, with its size and its footer's CRC32; and, in
-# rows of METRICS_MATRIX, the metrics of a shard.
+# Which file of a folder has which rows of a matrix, in neighbouring blocks, its size and its footer's CRC32; and, in rows
+# of METRICS_MATRIX, the metrics of a shard.
 PARAMETER_FILES = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),

@@ -15,9 +15,10 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from w2vspark.base import globs
+from w2vspark.base.advice import how_to_mend
 from w2vspark.base.errors import InputError, OutputError
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, reaching, split_uri
+from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, parent, reaching, split_uri
 
 __all__ = [
     "Filters",
@@ -42,12 +43,18 @@ __all__ = [
     "move_file",
     "open_at",
     "open_for_writing",
+    "parent",
     "read_bytes",
     "read_table",
     "read_text",
     "scan_table",
     "write_text",
 ]
+
+# A page's checksum, where its writer left one, is compared: a flipped bit is an error.
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 
 Filters = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 
@@ -312,7 +319,10 @@ def scan_table(
             filter=expression(filters),
             batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
-            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # would hold a file's columns whole
+            fragment_scan_options=ds.ParquetFragmentScanOptions(
+                pre_buffer=False,  # would hold a file's columns whole
+                page_checksum_verification=True,
+            ),
         )
 
 
@@ -352,14 +362,14 @@ def _dataset(uri: str) -> ds.Dataset:
     fs, path = filesystem(uri)
     info = fs.get_file_info(path)
     if info.type == pafs.FileType.NotFound:
-        raise OutputError(f"{uri}: there is no such table; make it again by running the job")
+        raise OutputError(f"{uri}: there is no such table; {how_to_mend(uri)}")
     if info.type == pafs.FileType.File:
-        return ds.FileSystemDatasetFactory(fs, [path], ds.ParquetFileFormat()).finish()
+        return ds.FileSystemDatasetFactory(fs, [path], _FORMAT).finish()
     files = sorted(file.path for file in _files_of(fs, info))
     if not files:
-        raise OutputError(f"{uri}: holds no Parquet file; make the table again by running the job")
+        raise OutputError(f"{uri}: holds no Parquet file; {how_to_mend(uri)}")
     options = ds.FileSystemFactoryOptions(partition_base_dir=path, partitioning=ds.HivePartitioning.discover())
-    return ds.FileSystemDatasetFactory(fs, files, ds.ParquetFileFormat(), options).finish()
+    return ds.FileSystemDatasetFactory(fs, files, _FORMAT, options).finish()
 
 
 def _matches(fs: pafs.FileSystem, root: str, pattern: str) -> list[pafs.FileInfo]:
@@ -391,7 +401,7 @@ def _table_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        advice = "check that it can be reached; where it is damaged, delete it and run the job again"
+        advice = f"check that it can be reached; where it is damaged, {how_to_mend(uri)}"
         raise OutputError(f"{uri}: cannot be read as Parquet ({first_line(error)}); {advice}") from error
 
 

@@ -16,7 +16,7 @@ from w2vspark.base import storage
 from w2vspark.base.errors import OutputError, W2VSparkError
 from w2vspark.base.listed import ROWS, footer_of, listed_files
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version_manifest
+from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ListedVersion:
     """A version as it stands in the output folder."""
 
     name: str  # six digits or more
@@ -102,7 +102,10 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     folder = version_folder(output, name)
     if storage.exists(storage.join(folder, TOMBSTONE)):
         raise OutputError(f"{folder}: is being deleted; choose another version: w2vspark versions {output}")
-    manifest = read_version_manifest(folder)
+    version = read_version(folder)
+    if version is None:
+        raise OutputError(f"{folder}: there is no such version; list them with: w2vspark versions {output}")
+    manifest = version.manifest
     if problem := problem_of(folder, manifest):
         raise OutputError(f"{folder}: {problem}; choose another version: w2vspark versions {output}")
     if manifest.get("candidate") == WRITING:
@@ -145,7 +148,7 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     return name
 
 
-def list_versions(output: str) -> list[Version]:
+def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
     current = read_current(output)
     now = str(current["version"]) if current else ""
@@ -153,12 +156,15 @@ def list_versions(output: str) -> list[Version]:
     for name in _names(output):
         folder = version_folder(output, name)
         try:
-            manifest = read_version_manifest(folder)
-        except OutputError:  # somebody else's, or deleted meanwhile
+            version = read_version(folder)
+        except OutputError:  # somebody else's
             continue
+        if version is None or not isinstance(version.manifest.get("files"), dict):
+            continue
+        manifest = version.manifest
         deleted = storage.exists(storage.join(folder, TOMBSTONE))
         problem = DELETING if deleted else problem_of(folder, manifest)
-        found.append(Version(name, manifest, name == now, str(manifest.get("candidate", "")), problem))
+        found.append(ListedVersion(name, manifest, name == now, str(manifest.get("candidate", "")), problem))
     return found
 
 
@@ -200,7 +206,7 @@ def delete_unfinished(output: str, claim: Claim) -> list[str]:
     return [version.name for version in dropped]
 
 
-def unfinished(output: str) -> list[Version]:
+def unfinished(output: str) -> list[ListedVersion]:
     """Versions whose run has not ended, or died; and those whose deletion was cut short."""
     left = [version for version in list_versions(output) if version.candidate == WRITING or version.problem == DELETING]
     return [version for version in left if not version.current]
@@ -216,7 +222,7 @@ def named(output: str, number: str) -> str:
     return name
 
 
-def delete_version(output: str, claim: Claim, version: Version) -> None:
+def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
     """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
     folder = version_folder(output, version.name)
     claim.check()

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from w2vspark.base import cpu_target
 from w2vspark.base.lsa_model import read_lsa_model
+from w2vspark.base.publish import Version
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.stages.encoded import content_name
 from w2vspark.stages.listed_files import TaskRows, listed_frame
@@ -20,19 +21,19 @@ from w2vspark.stages.table_io import TASK_BYTES, vector_lists
 NO_KNOWN_WORD, NO_TEXT, MALFORMED = "no known word", "no text", "malformed row"
 
 
-def folded(corpus: DataFrame, model_folder: str) -> TaskRows:
+def folded(corpus: DataFrame, version: Version) -> TaskRows:
     """The corpus as schemas.FOLDED: every document with a vector, or with the reason why it has none.
 
-    model_folder: of a published version. Raises OutputError and ConfigError as read_lsa_model does.
+    version: of the model. Raises OutputError and ConfigError as read_lsa_model does.
     """
-    read_lsa_model(model_folder)  # here rather than in a worker
-    fold = partial(fold_batches, model_folder=model_folder)
+    read_lsa_model(version)  # here rather than in a worker
+    fold = partial(fold_batches, version=version)
     return TaskRows(corpus.select("doc_id", "text", "malformed"), fold, FOLDED)
 
 
-def fold_batches(batches: Iterator[pa.RecordBatch], model_folder: str) -> Iterator[pa.RecordBatch]:
+def fold_batches(batches: Iterator[pa.RecordBatch], version: Version) -> Iterator[pa.RecordBatch]:
     """mapInArrow: batches (doc_id string, text binary, malformed bool) to rows of schemas.FOLDED."""
-    model = read_lsa_model(model_folder)
+    model = read_lsa_model(version)
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.term_weights import fold
 

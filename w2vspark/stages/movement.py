@@ -94,7 +94,7 @@ def _joined(parts: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
 
 
 def movement(joined: DataFrame, turn: _Floats) -> TaskRows:
-    """Each word's cosine and distance between its turned old vector and its new one, as schemas.MOVEMENT, by rising id."""
+    """Cosine and distance of each word's turned old vector to its new one, as schemas.MOVEMENT, by rising id."""
     return TaskRows(joined, partial(movement_batches, turn=turn), MOVEMENT)
 
 
