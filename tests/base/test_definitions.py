@@ -150,9 +150,8 @@ def test_plumbing_is_left_out_with_what_only_it_uses(used):
 
 
 def test_the_libraries_are_those_that_a_definition_names(used):
-    used(
-        "import numpy as np, numba\nfrom pyarrow import compute as pc\ndef root():\n    import jieba\n    np.a(pc.b, jieba)"
-    )
+    imports = "import numpy as np, numba\nfrom pyarrow import compute as pc"
+    used(f"{imports}\ndef root():\n    import jieba\n    np.a(pc.b, jieba)")
     assert definitions("w2vspark.own")["root"].libraries == {"numpy", "pyarrow", "jieba"}
 
 
@@ -163,13 +162,10 @@ def digest(used, source: str) -> str:
 
 def test_a_definition_is_its_tree_without_comments_and_docstrings(used):
     plain = digest(used, "def root():\n    def f(): return 1\n    return f")
-    same = "# x\n\n'''Module.'''\ndef  root( ) :  # y\n    '''Root.'''\n    def f():\n        '''F.'''\n        return 1\n    return f"
-    assert digest(used, same) == plain
-    for other in (
-        "def root():\n    def f(): return 2\n    return f",
-        "def root(x=1):\n    def f(): return 1\n    return f",
-    ):
-        assert digest(used, other) != plain
+    documented = "def  root( ) :  # y\n    'Root.'\n    def f():\n        'F.'\n        return 1\n    return f"
+    assert digest(used, f"# x\n\n'Module.'\n{documented}") == plain
+    assert digest(used, "def root():\n    def f(): return 2\n    return f") != plain
+    assert digest(used, "def root(x):\n    def f(): return 1\n    return f") != plain
 
 
 def test_where_an_imported_name_comes_from_is_part_of_a_definition(used):
