@@ -391,7 +391,7 @@ def test_the_manifest_names_code_libraries_fingerprints_rows_and_times(output, l
     assert found["tables"] == current(output)["tables"]
     assert found["run_id"] == current(output)["run_id"]
     assert found["corpus"]["documents"] == len(lines) and found["corpus"]["tokens"] == 100 * len(lines)
-    assert set(found["fingerprints"]) == {"corpus", *STAGES}
+    assert set(found["fingerprints"]) == {"corpus", "request", *STAGES}
     assert set(found["seconds"]) >= set(STAGES[:5])
     assert found["cpu_target"] and found["code"]
     assert {"w2vspark", "python", "pyspark", "numba", "llvmlite", "numpy", "pyarrow"} <= set(found["versions"])

@@ -104,8 +104,6 @@ def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast
     for statement in _that_run(tree.body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for name, target in imports_of(statement, package):
-                if name == "*":
-                    statements[BODY].append(statement)
                 imports.setdefault(name, set()).add(target)
             continue
         names = _defined_by(statement)
@@ -178,7 +176,7 @@ def _definition(
         digest.update(ast.dump(statement, annotate_fields=False).encode())
         chains, targets = used_names(statement, _package_of(module))
         full_names |= targets
-        for name, *attributes in chains:
+        for name, *attributes in sorted(chains):
             if name in statements:
                 uses.add(Node(module, name))
             for target in sorted(imports.get(name, ())):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, module_files, node_of, reached
+from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, module_files, node_of, reached, read_source
 
 # Code that makers use and that cannot change what is in a table: modules, and single definitions of modules. It is left
 # out of fingerprints, with what only it uses. All else that a maker uses counts.
@@ -80,11 +80,18 @@ def code_fingerprint(*names: str) -> str:
     return _hash(_reached(*names))
 
 
+@functools.cache
 def package_fingerprint() -> str:
-    """The fingerprint of all code of the package; the same for a folder and a packed archive."""
-    return _hash(
-        {Node(module, name): found for module in module_files() for name, found in definitions(module).items()}
-    )
+    """The fingerprint of the text of all modules, comments and all; the same for a folder and a packed archive.
+
+    It tells whether two machines have the same package. No table depends on it.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(module_files()):
+        text = read_source(name).encode()
+        digest.update(f"{name}\0{len(text)}\0".encode())
+        digest.update(text)
+    return digest.hexdigest()[:16]
 
 
 @functools.cache
