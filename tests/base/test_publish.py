@@ -271,6 +271,6 @@ def test_a_reader_hears_of_a_version_that_changed_while_it_read(tmp_path: Path) 
     manifest = Path(version.folder, "manifest.json")
     with pytest.raises(OutputError, match="version 000001 was replaced by run r2"), version.reading("read again"):
         manifest.write_text(json.dumps(manifest_of() | {"run_id": "r2"}))
+    manifest.unlink()
     with pytest.raises(OutputError, match=r"000001 was deleted .*; read again"), version.reading("read again"):
-        manifest.unlink()
         raise FileNotFoundError(manifest)

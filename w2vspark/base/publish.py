@@ -74,7 +74,10 @@ class Version:
     def _check_unchanged(self, again: str) -> None:
         found = read_version(self.folder)
         if found is None:
-            why = "was deleted after it was found, as output.keep_versions says"
+            current = read_current(storage.parent(storage.parent(self.folder)))
+            if current is not None and current["version"] == self.name:
+                raise _without_manifest(self.folder)
+            why = "was deleted after it was found (see output.keep_versions)"
             raise OutputError(f"{self.folder}: version {self.name} {why}; {again}")
         if found != self:
             why = f"was replaced by run {found.run_id} after it was found"
@@ -107,7 +110,7 @@ def find_version(output: str) -> Version | None:
             return version
         before, current = current, read_current(folder)
         if current == before:  # else the version was deleted between the two reads, after a newer one was published
-            raise damaged(storage.join(of_current, MANIFEST), f"is missing though {CURRENT} names its version")
+            raise _without_manifest(of_current)
     return read_version(folder)
 
 
@@ -126,6 +129,10 @@ def read_version(folder: str) -> Version | None:
 def damaged(uri: str, what: str) -> OutputError:
     """The error for a damaged or missing part of a version: names the part and the commands that mend it."""
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
+
+
+def _without_manifest(folder: str) -> OutputError:
+    return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
 
 
 def _read_object(uri: str, needed: set[str], fix: str) -> dict[str, Any]:
