@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from w2vspark.base.lock import OutputLock
 
 from w2vspark.base import definitions, fingerprint
 from w2vspark.base.config import Config
 from w2vspark.base.config_checks import find_problems
-from w2vspark.base.lock import OutputLock
 from w2vspark.pipeline import fingerprints
 from w2vspark.progress import Progress
 from w2vspark.run import Run

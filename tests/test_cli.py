@@ -11,10 +11,10 @@ from pathlib import Path
 import planted
 import pytest
 from commands import COMMAND, Outcome, current, digests, manifest, options, run_command, run_here, version_folder
+from w2vspark.base.lock import OutputLock
 
 from w2vspark import __version__
 from w2vspark.base.config import load_config, to_dict, to_toml
-from w2vspark.base.lock import OutputLock
 from w2vspark.base.redaction import REDACTED
 
 ROOT = Path(__file__).resolve().parent.parent

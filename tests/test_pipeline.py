@@ -16,10 +16,10 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
+from w2vspark.base.lock import OutputLock
 
 from w2vspark.base import storage
 from w2vspark.base.config import from_dict
-from w2vspark.base.lock import OutputLock
 from w2vspark.base.schemas import BUCKET_COUNTS
 from w2vspark.intermediate import bucket_tokens
 from w2vspark.pipeline import steps_until

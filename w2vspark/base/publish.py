@@ -9,15 +9,19 @@ from typing import Any
 from w2vspark.base import storage
 from w2vspark.base.advice import how_to_mend, is_below_version
 from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import footer_of
 
 CURRENT, VERSIONS, MANIFEST = "current.json", "versions", "manifest.json"
 
 
 def read_current(output_uri: str) -> dict[str, Any] | None:
-    """What current.json says (version, path, published, run_id, tables); None when nothing is published yet."""
+    """What current.json says (version, path, published, run_id, tables, rolled_back); None when nothing is published.
+
+    Raises OutputError where it is damaged.
+    """
     uri = storage.join(output_uri, CURRENT)
     try:
-        return _read_object(uri, {"version", "path"}, "restore it, or run the job again into a new folder")
+        return _read_object(uri, {"version", "path"}, f"make a version current: w2vspark promote {output_uri} VERSION")
     except FileNotFoundError:
         return None
 
@@ -39,7 +43,7 @@ class Version:
         return self.folder.rpartition("/")[2]
 
     def table(self, name: str) -> str:
-        """The URI of a table. Reads the footers of its files.
+        """The URI of a table, once its files have the sizes and footers that were written.
 
         Raises OutputError where the version has no such table, or where files of it are missing or damaged.
         """
@@ -47,16 +51,19 @@ class Version:
         if name not in tables:
             raise OutputError(f"{self.folder}: this version has no table {name!r}; it has {', '.join(sorted(tables))}")
         uri = storage.join(self.folder, name)
-        found = storage.count_rows(uri)
-        if found != tables[name]:
-            raise damaged(uri, f"has {found:,} rows, expected {tables[name]:,}")
+        for file in self.manifest["files"][name]:
+            try:
+                whole = footer_of(storage.join(uri, file["file"])) == (file["size"], file["crc32"])
+            except (FileNotFoundError, OutputError):
+                whole = False
+            if not whole:
+                raise damaged(uri, f"{file['file']} is missing or is not what was written")
         return uri
 
     def files(self, *tables: str) -> tuple[str, ...]:
-        """The names of some tables' files, for the keys of caches."""
-        return tuple(
-            f"{table}/{name}" for table in tables for name in storage.list_names(storage.join(self.folder, table))
-        )
+        """The names of some tables' files with their checksums, for the keys of caches."""
+        files = self.manifest["files"]
+        return tuple(f"{table}/{file['file']}:{file['crc32']}" for table in tables for file in files.get(table, []))
 
     @contextmanager
     def reading(self, again: str) -> Iterator[None]:
@@ -118,11 +125,12 @@ def read_version(folder: str) -> Version | None:
     """The version whose own folder this is; None where it has no manifest. Raises OutputError for a damaged one."""
     uri = storage.join(folder, MANIFEST)
     try:
-        manifest = _read_object(uri, {"run_id", "tables"}, how_to_mend(uri))
+        manifest = _read_object(uri, {"run_id", "tables", "files"}, how_to_mend(uri))
     except FileNotFoundError:
         return None
-    if not isinstance(manifest["tables"], dict):
-        raise damaged(uri, f"tables is no object with rows of tables but {manifest['tables']!r}")
+    for key in ("tables", "files"):
+        if not isinstance(manifest[key], dict):
+            raise damaged(uri, f"{key} is no object with a key for each table but {manifest[key]!r}")
     return Version(folder, str(manifest["run_id"]), manifest)
 
 

@@ -150,7 +150,11 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
 
 def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
-    current = read_current(output)
+    try:
+        current = read_current(output)
+    except OutputError as problem:  # one of these versions will mend it
+        get_logger().warning(key_values(event="damaged", problem=problem))
+        current = None
     now = str(current["version"]) if current else ""
     found = []
     for name in _names(output):
@@ -159,7 +163,7 @@ def list_versions(output: str) -> list[ListedVersion]:
             version = read_version(folder)
         except OutputError:  # somebody else's
             continue
-        if version is None or not isinstance(version.manifest.get("files"), dict):
+        if version is None:
             continue
         manifest = version.manifest
         deleted = storage.exists(storage.join(folder, TOMBSTONE))
