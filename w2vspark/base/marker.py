@@ -77,7 +77,7 @@ def read_marker(output_uri: str) -> dict[str, Any] | None:
             f"{uri}: the folder has format {marker['format']}, and this w2vspark {__version__} knows up to {FORMAT}; "
             "use a newer w2vspark, or name a new folder"
         )
-    if marker["format"] != FORMAT or marker.get("kind") not in HOLDS:
+    if marker["format"] != FORMAT or marker.get("kind") not in list(HOLDS):
         raise _damaged(uri, f"format {marker['format']}, kind {marker.get('kind')!r}")
     return marker
 
