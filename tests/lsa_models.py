@@ -1,6 +1,5 @@
 """Small models of lsa as a run publishes them, made by NumPy's SVD from weights that plain Python counts."""
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from outputs import declare
 
 from w2vspark.base import schemas
 
@@ -75,7 +75,5 @@ def publish_model(
         "lsa": {"weighting": weighting},
         "svd": {"exponent": exponent},
     }
-    manifest = {"run_id": "made by hand", "config": config, "fingerprints": {}, "tables": {}}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    (output / "current.json").write_text(json.dumps({"version": "000001", "path": "versions/000001"}))
+    declare(output, "000001", {name: len(table) for name, table in tables.items()}, config=config)
     return left

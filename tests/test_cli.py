@@ -15,6 +15,7 @@ from commands import COMMAND, Outcome, current, digests, manifest, options, run_
 from w2vspark import __version__
 from w2vspark.base.config import load_config, to_dict, to_toml
 from w2vspark.base.lock import OutputLock
+from w2vspark.base.redaction import REDACTED
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
@@ -22,6 +23,7 @@ QUICK: dict[str, object] = {
     "training__dimensions": 8, "training__epochs": 2, "training__lanes": 2, "training__lane_merge_tokens": 1000,
     "training__rounds_per_epoch": 1, "vocabulary__min_count": 2, "spark__master": "local[2]",
 }  # fmt: skip
+SECRET = ["--set", "spark.options.spark.hadoop.fs.s3a.secret.key=geheim"]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def output(spark: object, corpus: Path) -> Path:
     """An output with one published version."""
     folder = corpus.parent / "output"
-    run_here("run", *settings(corpus, folder)).assert_done()
+    run_here("run", *settings(corpus, folder), *SECRET).assert_done()
     return folder
 
 
@@ -69,6 +71,11 @@ def test_the_same_command_again_finds_nothing_to_do_and_starts_no_spark(corpus, 
         == f"nothing to do: {version_folder(output)} was made from this input, configuration and code\n"
     )
     assert {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()} == before
+
+
+def test_a_manifest_holds_no_secret(output):
+    assert "geheim" not in (version_folder(output) / "manifest.json").read_text()
+    assert manifest(output)["config"]["spark"]["options"] == {"spark.hadoop.fs.s3a.secret.key": REDACTED}
 
 
 def test_other_settings_of_spark_or_of_retention_leave_nothing_to_do(corpus, output, no_java):
@@ -158,13 +165,14 @@ def test_an_interrupted_run_ends_with_130_releases_its_lock_and_goes_on_afterwar
 
 def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpus, tmp_path, no_java):
     output = tmp_path / "output"
-    words = settings(corpus, output, training__seed=77)
+    words = [*settings(corpus, output, training__seed=77), *SECRET]
     shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
-    assert not output.exists()
+    assert not output.exists() and "geheim" not in shown
     config, _, rest = shown.partition("plan:\n")
     assert '"auto"' not in config.partition("[training]")[2]
     (tmp_path / "again.toml").write_text(config)
     asked, found = to_dict(load_config(None, words[1::2])), to_dict(load_config(str(tmp_path / "again.toml"), []))
+    asked["spark"]["options"] = dict.fromkeys(asked["spark"]["options"], REDACTED)
     for table, keys in asked.items():
         for key, value in keys.items():
             assert value in (found[table][key], "auto"), f"{table}.{key}"

@@ -1,6 +1,7 @@
 """`w2vspark fold`: documents of a lake to a published table, the same as folded one by one."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,8 @@ def documents(output: Path) -> dict[str, list[float]]:
 
 
 def test_documents_have_the_vectors_of_the_local_call_and_the_others_their_reason(spark, run, corpus, tmp_path):
-    done = fold(run, corpus, tmp_path / "out").assert_done()
+    done = fold(run, corpus, tmp_path / "out", "--set", "spark.options.spark.x.password=geheim").assert_done()
+    assert "geheim" not in (version_folder(tmp_path / "out") / "manifest.json").read_text()
     model, found = load_lsa(str(run)), documents(tmp_path / "out")
     names = {name: name.split("#")[0] for name in found}
     assert sorted(names.values()) == sorted([*(NEW.keys() - {"odd"}), "same", "doc001"])
@@ -105,6 +107,18 @@ def test_a_second_time_there_is_nothing_to_do_and_a_change_makes_a_version(spark
     assert version_folder(tmp_path / "out").name == "000002" and list(documents(tmp_path / "out")) == ["only"]
     assert (tmp_path / "out" / "versions" / "000001" / "documents").exists()
     assert not list((tmp_path / "out" / "staging" / "folded").iterdir())
+
+
+def test_workers_read_a_model_anew_that_was_made_anew_under_the_same_path(spark, corpus, tmp_path):
+    model = tmp_path / "model"
+    for number, documents_of_model in enumerate((DOCUMENTS, lsa_models.texts(30, seed=5))):
+        shutil.rmtree(model, ignore_errors=True)
+        lsa_models.publish_model(model, documents_of_model)
+        shutil.copytree(model, tmp_path / f"copy-{number}")  # nothing was read at this path before
+        fold(model, corpus, tmp_path / "out").assert_done()
+        found, read = documents(tmp_path / "out"), load_lsa(str(tmp_path / f"copy-{number}"))
+        name = next(name for name in found if name.startswith("doc002"))
+        assert np.array(found[name], np.float32).tobytes() == fold_text(read, NEW["doc002"]).tobytes()
 
 
 def test_folded_documents_are_searched_with_the_model(spark, run, corpus, tmp_path):

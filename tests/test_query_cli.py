@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gensim.models import KeyedVectors
+from outputs import declare
 
 from w2vspark import query_cli
 from w2vspark.base import schemas
@@ -28,7 +29,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> str:
         columns = {"id": range(6), "word": WORDS, "count": [12345, 90, 80, 70, 60, 5]}
         vectors = (np.array(ROWS) * scale).tolist()
         pq.write_table(pa.table(columns | {"vector": vectors}, schema=schemas.VECTORS), folder / "part-0.parquet")
-    (root / "current.json").write_text(json.dumps({"version": "000001", "path": "versions/000001"}))
+    declare(root, "000001", {"vectors": 6, "context": 6})
     return str(root)
 
 
@@ -125,7 +126,7 @@ def counted(output: str) -> str:
     entries = {(0, 2): 6.0, (0, 4): 1.0, (0, 5): 1.0, (1, 2): 1.5, (1, 3): 2.5}
     columns = [[row for row, _ in entries], [col for _, col in entries], list(entries.values())]
     pq.write_table(pa.table(columns, schema=schemas.COOCCURRENCES), folder / "cooccurrences" / "part-0.parquet")
-    (folder.parents[1] / "current.json").write_text(json.dumps({"version": "000001", "path": "versions/000001"}))
+    declare(folder.parents[1], "000001", {"vocabulary": 6, "cooccurrences": len(entries)})
     return str(folder.parents[1])
 
 

@@ -125,7 +125,7 @@ def test_every_exit_code_is_in_the_readme_and_in_the_help() -> None:
     codes = {
         error.exit_code for error in vars(errors).values() if isinstance(error, type) and issubclass(error, Exception)
     }
-    codes |= {0, 130}
+    codes |= {0, 130, 143}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
     assert {int(code) for code in re.findall(r"(?:^|[:;]\s)(\d+) ", cli.EXIT_CODES)} == codes
 

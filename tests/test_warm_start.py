@@ -1,6 +1,7 @@
 """Beginning from an earlier model: what carries over, what is new, and what is said about it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from commands import digests, manifest, options, run_here, run_several, version_folder
 from methods import MANY, METHODS
+from outputs import declare
 
+from w2vspark import intermediate
 from w2vspark.vectors import load_vectors
 
 STILL: dict[str, object] = {"warm_start__learning_rate": 1e-12}  # moves nothing: tables show the start
@@ -216,6 +219,28 @@ def test_a_new_version_of_the_earlier_model_is_another_beginning(spark, folder, 
     run_here(*command(folder / "first", tmp_path / "first", **(MANY | {"training__seed": 2}))).assert_done()
     run_here(*words).assert_done()
     assert json.loads((tmp_path / "second" / "current.json").read_text())["version"] == "000002"
+
+
+def test_a_version_that_is_published_while_the_earlier_model_is_read_changes_nothing(
+    spark, first, folder, tmp_path, monkeypatch
+):
+    shutil.copytree(first, tmp_path / "first")
+    really = intermediate.earlier
+
+    def published_meanwhile(*arguments):
+        rows = really(*arguments)
+        whole = manifest(tmp_path / "first")
+        shutil.copytree(version_folder(tmp_path / "first"), tmp_path / "first" / "versions" / "000002")
+        shutil.rmtree(tmp_path / "first" / "versions" / "000002" / "vocabulary")  # whoever reads this version fails
+        declare(tmp_path / "first", "000002", whole["tables"], config=whole["config"])
+        return rows
+
+    monkeypatch.setattr(intermediate, "earlier", published_meanwhile)
+    chosen = MANY | STILL | {"warm_start__path": tmp_path / "first"}
+    run_here(*command(folder / "second", tmp_path / "second", **chosen)).assert_done()
+    assert json.loads((tmp_path / "first" / "current.json").read_text())["version"] == "000002"
+    before, after = counts(first), counts(tmp_path / "second")
+    assert after["country1"] == before["country1"], "words and counts are of the version that was found first"
 
 
 SUBWORDS = METHODS["subwords"]

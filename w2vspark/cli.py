@@ -1,4 +1,4 @@
-"""The command line, `w2vspark run|demo|warm-up|similar|analogy|evaluate|probe|export|search|fold`.
+"""The command line: w2vspark run, demo, warm-up; similar, analogy, evaluate, probe, export, search; fold; versions, …
 
 spark-submit's scripts share `run` and `fold`.
 """
@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from w2vspark import __version__
 from w2vspark.base import log
 from w2vspark.base.errors import W2VSparkError
+from w2vspark.base.terminated import Terminated, sigterm_raises
 from w2vspark.lsa_cli import add_fold_options, add_lsa_commands, handle_fold
 from w2vspark.query_cli import add_query_commands
+from w2vspark.versions_cli import add_version_commands
 
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
 2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not ours or
-without a model; 5 Java, Spark, storage or an executor does not fit; 6 training failed; 130 interrupted"""
+without a model; 5 Java, Spark, storage or an executor does not fit; 6 training failed; 130 interrupted;
+143 terminated (SIGTERM)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm_up.set_defaults(handler=warm_up_command)
     add_query_commands(commands)
     add_lsa_commands(commands)
+    add_version_commands(commands)
     return call(parser, arguments)
 
 
@@ -72,6 +76,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until", metavar="STAGE", help="make this stage's table and what it needs, in staging, and publish nothing"
     )
+    parser.add_argument(
+        "--hold", action="store_true", help="leave the new version a candidate, for a later w2vspark promote"
+    )
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
 
@@ -79,11 +86,15 @@ def call(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> in
     """Parse, run the handler, and turn what it raises into one message and an exit code."""
     parsed = parser.parse_args(arguments)
     try:
-        return int(parsed.handler(parsed))
+        with sigterm_raises():
+            return int(parsed.handler(parsed))
     except W2VSparkError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"w2vspark: error: {line}\n")
         return error.exit_code
+    except Terminated as end:
+        sys.stderr.write("w2vspark: terminated; the same command goes on from the last whole round\n")
+        return end.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("\nw2vspark: interrupted; the same command goes on from the last whole round\n")
         return 130
@@ -109,7 +120,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     from w2vspark.pipeline import run_flow
     from w2vspark.progress import Progress
 
-    run = run_flow(config, Progress(), arguments.force_from, arguments.until)
+    run = run_flow(config, Progress(), arguments.force_from, arguments.until, arguments.hold)
     write(report_tables(run) if arguments.until not in (None, "vectors") else report(run))
     return 0
 

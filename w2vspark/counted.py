@@ -12,8 +12,9 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.log import log_start
 from w2vspark.intermediate import bucket_tokens
 from w2vspark.run import Run
-from w2vspark.stages.cooccurrences import COUNTS, cooccurrences, count_job
-from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.cooccurrence_rows import scan_row_entries
+from w2vspark.stages.cooccurrences import cooccurrences, count_job
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.stages.strata import StrataJob, grid_of, row_ranges, strata
@@ -30,14 +31,13 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
         "encoded_uri": run.uri("encoded"),
         "vocabulary_uri": run.uri("vocabulary"),
         "table_uri": run.uri("cooccurrences"),
-        "partial_uri": storage.join(run.uri("cooccurrences"), "_partial"),
+        "partial_uri": storage.join(run.uri("cooccurrences"), "partial"),
     }
     training = run.config.training
     job = count_job(run.config.cooccurrences, training.seed, training.cpu_target, bucket_tokens(run), uris)
     write_listed(cooccurrences(run.session(), job), job.table_uri)
-    storage.delete_folder(job.partial_uri)
-    files = listed_files(job.table_uri, COUNTS)
-    entries = sum(storage.count_rows(storage.join(job.table_uri, file["file"])) for file in files)
+    run.staging.delete_part(job.partial_uri)
+    entries = sum(int(sizes.sum()) for _, sizes in scan_row_entries(job.table_uri))
     if entries == 0:
         raise InputError(
             "no two words of the vocabulary stand near each other, so that there is nothing to train; give longer "
@@ -75,8 +75,10 @@ def make_glove(run: Run) -> dict[str, Any]:
     )
     own = run.fingerprints["rounds"]
     run.progress.unit = "records"
-    uri, metrics = run_glove(run.session(), run.output, own, job, record["grid"], run.progress.round)
-    return {"parameters": uri, "metrics": metrics, "training": asdict(training), "glove": asdict(glove)}
+    uri, metrics = run_glove(run.session(), run.staging, own, job, record["grid"], run.progress.round)
+    parameters = run.staging.relative(uri)
+    found = {"parameters": parameters, "metrics": metrics, "lists": [parameters]}
+    return found | {"training": asdict(training), "glove": asdict(glove)}
 
 
 def resolved_glove(run: Run) -> tuple[TrainingConfig, GloveConfig]:
@@ -93,14 +95,14 @@ def make_ppmi(run: Run) -> dict[str, Any]:
         cpu_target=run.config.training.cpu_target,
         words=run.records["vocabulary"]["words"],
         counts_uri=run.uri("cooccurrences"),
-        columns_uri="" if symmetric else f"{run.uri('ppmi')}-columns",
+        columns_uri="" if symmetric else storage.join(run.uri("ppmi"), "columns"),
         table_uri=run.uri("ppmi"),
     )
     if job.columns_uri:
         write_listed(column_sums(run.session(), job), job.columns_uri)
     write_listed(ppmi(run.session(), job), job.table_uri)
     if job.columns_uri:
-        storage.delete_folder(job.columns_uri)
+        run.staging.delete_part(job.columns_uri)
     entries = int(block_entries(job.table_uri, PPMI)[1].sum())
     if not entries:
         raise InputError(
@@ -113,10 +115,11 @@ def make_ppmi(run: Run) -> dict[str, Any]:
 def make_term_document(run: Run) -> dict[str, Any]:
     """Documents by words, weighted."""
     uri, counted = run.uri("term_document"), run.records["vocabulary"]
-    uris = {"encoded_uri": run.uri("encoded"), "table_uri": uri, "counts_uri": f"{uri}-counts"}
+    uris = {"encoded_uri": run.uri("encoded"), "table_uri": uri, "counts_uri": storage.join(uri, "counts")}
     training = run.config.training
     job = term_document_job(run.config.lsa.weighting, training.cpu_target, counted["words"], bucket_tokens(run), uris)
     made = write_term_document(run.session(), job)
+    run.staging.delete_part(job.counts_uri)
     corpus = run.records["word_counts"]
     with_words = corpus["documents"] - sum(
         corpus[name] for name in ("malformed_rows", "null_documents", "empty_documents")
@@ -144,9 +147,11 @@ def make_svd(run: Run) -> dict[str, Any]:
     def progress(done: int, passes: int) -> None:
         run.progress.stage(f"svd, pass {done} of {passes}")
 
-    uri, values = decompose(run.session(), run.output, run.fingerprints["svd"], job, progress)
+    uri, values = decompose(run.session(), run.staging, run.fingerprints["svd"], job, progress)
+    parameters = run.staging.relative(uri)
     return {
-        "parameters": uri,
+        "parameters": parameters,
+        "lists": [parameters],
         "singular_values": values,
         "width": job.width,
         "training": asdict(training),

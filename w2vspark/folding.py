@@ -1,26 +1,28 @@
 """`w2vspark fold`: documents folded into the space of a published model of lsa, and published like a run's tables."""
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from w2vspark.base import publish, staging, storage
+from w2vspark.base import publish, storage
 from w2vspark.base.config import Config, load_config, to_dict
-from w2vspark.base.errors import ConfigError, InputError, OutputError
+from w2vspark.base.errors import ConfigError, InputError
 from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
-from w2vspark.base.lock import OutputLock
-from w2vspark.base.log import log_end, log_start
 from w2vspark.base.lsa_model import read_lsa_model
+from w2vspark.base.marker import check_output
+from w2vspark.base.redaction import redacted
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
+from w2vspark.base.staging import Staging
+from w2vspark.base.versions import Part
+from w2vspark.flow import Step, publish_tables, run_steps
 from w2vspark.manifest import made_with
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.folded import count_folded, folded, folded_documents, not_folded
-from w2vspark.stages.table_io import write_table
-from w2vspark.stages.worker_errors import worker_errors
+from w2vspark.stages.listed_files import write_table
 
 TABLES = ("input", "output", "spark")  # of the configuration; the others are the model's
 
@@ -40,107 +42,79 @@ def fold_config(file: str | None, overrides: Sequence[str]) -> Config:
 def fold_documents(model_output: str, config: Config, progress: Progress) -> dict[str, Any]:
     """Fold the documents of config.input into the model of an output folder, and publish them in config.output.
 
-    Returns the published manifest, with "made" False where just this was there already. Raises the errors of
-    base.errors; what was published before stays as it is then.
+    Returns the published manifest, with its version's "folder", and "made", False where just this was there already.
+    Raises the errors of base.errors; what was published before stays as it is then.
     """
     output = storage.absolute_uri(config.output.path)
-    publish.check_output(output)
-    _refuse_models(output)
-    folder = publish.current_path(storage.absolute_uri(model_output))
-    with OutputLock(output) as lock:
-        run = Run(config, output, progress, lock)
-        model = {"output": model_output, "version": folder.rpartition("/")[2]}
-        of_model = publish.read_version_manifest(folder)
-        model["run_id"] = of_model["run_id"]
-        corpus = corpus_version(config.input, run.session)
-        run.fingerprints = fingerprints(corpus, of_model)
-        own = run.fingerprints["folded"]
-        published = publish.read_manifest(output)["fingerprints"] if publish.read_current(output) else {}
-        if published.get("documents") == run.fingerprints["documents"]:
-            return publish.read_manifest(output) | {"made": False}
-        try:
-            with worker_errors():
-                record = _make_or_find(run, own, folder)
-                found = _publish(run, own, folder, model, record)
-        finally:
-            progress.done()
-        return found | {"made": True}
+    check_output(output, "job")
+    model = publish.resolve(model_output)
+    run = Run(config, output, progress, Staging(output), last="documents")
+    run.fingerprints = fingerprints(corpus_version(config.input, run.session), model)
+    steps = (
+        Step("folded", ("corpus",), lambda _: {}, partial(make_folded, model=model)),
+        Step("documents", ("folded",), lambda _: {}, partial(publish_folded, model=model, model_output=model_output)),
+    )
+    run_steps(run, "job", steps)
+    found = publish.resolve(output)
+    return found.manifest | {"made": bool(run.made), "folder": found.folder}
 
 
-def fingerprints(corpus: str, model: dict[str, Any]) -> dict[str, str]:
-    """As pipeline.fingerprints, for folded documents. model: the manifest of the model's version."""
-    made_from = [corpus, model["run_id"]]
-    jieba = model["config"]["tokens"]["tokenizer"] == "jieba"
+def fingerprints(corpus: str, model: publish.Version) -> dict[str, str]:
+    """As pipeline.fingerprints, for folded documents. model: the version that they are folded into."""
+    made_from = [corpus, model.run_id]
+    jieba = model.manifest["config"]["tokens"]["tokenizer"] == "jieba"
     found = {"corpus": corpus, "request": fingerprint(made_from=made_from)}
-    for table, maker in (("folded", _make_or_find), ("documents", _publish)):
+    for table, maker in (("folded", make_folded), ("documents", publish_folded)):
         code, versions = maker_fingerprint(maker), maker_versions(maker, jieba)
         found[table] = fingerprint(table=table, made_from=made_from, code=code, versions=versions)
         made_from = [found[table]]
     return found
 
 
-def _make_or_find(run: Run, own: str, folder: str) -> dict[str, Any]:
-    """The staged table of schemas.FOLDED, and its record: documents by what became of them."""
-    record = staging.find(run.output, "folded", own)
-    if record is not None:
-        log_end("folded", made=False, fingerprint=own)
-        return record
-    uri = staging.table_path(run.output, "folded", own)
-    log_start("folded", fingerprint=own, model=folder)
-    staging.discard_others(run.output, "folded", own)
-    session = run.session()
-    run.progress.stage("folding documents")
-    began = time.perf_counter()
+def make_folded(run: Run, model: publish.Version) -> dict[str, Any]:
+    """The staged table of schemas.FOLDED; its record has the documents by what became of them."""
+    session, uri = run.session(), run.uri("folded")
     duplicates = count_duplicate_ids(session, run.config.input)
-    write_table(folded(read_corpus(session, run.config.input, duplicates), folder), uri, FOLDED)
+    with model.reading("run again"):
+        write_table(folded(read_corpus(session, run.config.input, duplicates), model), uri, FOLDED)
     reasons = count_folded(session, uri)
     counts = {"documents": sum(reasons.values()), "folded": reasons.pop("", 0), "duplicate_ids": duplicates}
     if not counts["folded"]:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "there is none"
         raise InputError(f"none of {counts['documents']} documents could be folded ({why}); check input and the model")
-    record = counts | {"not_folded": reasons, "seconds": round(time.perf_counter() - began, 3)}
-    staging.complete(run.output, "folded", own, record)
-    log_end("folded", made=True, documents=counts["documents"], folded=counts["folded"], seconds=record["seconds"])
-    return record
+    return counts | {"not_folded": reasons}
 
 
-def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """The next version of the output; its manifest."""
-    session, uri = run.session(), staging.table_path(run.output, "folded", own)
-    version = publish.next_version(run.output)
-    target, tables = publish.version_path(run.output, version), {"documents": record["folded"]}
-    read = read_lsa_model(folder)
-    found = folded_documents(session, uri, record["folded"], read.inverse.size)
-    write_table(found, storage.join(target, "documents"), DOCUMENTS)
-    tables["not_folded"] = sum(record["not_folded"].values())
-    write_table(not_folded(session, uri), storage.join(target, "not_folded"), NOT_FOLDED)
-    given = to_dict(run.config)
+def publish_folded(run: Run, model: publish.Version, model_output: str) -> dict[str, Any]:
+    """The published version: documents with a vector, and those without."""
+    session, uri, folder = run.session(), run.uri("folded"), run.uri("documents")
+    record, read = run.records["folded"], read_lsa_model(model)
+    parts = []
+    for table, schema, rows in (
+        ("documents", DOCUMENTS, folded_documents(session, uri, record["folded"], read.inverse.size)),
+        ("not_folded", NOT_FOLDED, not_folded(session, uri)),
+    ):
+        write_table(rows, storage.join(folder, table), schema)
+        parts.append(Part(table, storage.join(folder, table)))
+    given = redacted(to_dict(run.config))
     manifest = {
-        "run_id": run.lock.run_id,
+        "run_id": run.held().run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": {table: given[table] for table in TABLES},
-        "model": model,
-        "tables": tables,
+        "model": {"output": model_output, "version": model.name, "run_id": model.run_id},
         "corpus": {key: record[key] for key in ("documents", "folded", "not_folded", "duplicate_ids")},
         "fingerprints": run.fingerprints,
         "seconds": {"folded": record["seconds"]},
         **made_with(read.cpu_target),
     }
-    publish.publish(run.output, version, manifest, run.lock.check)
-    publish.prune(run.output, run.config.output.keep_versions)
-    staging.discard(run.output, "folded", own)
-    return manifest
-
-
-def _refuse_models(output: str) -> None:
-    """Folded documents that took the place of a model's tables would hide them from their readers."""
-    if publish.read_current(output) and "folded" not in publish.read_manifest(output)["fingerprints"]:
-        raise OutputError(f"output.path {output}: holds the tables of a run; name another folder for folded documents")
+    published = publish_tables(run, parts, manifest)
+    run.staging.discard("folded", run.fingerprints["folded"])
+    return published
 
 
 def fold_report(manifest: dict[str, Any]) -> str:
     """What `w2vspark fold` prints."""
-    current = publish.current_path(storage.absolute_uri(manifest["config"]["output"]["path"]))
+    current = manifest["folder"]
     if not manifest["made"]:
         return f"nothing to do: {current} was made from these documents, model and code\n"
     corpus, model = manifest["corpus"], manifest["model"]

@@ -1,9 +1,9 @@
 """The makers of a run's intermediate tables, in the order of the flow: each writes its table and returns its record.
 
-A record holds row counts and the like, which later steps and the manifest read.
+A record holds row counts and the like, which later steps and the manifest read; and under "lists", where the table is
+not in the attempt's own folder, where its files are.
 """
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import InputError
-from w2vspark.base.fingerprint import fingerprint
+from w2vspark.base.listed import read_listed
 from w2vspark.base.log import log_start
+from w2vspark.base.publish import Version
 from w2vspark.base.schemas import (
     BUCKET_COUNTS,
     EARLIER,
@@ -27,12 +28,11 @@ from w2vspark.base.schemas import (
 from w2vspark.run import Run, phrases_uri, shapes_of, subword_tables, words_of
 from w2vspark.stages import encoded as encoding
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
-from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, is_run, version_of
-from w2vspark.stages.listed_files import write_listed
+from w2vspark.stages.earlier import carries_subwords, check_dimensions, earlier, earlier_vocabulary, reading
+from w2vspark.stages.listed_files import write_listed, write_table
 from w2vspark.stages.ngrams import ngram_buckets
 from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts
 from w2vspark.stages.session import runtime_settings
-from w2vspark.stages.table_io import write_table
 from w2vspark.stages.vocabulary import corpus_tokens, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.training.plan import RoundJob, check_vocabulary, plan_rounds, resolve
@@ -52,9 +52,9 @@ def make_phrases(run: Run) -> dict[str, Any]:
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
             write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
-        write_table(phrases(read_pair_counts(run.session(), counts), config, number), phrases_uri(run, number), PHRASES)
-        found.append(storage.count_rows(phrases_uri(run, number)))
-        storage.delete_folder(counts)
+        chosen = phrases(read_pair_counts(run.session(), counts), config, number)
+        found.append(write_table(chosen, phrases_uri(run, number), PHRASES))
+        run.staging.delete_part(counts)
     return {"phrases": sum(found), "phrases_of_passes": found}
 
 
@@ -76,14 +76,15 @@ def make_word_counts(run: Run) -> dict[str, Any]:
 
 def make_earlier(run: Run) -> dict[str, Any]:
     """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
-    config = run.config.warm_start
+    model, config = run.earlier, run.config.warm_start
+    if model is None:
+        raise ValueError("fingerprints finds the earlier model; it comes before the steps")
     rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
-    with_ngrams = carries_subwords(config, run.config.subwords)
-    write_table(earlier(run.session(), config, with_ngrams), rows, EARLIER)
-    write_table(earlier_vocabulary(run.session(), config, rows), words, VOCABULARY)
-    if fingerprint(model=version_of(config)) != run.fingerprints["earlier model"]:
-        raise InputError(f"{config.path}: changed while it was read; run again when nothing publishes to it")
-    return {"words": storage.count_rows(words), "with_ngrams": with_ngrams, "is_run": is_run(config)}
+    with_ngrams = carries_subwords(model, run.config.subwords)
+    with reading(model):
+        write_table(earlier(run.session(), model, config.format, with_ngrams), rows, EARLIER)
+        size = write_table(earlier_vocabulary(run.session(), model, rows), words, VOCABULARY)
+    return {"words": size, "with_ngrams": with_ngrams, "is_run": isinstance(model, Version)}
 
 
 def make_vocabulary(run: Run) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def make_encoded(run: Run) -> dict[str, Any]:
     files = encoding.file_count(run.records["vocabulary"]["tokens"], buckets)
     corpus = read_corpus(run.session(), run.config.input, run.records["word_counts"]["duplicate_ids"])
     pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), run.config.encoded, buckets, files)
-    write_table(pieces, run.uri("encoded"), ENCODED, **encoding.WRITE_OPTIONS)
+    write_table(pieces, run.uri("encoded"), ENCODED, encoding.GROUP_BYTES)
     return {"buckets": buckets}
 
 
@@ -131,10 +132,8 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 
 def make_ngram_buckets(run: Run) -> dict[str, Any]:
     """The buckets that the vocabulary's character n-grams fall into: rows of the model, beside the words' own."""
-    uri = run.uri("ngram_buckets")
     buckets = ngram_buckets(run.session(), run.uri("vocabulary"), run.config.subwords, run.config.training.cpu_target)
-    write_table(buckets, uri, NGRAM_BUCKETS)
-    return {"ngrams": storage.count_rows(uri)}
+    return {"ngrams": write_table(buckets, run.uri("ngram_buckets"), NGRAM_BUCKETS)}
 
 
 def make_initial(run: Run) -> dict[str, Any]:
@@ -175,24 +174,20 @@ def make_rounds(run: Run) -> dict[str, Any]:
         places=(),
         threads=1,
     )
-    uri, metrics = run_rounds(run.session(), run.output, run.fingerprints["rounds"], rounds, job, run.progress.round)
-    return {"parameters": uri, "metrics": metrics, "training": asdict(training)}
+    uri, metrics = run_rounds(run.session(), run.staging, run.fingerprints["rounds"], rounds, job, run.progress.round)
+    parameters = run.staging.relative(uri)
+    return {"parameters": parameters, "metrics": metrics, "training": asdict(training), "lists": [parameters]}
 
 
 def bucket_tokens(run: Run) -> np.ndarray:
     """int64 (buckets,): tokens of each bucket."""
-    table = storage.read_table(run.uri("bucket_counts"))
+    table = read_listed(run.uri("bucket_counts"))
     tokens = np.zeros(run.records["encoded"]["buckets"], np.int64)
     np.add.at(tokens, table["bucket"].to_numpy(), table["tokens"].to_numpy())
     return tokens
 
 
 def resolved_training(run: Run) -> TrainingConfig:
-    """The training's settings without `auto`: from the run that this one resumes, or worked out and kept."""
-    uri = storage.join(run.uri("rounds"), "_resolved.json")
-    if storage.exists(uri):
-        return TrainingConfig(**json.loads(storage.read_text(uri)))
+    """The training's settings without `auto`."""
     counted, config = run.records["vocabulary"], run.config
-    training = resolve(config.training, counted["tokens"], counted["words"], config.warm_start, config.subwords.enabled)
-    storage.write_text(uri, json.dumps(asdict(training), indent=2) + "\n")
-    return training
+    return resolve(config.training, counted["tokens"], counted["words"], config.warm_start, config.subwords.enabled)

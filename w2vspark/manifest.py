@@ -10,6 +10,7 @@ from w2vspark import __version__
 from w2vspark.base.config import Config, used_settings
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.fingerprint import package_fingerprint
+from w2vspark.base.redaction import redacted
 
 
 def manifest(
@@ -17,11 +18,10 @@ def manifest(
     run_id: str,
     fingerprints: dict[str, str],
     records: dict[str, dict[str, Any]],
-    tables: dict[str, int],
     trained: dict[str, Any],
 ) -> dict[str, Any]:
-    """The manifest of a version. tables: rows of each published table. trained: the record of the step that made the
-    vectors, with its resolved settings. Settings that are for other methods are left out."""
+    """The manifest of a version, without its tables and files. trained: the record of the step that made the vectors,
+    with its resolved settings. Settings that are for other methods are left out."""
     parts = {
         name: type(getattr(config, name))(**trained[name]) for name in ("training", "glove", "svd") if name in trained
     }
@@ -34,8 +34,7 @@ def manifest(
     return {
         "run_id": run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": resolved,
-        "tables": tables,
+        "config": redacted(resolved),
         "corpus": {key: value for key, value in records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: records["vocabulary"][key] for key in ("words", "tokens")},
         **({"documents": _documents(records["term_document"])} if "term_document" in records else {}),

@@ -1,18 +1,14 @@
 """The flow of a run: which table is made from which, in one list; a table that is there already is not made again."""
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
-
 from w2vspark import settings
-from w2vspark.base import publish, staging, storage
+from w2vspark.base import storage
 from w2vspark.base.config import Config, used_settings
-from w2vspark.base.errors import ConfigError, OutputError
+from w2vspark.base.errors import ConfigError
 from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
-from w2vspark.base.lock import OutputLock
-from w2vspark.base.log import log_end, log_start
+from w2vspark.base.marker import check_output
+from w2vspark.base.staging import Staging
 from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
+from w2vspark.flow import Step, run_steps
 from w2vspark.intermediate import (
     make_bucket_counts,
     make_earlier,
@@ -28,20 +24,7 @@ from w2vspark.progress import Progress
 from w2vspark.published import publish_vectors
 from w2vspark.run import Run
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.earlier import version_of
-from w2vspark.stages.worker_errors import worker_errors
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One table of the flow."""
-
-    table: str
-    needs: tuple[str, ...]  # what it is made from; "corpus" is the input
-    settings: Callable[[Config], dict[str, Any]]  # what it depends on of the configuration, and nothing else
-    make: Callable[[Run], dict[str, Any]]  # writes it, and returns its record: row counts and the like
-    wanted: Callable[[Config], bool] = lambda config: True  # whether a run has it
-
+from w2vspark.stages.earlier import carries_subwords, find_earlier, identity
 
 FLOW = (
     Step(
@@ -148,30 +131,23 @@ def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
     return tuple(step for step in steps if step.table in wanted)
 
 
-def run_flow(config: Config, progress: Progress, force_from: str | None = None, until: str | None = None) -> Run:
-    """Make and publish what is not there yet, under the output's lock.
+def run_flow(
+    config: Config, progress: Progress, force_from: str | None = None, until: str | None = None, hold: bool = False
+) -> Run:
+    """Make and publish what is not there yet, under a claim on the output folder.
 
     force_from: a stage that is made again, with all after it. until: the stage after which nothing more is made; its
-    table stays in staging. Raises the errors of base.errors; what was published before stays as it is then.
+    table stays in staging. hold: the new version stays a candidate, until somebody promotes it. Raises the errors of
+    base.errors; what was published before stays as it is then.
     """
     steps = steps_until(config, until)
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
-    publish.check_output(output)
-    if publish.read_current(output) and "folded" in publish.read_manifest(output)["fingerprints"]:
-        raise OutputError(f"output.path {output}: holds documents of w2vspark fold; name another folder for a run")
-    with OutputLock(output) as lock:
-        run = Run(config, output, progress, lock)
-        run.fingerprints = fingerprints(run)
-        publishes = "vectors" in [step.table for step in steps]
-        if publishes and not forced and is_published(output, run.fingerprints["vectors"]):
-            return run
-        try:
-            for step in steps:
-                _make_or_find(run, step, step.table in forced)
-        finally:
-            progress.done()
-        return run
+    check_output(output, "method")
+    run = Run(config, output, progress, Staging(output), last="vectors", hold=hold)
+    run.fingerprints = fingerprints(run)
+    run_steps(run, "method", steps, forced)
+    return run
 
 
 def fingerprints(run: Run) -> dict[str, str]:
@@ -184,7 +160,9 @@ def fingerprints(run: Run) -> dict[str, str]:
     asked = {table: keys for table, keys in used_settings(config).items() if table not in ("output", "spark")}
     found["request"] = fingerprint(corpus=found["corpus"], settings=asked)
     if config.warm_start.path:
-        found["earlier model"] = fingerprint(model=version_of(config.warm_start))
+        run.earlier = find_earlier(config.warm_start)
+        with_ngrams = carries_subwords(run.earlier, config.subwords)
+        found["earlier model"] = fingerprint(model=identity(run.earlier), with_ngrams=with_ngrams)
     for step in flow(config):
         found[step.table] = fingerprint(
             table=step.table,
@@ -206,45 +184,5 @@ def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]
     return stages[stages.index(first) :]
 
 
-def is_published(output: str, vectors_fingerprint: str) -> bool:
-    """Whether the current version was made from just this."""
-    if publish.read_current(output) is None:
-        return False
-    found: dict[str, str] = publish.read_manifest(output).get("fingerprints", {})
-    return found.get("vectors") == vectors_fingerprint
-
-
 def _names(steps: tuple[Step, ...]) -> str:
     return ", ".join(step.table for step in steps)
-
-
-def _make_or_find(run: Run, step: Step, forced: bool) -> None:
-    own = run.fingerprints[step.table]
-    if forced:
-        staging.discard(run.output, step.table, own)
-    record = staging.find(run.output, step.table, own)
-    if record is not None:
-        log_end(step.table, made=False, fingerprint=own)
-        run.records[step.table] = record
-        return
-    run.lock.check()
-    run.progress.stage(step.table.replace("_", " "))
-    log_start(step.table, fingerprint=own, **_shown(step.settings(run.config)))
-    staging.discard_others(run.output, step.table, own)
-    began = time.perf_counter()
-    with worker_errors():
-        record = step.make(run)
-    record["seconds"] = round(time.perf_counter() - began, 3)
-    run.records[step.table] = record
-    run.made.append(step.table)
-    if step.table != "vectors":
-        staging.complete(run.output, step.table, own, record)
-    figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
-    log_end(step.table, made=True, **figures)
-
-
-def _shown(settings: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else {key: value}
-    return found

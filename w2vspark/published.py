@@ -7,8 +7,10 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from w2vspark.base import publish, staging, storage
+from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
+from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import write_small
 from w2vspark.base.schemas import (
     ADAGRAD,
     BIASES,
@@ -29,72 +31,85 @@ from w2vspark.base.schemas import (
     VECTORS_OF_WORDS,
     WORDS,
 )
+from w2vspark.base.versions import Part
+from w2vspark.flow import publish_tables
 from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
 from w2vspark.stages.adagrad import adagrad
 from w2vspark.stages.biases import biases
 from w2vspark.stages.codes import codes
-from w2vspark.stages.cooccurrences import publish_cooccurrences
+from w2vspark.stages.composed import composed_rows, composed_tasks
+from w2vspark.stages.cooccurrences import COUNTS
 from w2vspark.stages.documents import documents, term_weights
+from w2vspark.stages.listed_files import TaskRows, write_table
 from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.movement import summary as movement_summary
-from w2vspark.stages.ngrams import composed_rows, ngrams
+from w2vspark.stages.ngrams import ngrams
 from w2vspark.stages.nodes import nodes
 from w2vspark.stages.phrases import read_phrase_table
 from w2vspark.stages.strata import context_rows
-from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
+
+Table = tuple[str, pa.Schema, int, TaskRows | DataFrame]  # name, schema, number of rows, and the rows
 
 
 def publish_vectors(run: Run) -> dict[str, Any]:
-    """The published version: trained tables, phrases, vocabulary, metrics, manifest; then current.json."""
-    version = publish.next_version(run.output)
-    folder = publish.version_path(run.output, version)
-    words, trained = run.records["vocabulary"]["words"], run.trained()
-    tables = {"vectors": words, "vocabulary": words}
+    """The published version: trained tables, phrases, vocabulary, metrics, manifest; then current.json.
+
+    A run that holds its version back leaves it a candidate.
+    """
+    folder, trained = run.uri("vectors"), run.trained()
+    parts = []
     for table, schema, count, rows in trained_tables(run):
-        write_table(rows, storage.join(folder, table), schema)
-        tables[table] = count
+        parts.append(_written(folder, table, rows, schema, count))
     if run.config.warm_start.path:
         trained["movement"] = publish_movement(run, folder)
-        tables["movement"] = trained["movement"]["words"]
+        parts.append(Part("movement", storage.join(folder, "movement")))
     if "phrases" in run.fingerprints:
         found = read_phrase_table(run.session(), words_of(run).passes)
-        write_table(found, storage.join(folder, "phrases"), PHRASES)
-        tables["phrases"] = run.records["phrases"]["phrases"]
-    storage.copy_folder(run.uri("vocabulary"), storage.join(folder, "vocabulary"))
+        parts.append(_written(folder, "phrases", found, PHRASES, run.records["phrases"]["phrases"]))
+    parts.append(Part("vocabulary", run.uri("vocabulary"), copy=True))
     if "metrics" in trained:
-        storage.write_table(pa.Table.from_pylist(trained["metrics"], METRICS), storage.join(folder, "metrics"))
-        tables["metrics"] = len(trained["metrics"])
+        write_small(pa.Table.from_pylist(trained["metrics"], METRICS), storage.join(folder, "metrics"))
+        parts.append(Part("metrics", storage.join(folder, "metrics")))
     if "cooccurrences" in run.fingerprints and run.config.cooccurrences.publish:
-        publish_cooccurrences(run.uri("cooccurrences"), storage.join(folder, "cooccurrences"))
-        tables["cooccurrences"] = run.records["cooccurrences"]["entries"]
-    record = manifest(run.config, run.lock.run_id, run.fingerprints, run.records, tables, trained)
-    publish.publish(run.output, version, record, run.lock.check)
-    publish.prune(run.output, run.config.output.keep_versions)
+        parts.append(Part("cooccurrences", run.uri("cooccurrences"), COUNTS, copy=True))
+    record = manifest(run.config, run.held().run_id, run.fingerprints, run.records, trained)
+    published = publish_tables(run, parts, record)
     step = "rounds" if "rounds" in run.fingerprints else "svd"
-    staging.discard(run.output, step, run.fingerprints[step])
-    return {"version": version, "path": folder}
+    run.staging.discard(step, run.fingerprints[step])
+    return published
 
 
-def trained_tables(run: Run) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+def _written(folder: str, table: str, rows: TaskRows | DataFrame, schema: pa.Schema, expected: int) -> Part:
+    """Write a table to publish. Raises OutputError where it has not as many rows as expected."""
+    uri = storage.join(folder, table)
+    found = write_table(rows, uri, schema)
+    if found != expected:
+        raise OutputError(f"{uri}: has {found} rows, expected {expected}; run the job again to write it anew")
+    return Part(table, uri)
+
+
+def trained_tables(run: Run) -> Iterator[Table]:
     """Name, schema, number of rows and rows of each table that the trained parameters and the method give."""
     tables = {"word2vec": word2vec_tables, "glove": glove_tables, "svd": svd_tables}[run.config.training.family]
     return tables(run, TrainingConfig(**run.trained()["training"]))
 
 
-def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[Table]:
     """As trained_tables, for word2vec's methods. training: resolved."""
     session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
-    parameters_uri, dimensions, subwords = run.trained()["parameters"], training.dimensions, subword_tables(run)
+    parameters_uri, dimensions, subwords = run.parameters(), training.dimensions, subword_tables(run)
 
-    def rows_of_words(matrix: str) -> DataFrame:
+    def rows_of_words(matrix: str) -> TaskRows:
         return vectors(session, matrix_rows(parameters_uri, matrix, dimensions), vocabulary_uri, words, dimensions)
 
     if subwords is not None:
-        settings = {"parameters_uri": parameters_uri, "matrix": WORDS, "tables": subwords, "dimensions": dimensions}
-        composed = partial(composed_rows, **settings)
-        yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions)
+        of_words = {"tables": subwords, "words": words, "dimensions": dimensions}
+        composed = partial(composed_rows, parameters_uri=parameters_uri, matrix=WORDS, **of_words)
+        tasks = composed_tasks(words, dimensions)
+        yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions, tasks=tasks)
     else:
         yield "vectors", VECTORS, words, rows_of_words(WORDS)
     if training.loss != "hs":
@@ -110,10 +125,10 @@ def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, p
         yield "adagrad", ADAGRAD, sum(matrices.values()), adagrad(session, parameters_uri, matrices, dimensions)
 
 
-def glove_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+def glove_tables(run: Run, training: TrainingConfig) -> Iterator[Table]:
     """As trained_tables, for GloVe. training: resolved."""
     session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
-    parameters_uri, dimensions = run.trained()["parameters"], training.dimensions
+    parameters_uri, dimensions = run.parameters(), training.dimensions
     classes = int(training.shards) * int(training.lanes)
 
     def rows_of(columns: int) -> tuple[RowSource, RowSource]:
@@ -132,13 +147,13 @@ def glove_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.S
     yield "biases", BIASES, words, biases(session, *rows_of(dimensions + 1), vocabulary_uri, words)
 
 
-def svd_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Schema, int, DataFrame]]:
+def svd_tables(run: Run, training: TrainingConfig) -> Iterator[Table]:
     """As trained_tables, for ppmi-svd and lsa: of a matrix of words by words, or of documents by words."""
     session, vocabulary_uri, words = run.session(), run.uri("vocabulary"), run.records["vocabulary"]["words"]
-    record, dimensions = run.trained(), training.dimensions
+    record, parameters_uri, dimensions = run.trained(), run.parameters(), training.dimensions
 
-    def rows_of_words(*matrices: str) -> DataFrame:
-        rows = summed_rows([matrix_rows(record["parameters"], matrix, dimensions) for matrix in matrices])
+    def rows_of_words(*matrices: str) -> TaskRows:
+        rows = summed_rows([matrix_rows(parameters_uri, matrix, dimensions) for matrix in matrices])
         return vectors(session, rows, vocabulary_uri, words, dimensions)
 
     if training.method == "ppmi-svd":
@@ -146,7 +161,7 @@ def svd_tables(run: Run, training: TrainingConfig) -> Iterator[tuple[str, pa.Sch
         yield "context", VECTORS, words, rows_of_words(RIGHT)
     else:
         made, table_uri = run.records["term_document"], run.uri("term_document")
-        rows = matrix_rows(record["parameters"], LEFT, dimensions)
+        rows = matrix_rows(parameters_uri, LEFT, dimensions)
         weighting, target = run.config.lsa.weighting, training.cpu_target
         yield "vectors", VECTORS, words, rows_of_words(RIGHT)
         found = documents(session, rows, table_uri, made["documents"], dimensions)

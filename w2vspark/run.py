@@ -6,11 +6,13 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from w2vspark.base import staging, storage
+from w2vspark.base import storage
+from w2vspark.base.claims import Claim
 from w2vspark.base.config import Config, TrainingConfig
-from w2vspark.base.lock import OutputLock
 from w2vspark.base.log import log_end
+from w2vspark.base.staging import Staging
 from w2vspark.progress import Progress
+from w2vspark.stages.earlier import EarlierModel
 from w2vspark.stages.ngrams import SubwordTables
 from w2vspark.stages.session import build_session
 from w2vspark.stages.shared_storage import check_executors
@@ -26,30 +28,49 @@ class Run:
     config: Config
     output: str  # absolute URI
     progress: Progress
-    lock: OutputLock
+    staging: Staging
+    last: str  # the step that publishes, by the name of its table
+    claim: Claim | None = None  # None: nothing may be written
+    hold: bool = False  # leave the new version a candidate
     fingerprints: dict[str, str] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
+    promoted: str = ""  # a candidate that was there already, and became the current version
+    earlier: EarlierModel | None = None  # what this run begins from, as it was found when the run began
     started_session: SparkSession | None = None
+    checked_executors: bool = False
 
     def session(self) -> SparkSession:
-        """The Spark session, started when it is first needed; its executors must reach the output folder."""
+        """The Spark session, started when it is first needed; under a claim, once its executors reach the output."""
         if self.started_session is None:
             self.progress.stage("starting Spark")
             began = time.perf_counter()
             self.started_session = build_session(self.config.spark, "w2vspark")
             log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
+        if self.claim is not None and not self.checked_executors:
             with worker_errors():
                 check_executors(self.started_session, self.output)
+            self.checked_executors = True
         return self.started_session
 
     def trained(self) -> dict[str, Any]:
         """The record of the step that made the vectors: where their parameters are, the resolved settings, and more."""
         return self.records["svd" if self.config.training.family == "svd" else "rounds"]
 
+    def parameters(self) -> str:
+        """Where the trained parameters are."""
+        return self.staging.absolute(self.trained()["parameters"])
+
     def uri(self, table: str) -> str:
-        """Where an intermediate table is."""
-        return staging.table_path(self.output, table, self.fingerprints[table])
+        """Where an intermediate table is: the folder of the attempt that is whole, or is going on."""
+        return self.uris[table]
+
+    def held(self) -> Claim:
+        """The claim on the output folder."""
+        if self.claim is None:
+            raise ValueError("this run holds no claim on the output folder")
+        return self.claim
 
 
 def words_of(run: Run, passes: int | None = None) -> Words:

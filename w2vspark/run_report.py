@@ -3,12 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from w2vspark.base import publish, staging, storage
+from w2vspark.base import publish, storage
 from w2vspark.base.config import Config, TrainingConfig, to_toml, used_settings
-from w2vspark.base.lock import OutputLock
-from w2vspark.pipeline import fingerprints, forced_stages, is_published, steps_until
+from w2vspark.base.marker import check_output
+from w2vspark.base.redaction import redacted
+from w2vspark.base.staging import STAGING, Staging
+from w2vspark.flow import standing
+from w2vspark.pipeline import fingerprints, forced_stages, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
+from w2vspark.stages.composed import composing_bytes
 from w2vspark.training.glove_plan import glove_worker_bytes, resolve_glove
 from w2vspark.training.plan import matrix_shapes, resolve, worker_bytes
 from w2vspark.training.svd_plan import resolved_svd, svd_worker_bytes
@@ -24,15 +28,15 @@ COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 def dry_run(config: Config, force_from: str | None, until: str | None = None) -> str:
     """The resolved configuration, which tables are there and which will be made, and the memory needed."""
     output = storage.absolute_uri(config.output.path)
-    publish.check_output(output)
-    run = Run(config, output, Progress(), OutputLock(output))
+    check_output(output, "method")
+    run = Run(config, output, Progress(), Staging(output), last="vectors")
     run.fingerprints = fingerprints(run)
     steps = steps_until(config, until)
     forced = forced_stages(steps, force_from)
     lines = ["plan:"]
-    published = not forced and is_published(output, run.fingerprints["vectors"])
+    published = not forced and standing(run)
     for step in steps:
-        there = published or staging.find(output, step.table, run.fingerprints[step.table]) is not None
+        there = published or run.staging.find(step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
     tokens, words, source = _size(run)
     resolved, needed = {"word2vec": _word2vec, "glove": _glove, "svd": _svd}[config.training.family](run, tokens, words)
@@ -40,23 +44,28 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None) ->
         f"memory, for {words:,} words and {tokens:,} tokens ({source}):\n"
         f"  {needed}; the driver's Python less than 400 MB"
     )
-    return "\n".join([to_toml(used_settings(resolved)), *lines, memory, ""])
+    return "\n".join([to_toml(redacted(used_settings(resolved))), *lines, memory, ""])
 
 
 def _word2vec(run: Run, tokens: int, words: int) -> tuple[Config, str]:
     """The resolved configuration, and the memory that its training needs, of a word2vec method."""
     config = run.config
     training = resolve(config.training, tokens, words, config.warm_start, config.subwords.enabled)
-    shapes = matrix_shapes(training, words, _ngrams(run, words))
+    ngrams = _ngrams(run, words)
+    shapes = matrix_shapes(training, words, ngrams)
     needed = worker_bytes(training, shapes, words, tokens)
-    return replace(config, training=training), _memory(sum(shape.bytes for shape in shapes), needed, training)
+    memory = _memory(sum(shape.bytes for shape in shapes), needed, training)
+    if config.subwords.enabled:
+        publishing = composing_bytes(words, ngrams, training.dimensions)
+        memory += f"; a task that publishes vectors {publishing / 1e6:,.0f} MB of Python memory"
+    return replace(config, training=training), memory
 
 
 def _glove(run: Run, tokens: int, words: int) -> tuple[Config, str]:
     """As _word2vec, of GloVe."""
-    counted = staging.find(run.output, "cooccurrences", run.fingerprints["cooccurrences"])
+    counted = run.staging.find("cooccurrences", run.fingerprints["cooccurrences"])
     reach = run.config.cooccurrences.window * (2 if run.config.cooccurrences.direction == "symmetric" else 1)
-    records = counted["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
+    records = counted.record["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
     training, glove = resolve_glove(run.config.training, run.config.glove, tokens, records)
     model = 2 * words * 4 * 2 * (training.dimensions + 1)
     needed = glove_worker_bytes(training, words, records)
@@ -80,9 +89,9 @@ def _memory(model: int, worker: int, training: TrainingConfig) -> str:
 
 def _size(run: Run) -> tuple[int, int, str]:
     """Tokens and words of the corpus, and whence they are known."""
-    counted = staging.find(run.output, "vocabulary", run.fingerprints["vocabulary"])
+    counted = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
     if counted is not None:
-        return counted["tokens"], counted["words"], "counted"
+        return counted.record["tokens"], counted.record["words"], "counted"
     tokens = _guessed_tokens(run.config)
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
     if run.config.vocabulary.max_size:
@@ -95,8 +104,8 @@ def _ngrams(run: Run, words: int) -> int:
     config = run.config.subwords
     if not config.enabled:
         return 0
-    counted = staging.find(run.output, "ngram_buckets", run.fingerprints["ngram_buckets"])
-    return int(counted["ngrams"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
+    counted = run.staging.find("ngram_buckets", run.fingerprints["ngram_buckets"])
+    return int(counted.record["ngrams"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
 
 
 def _guessed_tokens(config: Config) -> int:
@@ -110,11 +119,14 @@ def _guessed_tokens(config: Config) -> int:
 
 def report(run: Run) -> str:
     """The summary of a run that has ended well."""
-    current = publish.current_path(run.output)
-    record = publish.read_manifest(run.output)
+    # Of this run: another may have published since.
+    if not run.made and not run.promoted:
+        return f"nothing to do: {standing(run)}\n"
+    version = publish.resolve(run.records["vectors"]["path"] if run.made else run.output)
+    current, record = version.folder, version.manifest
+    if run.promoted:
+        return f"promoted: {current} was a candidate of this input, configuration and code, and is current now\n"
     corpus, training = record["corpus"], record["config"]["training"]
-    if not run.made:
-        return f"nothing to do: {current} was made from this input, configuration and code\n"
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
         f"vocabulary  {record['vocabulary']['words']:,} words, {record['vocabulary']['tokens']:,} tokens of the corpus",
@@ -131,6 +143,8 @@ def report(run: Run) -> str:
         lines.insert(
             3, f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}"
         )
+    if run.hold:
+        lines.append(f"candidate   make it current with: w2vspark promote {run.config.output.path} {version.name}")
     return "\n".join(lines) + "\n"
 
 
@@ -155,7 +169,7 @@ def _of_training(run: Run, training: dict[str, Any]) -> str:
 
 def report_tables(run: Run) -> str:
     """The summary of a run that ended before it published: where its tables are."""
-    lines = [f"tables in {storage.join(run.output, 'staging')}; nothing was published"]
+    lines = [f"tables in {storage.join(run.output, STAGING)}; nothing was published"]
     for table, record in run.records.items():
         how = f"made in {record['seconds']:.1f} s" if table in run.made else "was there"
         lines.append(f"  {table:<14} {how:<16} {run.uri(table)}")

@@ -7,7 +7,6 @@ from typing import Any
 
 from w2vspark.base.config import Config
 from w2vspark.base.cpu_target import llvm_name
-from w2vspark.stages.earlier import carries_subwords
 
 Settings = dict[str, Any]
 NO_SETTINGS: Settings = {}
@@ -24,9 +23,8 @@ def of_word_counts(config: Config) -> Settings:
 
 
 def of_earlier(config: Config) -> Settings:
-    """How the earlier model is read. Raises ConfigError as carries_subwords does."""
-    with_ngrams = carries_subwords(config.warm_start, config.subwords)
-    return {"format": config.warm_start.format, "with_ngrams": with_ngrams}
+    """How the earlier model is read. Whether its n-grams carry over is part of the model's own fingerprint."""
+    return {"format": config.warm_start.format}
 
 
 def of_vocabulary(config: Config) -> Settings:

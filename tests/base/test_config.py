@@ -107,6 +107,7 @@ VIOLATIONS = {
     "input.options": ["x", 1],
     "output.path": ["", "/in/below", "/out*", 1],
     "output.keep_versions": [0, 1.5],
+    "output.single_writer": [1, "yes"],
     "tokens.tokenizer": ["spacy"],
     "tokens.normalize": ["nfkc"],
     "tokens.lowercase": [1, "yes"],

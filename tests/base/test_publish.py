@@ -15,12 +15,12 @@ from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.base.lock import OutputLock
 from w2vspark.base.publish import (
     check_output,
-    current_path,
+    find_version,
     next_version,
     prune,
     publish,
     read_current,
-    read_manifest,
+    resolve,
     version_path,
 )
 
@@ -52,7 +52,7 @@ def publish_next(output: Path, rows: int = 3, owned: Callable[[], None] = held) 
 
 
 def rows_seen(output: Path) -> int:
-    return int(storage.read_table(storage.join(current_path(str(output)), "vectors")).num_rows)
+    return int(storage.read_table(resolve(str(output)).table("vectors")).num_rows)
 
 
 def test_a_published_version_is_what_readers_find(tmp_path: Path) -> None:
@@ -67,16 +67,17 @@ def test_a_published_version_is_what_readers_find(tmp_path: Path) -> None:
         "run_id": "r1",
         "tables": {"vectors": 3, "vocabulary": 3},
     }
-    assert current_path(str(tmp_path)) == f"{tmp_path}/versions/000001"
-    assert read_manifest(str(tmp_path)) == manifest_of()
+    version = resolve(str(tmp_path))
+    assert (version.folder, version.name, version.run_id) == (f"{tmp_path}/versions/000001", "000001", "r1")
+    assert version.manifest == manifest_of()
     assert publish_next(tmp_path, rows=5) == "000002"
     assert rows_seen(tmp_path) == 5
 
 
-def test_the_current_path_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_versions_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_next(tmp_path)
     monkeypatch.chdir(tmp_path.parent)
-    assert current_path(tmp_path.name) == f"{tmp_path}/versions/000001"
+    assert resolve(tmp_path.name).folder == f"{tmp_path}/versions/000001"
 
 
 @pytest.mark.parametrize(("make", "why"), [(True, "has no published version"), (False, "is not there")])
@@ -84,9 +85,9 @@ def test_an_output_without_a_version_says_how_to_make_one(tmp_path: Path, make: 
     output = tmp_path / "out"
     if make:
         output.mkdir()
-    for read in (current_path, read_manifest):
-        with pytest.raises(OutputError, match=f"out: {why}; make one with w2vspark run"):
-            read(str(output))
+    assert find_version(str(output)) is None
+    with pytest.raises(OutputError, match=f"out: {why}; make one with w2vspark run"):
+        resolve(str(output))
 
 
 def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
@@ -227,4 +228,49 @@ def test_a_version_without_its_manifest_is_named(tmp_path: Path) -> None:
     publish_next(tmp_path)
     (tmp_path / "versions" / "000001" / "manifest.json").unlink()
     with pytest.raises(OutputError, match=r"000001/manifest\.json: is missing"):
-        read_manifest(str(tmp_path))
+        resolve(str(tmp_path))
+
+
+def test_a_version_is_found_by_its_own_folder_too(tmp_path: Path) -> None:
+    publish_next(tmp_path)
+    first = resolve(str(tmp_path))
+    publish_next(tmp_path, rows=5)
+    assert resolve(f"file://{first.folder}/") == first != resolve(str(tmp_path))
+    assert len({first, resolve(first.folder), resolve(str(tmp_path))}) == 2, "a version is a key for caches"
+    with pytest.raises(OutputError, match=r"/versions/000009: there is no published version .*w2vspark rollback "):
+        resolve(f"{tmp_path}/versions/000009")
+
+
+def test_a_versions_tables_have_the_rows_that_its_manifest_says(tmp_path: Path) -> None:
+    publish_next(tmp_path)
+    version = resolve(str(tmp_path))
+    assert version.table("vectors") == f"{version.folder}/vectors"
+    assert version.files("vectors", "none") == ("vectors/part-0.parquet", "vectors/part-1.parquet")
+    with pytest.raises(OutputError, match="this version has no table 'context'; it has vectors, vocabulary"):
+        version.table("context")
+    Path(version.folder, "vectors", "part-1.parquet").unlink()
+    with pytest.raises(OutputError, match=r"vectors: has 1 rows, expected 3; run the job again, .*w2vspark rollback "):
+        version.table("vectors")
+
+
+def test_a_manifest_of_another_shape_is_named(tmp_path: Path) -> None:
+    publish_next(tmp_path)
+    for text, why in (('{"run_id": "r1"}', "lacks run_id, tables"), ('{"run_id": "r", "tables": []}', "is no object")):
+        (tmp_path / "versions" / "000001" / "manifest.json").write_text(text)
+        with pytest.raises(OutputError, match=rf"manifest\.json: .*{why}.*w2vspark rollback {tmp_path}"):
+            resolve(str(tmp_path))
+
+
+def test_a_reader_hears_of_a_version_that_changed_while_it_read(tmp_path: Path) -> None:
+    publish_next(tmp_path)
+    version = resolve(str(tmp_path))
+    with version.reading("read again"):
+        publish_next(tmp_path, rows=5)  # another version changes nothing
+    with pytest.raises(ValueError, match="the reader's own"), version.reading("read again"):
+        raise ValueError("the reader's own")
+    manifest = Path(version.folder, "manifest.json")
+    with pytest.raises(OutputError, match="version 000001 was replaced by run r2"), version.reading("read again"):
+        manifest.write_text(json.dumps(manifest_of() | {"run_id": "r2"}))
+    manifest.unlink()
+    with pytest.raises(OutputError, match=r"000001 was deleted .*; read again"), version.reading("read again"):
+        raise FileNotFoundError(manifest)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
+from outputs import flip_bit
 
 from w2vspark.base import storage, uris
 from w2vspark.base.errors import EnvironmentFailure, InputError, OutputError
@@ -82,6 +83,23 @@ class FakeModule:
 def test_an_unknown_scheme_is_an_error_that_lists_the_supported_ones(uri: str) -> None:
     with pytest.raises(EnvironmentFailure, match=r"not supported.*local paths.*abfss://.*gs://.*hdfs://.*s3a://"):
         storage.filesystem(uri)
+
+
+def test_the_parent_of_a_place_is_the_folder_that_it_is_in() -> None:
+    for uri, parent in (("/a/b", "/a"), ("file:///a/b/", "/a"), ("s3a://bucket/a/b/", "s3a://bucket/a")):
+        assert storage.parent(uri) == parent
+    assert storage.parent("s3a://bucket/a") == storage.parent("s3a://bucket") == "s3a://bucket"
+
+
+def test_a_flipped_bit_is_found_by_the_checksum_of_its_page(tmp_path: Path) -> None:
+    file = tmp_path / "part-0.parquet"
+    pq.write_table(pa.table({"x": list(range(1000))}), file, write_page_checksum=True)
+    flip_bit(file, 0)
+    assert storage.count_rows(str(tmp_path)) == 1000, "the footer is whole"
+    for read in (storage.read_table, lambda uri: list(storage.scan_table(uri))):
+        for place in (file, tmp_path):
+            with pytest.raises(OutputError, match="CRC checksum verification failed"):
+                read(str(place))
 
 
 def test_join_puts_one_slash_between_names() -> None:

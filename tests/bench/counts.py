@@ -90,7 +90,8 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     publish_cooccurrences(tables["cooccurrences"], str(version / "cooccurrences"))
     cpu = time.process_time() - cpu
     storage.copy_folder(tables["vocabulary"], str(version / "vocabulary"))
-    (version / "manifest.json").write_text('{"tables": {}}', encoding="utf-8")
+    rows = {table: storage.count_rows(str(version / table)) for table in ("vocabulary", "cooccurrences")}
+    (version / "manifest.json").write_text(json.dumps({"run_id": "bench", "tables": rows}), encoding="utf-8")
     sizes = [file.stat().st_size for file in (version / "cooccurrences").iterdir()]
     return {
         "entries": record["entries"],

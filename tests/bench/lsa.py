@@ -118,7 +118,7 @@ def measure_bbc(report: Report, folder: Path, quick: bool) -> None:
     for weighting in WEIGHTINGS[: 1 if quick else None]:
         output = folder / f"bbc-{weighting}"
         train([file], output, f"vocabulary.min_count={MIN_COUNT}", f"lsa.weighting={weighting}")
-        table = storage.read_table(storage.join(publish.current_path(str(output)), "documents"))
+        table = storage.read_table(publish.resolve(str(output)).table("documents"))
         order = [int(doc_id) for doc_id in table["doc_id"].to_pylist()]
         vectors = np.array(table["vector"].to_pylist())
         model = load_lsa(str(output))

@@ -66,14 +66,13 @@ def training_window(run: Measured) -> tuple[float, float]:
 
 def metrics(output: Path) -> list[dict[str, Any]]:
     """The metrics table of the current version."""
-    folder = publish.current_path(str(output))
-    rows: list[dict[str, Any]] = storage.read_table(storage.join(folder, "metrics")).to_pylist()
+    rows: list[dict[str, Any]] = storage.read_table(publish.resolve(str(output)).table("metrics")).to_pylist()
     return rows
 
 
 def manifest(output: Path) -> dict[str, Any]:
     """The manifest of the current version."""
-    return publish.read_manifest(str(output))
+    return publish.resolve(str(output)).manifest
 
 
 def slowest_shards(output: Path) -> dict[int, float]:

@@ -5,7 +5,6 @@ beside a plain randomised SVD of the same matrix by NumPy and scipy on one machi
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -111,7 +110,7 @@ def measure_whole(report: Report, files: list[Path], output: Path) -> None:
 def read_matrix(output: Path) -> sparse.csr_matrix:
     """The matrix of the last run, from its staged table."""
     (made,) = storage.list_names(str(output / "staging" / PPMI))
-    words = publish.read_manifest(str(output))["vocabulary"]["words"]
+    words = publish.resolve(str(output)).manifest["vocabulary"]["words"]
     blocks = list(scan_sparse_rows(str(output / "staging" / PPMI / made), PPMI, 0, words))
     ends = np.concatenate([np.diff(block.ends, prepend=0) for block in blocks]).cumsum()
     columns, values = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("columns", "values"))
@@ -120,8 +119,7 @@ def read_matrix(output: Path) -> sparse.csr_matrix:
 
 def singular_values(output: Path) -> np.ndarray:
     """The published ones, the largest first."""
-    current = json.loads((output / "current.json").read_text(encoding="utf-8"))
-    table = storage.read_table(str(output / current["path"] / "singular_values")).sort_by("dimension")
+    table = storage.read_table(publish.resolve(str(output)).table("singular_values")).sort_by("dimension")
     return table["value"].to_numpy()
 
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from w2vspark.base.config import InputConfig
 from w2vspark.base.errors import InputError
+from w2vspark.stages import json_text
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
 
 Document = tuple[str | None, bytes | None, bool]
@@ -61,6 +63,44 @@ def test_json_rows_are_documents_and_malformed_ones_are_flagged(spark: SparkSess
     good: list[Document] = [("7", b"seven", False), ("x", None, False), (None, b"no id", False)]
     assert [row for row in found if not row[2]] == sorted(good, key=repr)
     assert [(text, malformed) for _, text, malformed in found if malformed] == [(None, True)] * 4
+
+
+NOT_TEXT = (["a", "b"], {"text": "a"}, 5, -1.5, 10**40, True, [])
+LIKE_JSON = ('["a", "b"]', '{"text": "a"}', "5", "-1.5", "true", "[sic] quoted", "null")
+
+
+def test_json_values_that_are_no_text_are_malformed_wherever_they_stand(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [{"text": f"row {number}"} for number in range(1000)]  # as many as are looked at before all are read
+    others: list[dict[str, object]] = [*({"text": value} for value in (*NOT_TEXT, *LIKE_JSON, None)), {"id": 5}]
+    path = write_json(tmp_path / "a.json", *rows, *others)
+    expected: list[Document] = [(None, str(row["text"]).encode(), False) for row in rows]
+    expected += [(None, None, True)] * len(NOT_TEXT) + [(None, None, False)] * 2
+    expected += [(None, text.encode(), False) for text in LIKE_JSON]
+    assert documents(read_corpus(spark, config(path, format="json"))) == sorted(expected, key=repr)
+    # A whole file is a record here, and Spark infers the columns.
+    (tmp_path / "b.json").write_text(json.dumps([*rows, *others], indent=1))
+    found = documents(read_corpus(spark, config(tmp_path / "b.json", format="json", options={"multiLine": "true"})))
+    assert found == sorted(expected, key=repr)
+
+
+def test_a_json_row_too_long_for_a_variant_is_text_or_malformed(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_text, "VARIANT_BYTES", 15)  # in place of 16 MiB
+    bad = [json.dumps({"the text": text}) for text in (["a", "b"], {"text": "a"})] + ['{"the text": "cut off']
+    raw = bad + [json.dumps({"the text": text}) for text in LIKE_JSON]
+    unread = spark.createDataFrame([(row,) for row in raw], f"{json_text.CORRUPT} string")
+    text, malformed = json_text.text_and_malformed("the text", {})
+    found = unread.withColumn("the text", F.lit(None).cast("variant")).select(text, malformed).collect()
+    assert [tuple(row) for row in found] == [(None, True)] * len(bad) + [(text, False) for text in LIKE_JSON]
+
+
+@pytest.mark.slow
+def test_json_texts_above_the_limit_of_a_variant_are_whole(spark: SparkSession, tmp_path: Path) -> None:
+    long = "[word] " * (136_000_000 // 7)
+    path = write_json(tmp_path / "a.json", {"text": "short"}, {"text": long})
+    corpus = read_corpus(spark, config(path, format="json")).select(F.octet_length("text"), "malformed")
+    assert sorted(map(tuple, corpus.collect())) == [(5, False), (len(long), False)]
 
 
 def test_json_of_nothing_but_garbage_is_all_malformed(spark: SparkSession, tmp_path: Path) -> None:

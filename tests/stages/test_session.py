@@ -1,6 +1,8 @@
 """The session: Java, settings, slots."""
 
+import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +11,44 @@ import pytest
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import SparkConfig
-from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.base.errors import ConfigError, EnvironmentFailure
+from w2vspark.base.redaction import REDACTED
 from w2vspark.stages.class_archive import archive_path
+from w2vspark.stages.secret_settings import secrets_file
 from w2vspark.stages.session import (
     JAVA_OPTIONS,
     VALIDATE_SCHEMA,
+    build_session,
     java_options,
     require_java,
     runtime_settings,
     task_slots,
 )
 
+SECRET = r"#geheim = \u0041: é!"  # has what a file of properties must escape
 LOCAL_RUN = """
+import os
 from w2vspark.base.config import SparkConfig
 from w2vspark.stages.session import build_session, task_slots
 options = {"spark.sql.shuffle.partitions": "7"}
+if secret := os.environ.pop("TEST_SECRET", ""):
+    options |= {"spark.hadoop.fs.s3a.secret.key": secret, "spark.hadoop.fs.azure.account.key.name": secret}
 session = build_session(SparkConfig(master="local[3,2]", driver_memory="600m", options=options), "x")
 settings = ["spark.driver.memory", "spark.sql.session.timeZone", "spark.sql.shuffle.partitions", "spark.ui.enabled"]
 print(task_slots(session), *map(session.conf.get, settings))
 session.range(2).mapInArrow(lambda batches: batches, "id long").collect()
+"""
+SHOW_SECRETS = """
+import json, psutil
+hadoop = session.sparkContext._jsc.hadoopConfiguration()
+java = [process for process in psutil.Process().children(recursive=True) if process.name() == "java"]
+print(json.dumps({
+    "values": [hadoop.get("fs.s3a.secret.key"), hadoop.get("fs.azure.account.key.name")],
+    "processes": len(java),
+    "words": [word for process in java for word in [*process.cmdline(), *process.environ().values()]],
+    "left": [name for name in os.listdir(os.environ["TMPDIR"]) if name.startswith("w2vspark-")],
+    "arguments": os.environ.get("PYSPARK_SUBMIT_ARGS"),
+}))
 """
 
 
@@ -81,14 +102,50 @@ def test_a_java_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         require_java()
 
 
-def test_a_local_run_has_the_configured_settings_and_a_quiet_terminal(tmp_path: Path) -> None:
+def test_a_local_run_has_the_configured_settings_a_quiet_terminal_and_no_secret_that_others_see(tmp_path: Path) -> None:
+    environment = without_spark_variables() | {"TEST_SECRET": SECRET, "TMPDIR": str(tmp_path)}
     run = subprocess.run(
-        [sys.executable, "-c", LOCAL_RUN], capture_output=True, text=True, cwd=tmp_path, env=without_spark_variables()
+        [sys.executable, "-c", LOCAL_RUN + SHOW_SECRETS], capture_output=True, text=True, cwd=tmp_path, env=environment
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == ["3", "600m", "UTC", "7", "false"]
+    settings, secrets = run.stdout.splitlines()
+    assert settings.split() == ["3", "600m", "UTC", "7", "false"]
+    found = json.loads(secrets)
+    words = found.pop("words")
+    assert found == {"values": [SECRET] * 2, "processes": 1, "left": [], "arguments": None}
+    assert "spark.driver.memory=600m" in words and not any("geheim" in word for word in words)
     # The JVM's own line about a module that Spark asks for cannot be turned off.
     assert [line for line in run.stderr.splitlines() if "incubator modules" not in line] == []
+
+
+def test_secrets_go_by_a_private_file_that_keeps_the_users_own_properties(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.conf"
+    own.write_text("spark.mine 1")
+    given = f"--packages a:b:1 --properties-file {own} pyspark-shell"
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", given)
+    with pytest.raises(ValueError, match="inside"), secrets_file({"spark.x.password": "a b"}):
+        option, name, *rest = os.environ["PYSPARK_SUBMIT_ARGS"].split()
+        assert (option, rest) == ("--properties-file", ["--packages", "a:b:1", "pyspark-shell"])
+        assert Path(name).read_text() == "spark.mine 1\nspark.x.password=a\\ b\n"
+        assert stat.S_IMODE(os.stat(name).st_mode) == 0o600
+        raise ValueError("inside")
+    assert not Path(name).exists() and os.environ["PYSPARK_SUBMIT_ARGS"] == given
+    monkeypatch.delenv("PYSPARK_SUBMIT_ARGS")
+    with secrets_file({"spark.x.password": "a"}):
+        assert os.environ["PYSPARK_SUBMIT_ARGS"].split()[2:] == ["--load-spark-defaults", "pyspark-shell"]
+    with secrets_file({}):
+        assert "PYSPARK_SUBMIT_ARGS" not in os.environ
+
+
+def test_a_redacted_option_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SparkSession, "getActiveSession", lambda: None)
+    for name in ("PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "PYSPARK_SUBMIT_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+    options = {"spark.hadoop.fs.s3a.secret.key": REDACTED}
+    with pytest.raises(ConfigError, match=r"^spark\.options\.spark\.hadoop\.fs\.s3a\.secret\.key = .*give it again"):
+        build_session(SparkConfig(options=options), "x")
 
 
 def test_the_archive_that_a_warm_up_made_with_this_java_is_read(

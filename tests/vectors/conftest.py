@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gensim.models import KeyedVectors
+from outputs import declare
 
 from w2vspark.base import schemas
 from w2vspark.vectors import WordVectors
@@ -51,8 +51,7 @@ def publish(tmp_path: Path) -> Callable[..., Path]:
             (folder / "_SUCCESS").touch()
             for number, start in enumerate(range(0, len(rows), 200)):
                 pq.write_table(table.slice(start, 200), folder / f"part-{9 - number}.parquet", row_group_size=64)
-        pointer = {"version": "000001", "path": "versions/000001"}
-        (tmp_path / "output" / "current.json").write_text(json.dumps(pointer))
+        declare(tmp_path / "output", "000001", dict.fromkeys(tables, len(rows)))
         return tmp_path / "output"
 
     return write

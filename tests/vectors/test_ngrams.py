@@ -1,12 +1,12 @@
 """Unseen words from published n-grams."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from outputs import declare
 
 from w2vspark.base import schemas
 from w2vspark.base.errors import InputError, OutputError
@@ -25,7 +25,8 @@ def output(vectors: WordVectors, publish) -> Path:
     (folder / "ngrams").mkdir()
     pq.write_table(pa.table(table, schema=schemas.NGRAMS), folder / "ngrams" / "part-0.parquet")
     subwords = {"enabled": True, "min_length": 3, "max_length": 4, "buckets": 10_000}
-    (folder / "manifest.json").write_text(json.dumps({"tables": {}, "config": {"subwords": subwords}}))
+    tables = {"vectors": len(vectors.words), "ngrams": len(used)}
+    declare(output, "000001", tables, config={"subwords": subwords})
     return output
 
 
@@ -62,6 +63,6 @@ def test_without_n_grams_an_unseen_word_is_unknown(vectors, publish):
 
 
 def test_a_model_without_subwords_has_no_n_grams_to_load(output):
-    (output / "versions" / "000001" / "manifest.json").write_text(json.dumps({"tables": {}, "config": {}}))
+    declare(output, "000001", {"vectors": 500})
     with pytest.raises(OutputError, match=r"subwords\.enabled"):
         load_ngrams(str(output))

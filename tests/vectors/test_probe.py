@@ -1,4 +1,3 @@
-import json
 import math
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from outputs import declare
 
 from w2vspark.base import schemas
 from w2vspark.base.errors import InputError, OutputError
@@ -34,8 +34,8 @@ def output(tmp_path: Path, counts: dict[int, dict[int, float]]) -> Path:
         columns = [list(column) for column in zip(*entries, strict=True)]
         file = folder / "cooccurrences" / f"part-{number:05d}.parquet"
         pq.write_table(pa.table(columns, schema=schemas.COOCCURRENCES), file, row_group_size=50)
-    (folder / "manifest.json").write_text(json.dumps({"tables": {}}))
-    (tmp_path / "output" / "current.json").write_text(json.dumps({"version": "000001", "path": "versions/000001"}))
+    entries = sum(map(len, counts.values()))
+    declare(tmp_path / "output", "000001", {"vocabulary": len(WORDS), "cooccurrences": entries})
     return tmp_path / "output"
 
 
@@ -99,5 +99,8 @@ def test_no_probe_word_a_missing_table_and_an_unpublished_output_are_errors(outp
     with pytest.raises(OutputError, match="is not there"):
         probe(str(tmp_path / "nowhere"), "w1", "w2", ["w3"])
     (output / "versions" / "000001" / "cooccurrences").rename(tmp_path / "away")
+    with pytest.raises(OutputError, match=r"cooccurrences: there is no such table; run the job again, .* rollback"):
+        probe(str(output), "w1", "w2", ["w3"])
+    declare(output, "000001", {"vocabulary": len(WORDS)})
     with pytest.raises(OutputError, match=r"method = glove or ppmi-svd and cooccurrences.publish = true"):
         probe(str(output), "w1", "w2", ["w3"])

@@ -74,4 +74,6 @@ def test_errors_of_the_command_are_one_line(run, tmp_path):
     lsa_models.publish_model(tmp_path / "other", DOCUMENTS)
     folder = tmp_path / "other" / "versions" / "000001"
     (folder / "documents").rename(folder / "elsewhere")
-    run_here("search", str(tmp_path / "other"), "sea").assert_one_error(4, "lacks the table documents")
+    run_here("search", str(tmp_path / "other"), "sea").assert_one_error(
+        4, "documents: there is no such table; run the job again"
+    )

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from outputs import declare
 
 from w2vspark.base.errors import OutputError
 from w2vspark.vectors import WordVectors, load_vectors
@@ -37,6 +38,7 @@ def test_the_context_table_is_read_by_its_name(vectors, publish):
     pq.write_table(
         pa.table(rows | {"vector": pa.array([[3, 4], [1, 2]], pa.list_(pa.float32()))}), context / "p.parquet"
     )
+    declare(output, "000001", {"vectors": 500, "context": 2})
     read = load_vectors(str(output), "context")
     assert read.words == ["a", "b"] and read.counts.tolist() == [2, 1] and read.matrix.tolist() == [[1, 2], [3, 4]]
 

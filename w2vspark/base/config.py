@@ -10,6 +10,7 @@ from w2vspark.base import storage
 from w2vspark.base.config_checks import FOR_METHODS, OF_TRAINING, find_problems
 from w2vspark.base.config_values import converted, did_you_mean, flattened, parsed_override, toml_value
 from w2vspark.base.errors import ConfigError
+from w2vspark.base.redaction import REDACTED, is_secret, redacted_value
 
 Auto = Literal["auto"]
 
@@ -32,6 +33,7 @@ class OutputConfig:
 
     path: str = ""
     keep_versions: int = 3  # published versions kept, the current one included
+    single_writer: bool = False  # True: the user promises that no other run writes; for stores without conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +295,8 @@ def _override(tree: dict[str, Any], text: str) -> str:
     key, equals, raw = text.partition("=")
     table, dot, name = key.strip().partition(".")
     if not (equals and dot and table and name):
-        return f"--set {text}: must have the form table.key=value, as in training.dimensions=300"
+        shown = f"{key}={REDACTED}" if is_secret(key, text) else text
+        return f"--set {shown}: must have the form table.key=value, as in training.dimensions=300"
     name, _, option = name.partition(".")
     keys = tree.setdefault(table, {})
     if not isinstance(keys, dict):
@@ -322,12 +325,17 @@ def _build(tree: dict[str, Any], problems: list[str]) -> Config:
                 if hint is not None:
                     values[key], problem = converted(hint, value)
                 if problem:
-                    problems.append(problem if hint is None else f"{table}.{key} = {toml_value(value)}: {problem}")
+                    shown = toml_value(redacted_value(value))
+                    problems.append(problem if hint is None else f"{table}.{key} = {shown}: {problem}")
                     bad.add(f"{table}.{key}")
                     values.pop(key, None)
             tables[table] = _tables()[table](**values)
     config = Config(**tables)
-    problems += [f"{key} = {toml_value(value)}: {text}" for key, value, text in find_problems(config) if key not in bad]
+    problems += [
+        f"{key} = {toml_value(redacted_value(value))}: {text}"
+        for key, value, text in find_problems(config)
+        if key not in bad
+    ]
     if problems:
         raise ConfigError("\n".join(problems))
     return config

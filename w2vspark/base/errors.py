@@ -25,6 +25,10 @@ class OutputError(W2VSparkError):
     exit_code = 4
 
 
+class DamagedTable(OutputError):
+    """A file of a table is missing or not what was written. A run makes a damaged table in staging anew."""
+
+
 class EnvironmentFailure(W2VSparkError):
     """Java, Spark, the storage or the kernel target of a machine does not fit."""
 

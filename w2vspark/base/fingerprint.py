@@ -19,11 +19,12 @@ from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, modu
 # out of fingerprints, with what only it uses. All else that a maker uses counts.
 PLUMBING = {
     "w2vspark.__version__": "the release's name; its code counts instead",
+    "w2vspark.base.advice": "words errors",
+    "w2vspark.base.claims": "says who may write",
     "w2vspark.base.config.Config": "settings are in fingerprints by themselves, key by key; each table's class counts",
     "w2vspark.base.definitions": "finds the code that counts: fingerprints follow from it",
     "w2vspark.base.errors": "names what went wrong; nothing went wrong where a table was made",
     "w2vspark.base.fingerprint": "makes fingerprints, and compares them",
-    "w2vspark.base.lock": "says who may write",
     "w2vspark.base.log": "writes lines for people",
     "w2vspark.base.staging": "says where tables are, and which are whole",
     "w2vspark.progress": "writes lines for people",

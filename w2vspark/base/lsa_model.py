@@ -3,22 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2vspark.base import publish, storage
+from w2vspark.base import storage
 from w2vspark.base.config import TokensConfig
 from w2vspark.base.errors import OutputError
 from w2vspark.base.phrased import Phrases, join_phrases
+from w2vspark.base.publish import Version, damaged
 from w2vspark.base.tokenized import Tokenized, starts_of, tokenize
 from w2vspark.base.tokenizer import tokenizer
 from w2vspark.base.word_ids import WordIds
 
 BLOCK_BYTES = 256 << 20  # of the words' matrix that are in memory at once; a smaller matrix stays there
+TABLES = ("vectors", "singular_values", "term_weights")  # of every model of lsa; phrases are there where it has some
+AGAIN = "load the model again"
 
 _Ints = npt.NDArray[np.int64]
 
@@ -27,7 +29,8 @@ _Ints = npt.NDArray[np.int64]
 class LsaModel:
     """All but the words' matrix, which blocks() reads: word i's row is V S ** p of the SVD."""
 
-    folder: str  # of the published version
+    version: Version
+    files: tuple[str, ...]  # of the version's tables when the model was read
     tokens: TokensConfig
     passes: tuple[Phrases, ...]
     connectors: tuple[str, ...]
@@ -53,12 +56,12 @@ class LsaModel:
     def blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """The words' matrix in blocks of rows, float32 (n, dimensions), each with its first word's id.
 
-        Raises OutputError where the table lacks words.
+        Raises OutputError where the table lacks words, or the version was deleted meanwhile.
         """
         rows = max(1, BLOCK_BYTES // (4 * self.inverse.size))
         for first in range(0, self.weights.size, rows):
             last = min(first + rows, self.weights.size)
-            yield first, read_block(self.folder, first, last, self.inverse.size)
+            yield first, read_block(self.version, self.files, first, last, self.inverse.size)
 
     def _find(self, part: Tokenized) -> npt.NDArray[np.int32]:
         if not len(part.words):
@@ -68,26 +71,36 @@ class LsaModel:
         return found
 
 
-@lru_cache(maxsize=1)
-def read_lsa_model(folder: str) -> LsaModel:
-    """The model in the folder of a published version, which never changes.
+def read_lsa_model(version: Version) -> LsaModel:
+    """The model of a published version. A process keeps the model that it read last.
 
-    Raises OutputError where it is of another method or a table of it is missing, ConfigError as tokenizer does.
+    Raises OutputError where it is of another method or a table of it is missing or damaged, ConfigError as tokenizer
+    does.
     """
-    config = _config(folder)
+    _check_method(version)
+    return _read_model(version, version.files(*TABLES, "phrases"))
+
+
+@lru_cache(maxsize=1)
+def _read_model(version: Version, files: tuple[str, ...]) -> LsaModel:
+    config = version.manifest["config"]
     tokens = TokensConfig(**config["tokens"])
     tokenizer(tokens)
-    singular = storage.read_table(storage.join(folder, "singular_values")).sort_by("dimension")["value"].to_numpy()
-    found = storage.read_table(storage.join(folder, "term_weights"), ["id", "word", "weight"])
+    with version.reading(AGAIN):
+        version.table("vectors")
+        singular = storage.read_table(version.table("singular_values")).sort_by("dimension")["value"].to_numpy()
+        found = storage.read_table(version.table("term_weights"), ["id", "word", "weight"])
+        passes = tuple(_passes(version, len(config["phrases"]["thresholds"])))
     ids = found["id"].to_numpy()
     weights = np.zeros(ids.size)
     weights[ids] = found["weight"].to_numpy()
     inverse = np.zeros(singular.size)
     inverse[singular > 0] = 1 / singular[singular > 0]
     return LsaModel(
-        folder=folder,
+        version=version,
+        files=files,
         tokens=tokens,
-        passes=tuple(_passes(folder, len(config["phrases"]["thresholds"]))),
+        passes=passes,
         connectors=tuple(config["phrases"]["connector_words"]),
         weighting=config["lsa"]["weighting"],
         cpu_target=config["training"]["cpu_target"],
@@ -99,30 +112,31 @@ def read_lsa_model(folder: str) -> LsaModel:
 
 
 @lru_cache(maxsize=1)  # a matrix of one block stays in memory
-def read_block(folder: str, first: int, last: int, dimensions: int) -> npt.NDArray[np.float32]:
+def read_block(
+    version: Version, _files: tuple[str, ...], first: int, last: int, dimensions: int
+) -> npt.NDArray[np.float32]:
     """Rows first … last - 1 of the words' matrix. Raises OutputError where one is missing."""
-    table, block, found = storage.join(folder, "vectors"), np.zeros((last - first, dimensions), np.float32), 0
-    for batch in storage.scan_table(table, ["id", "vector"], [("id", ">=", first), ("id", "<", last)]):
-        if batch.num_rows:
-            block[batch["id"].to_numpy() - first] = batch["vector"].flatten().to_numpy().reshape(-1, dimensions)
-            found += batch.num_rows
+    table, block, found = storage.join(version.folder, "vectors"), np.zeros((last - first, dimensions), np.float32), 0
+    with version.reading(AGAIN):
+        for batch in storage.scan_table(table, ["id", "vector"], [("id", ">=", first), ("id", "<", last)]):
+            if batch.num_rows:
+                block[batch["id"].to_numpy() - first] = batch["vector"].flatten().to_numpy().reshape(-1, dimensions)
+                found += batch.num_rows
     if found != last - first:
-        raise OutputError(f"{table}: has {found} of the words {first} to {last - 1}; publish it again")
+        raise damaged(table, f"has {found} of the words {first} to {last - 1}")
     return block
 
 
-def _config(folder: str) -> dict[str, Any]:
-    config: dict[str, Any] = publish.read_version_manifest(folder).get("config", {})
-    method = config.get("training", {}).get("method")
+def _check_method(version: Version) -> None:
+    method = version.manifest.get("config", {}).get("training", {}).get("method")
     if method != "lsa":
         what = f"a model of {method}" if method else "no model"
-        raise OutputError(f"{folder}: holds {what}; documents need one of training.method = lsa")
-    return config
+        raise OutputError(f"{version.folder}: holds {what}; documents need one of training.method = lsa")
 
 
-def _passes(folder: str, passes: int) -> Iterator[Phrases]:
+def _passes(version: Version, passes: int) -> Iterator[Phrases]:
     if passes:
-        table = storage.read_table(storage.join(folder, "phrases"), ["pass", "left", "between", "right"])
+        table = storage.read_table(version.table("phrases"), ["pass", "left", "between", "right"])
         for number in range(1, passes + 1):
             of_pass = table.filter(pc.equal(table["pass"], number)).combine_chunks()
             yield Phrases(*(of_pass[name].combine_chunks() for name in ("left", "between", "right")))

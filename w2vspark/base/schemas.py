@@ -292,14 +292,16 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Which file of a folder has which rows of a matrix, in neighbouring blocks; and, in rows of METRICS_MATRIX, the metrics
-# of a shard.
+# Which file of a folder has which rows of a matrix, in neighbouring blocks, its size and footer's CRC32; and, in rows
+# of METRICS_MATRIX, the metrics of a shard.
 PARAMETER_FILES = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
         pa.field("first_id", pa.int64(), nullable=False),
         pa.field("rows", pa.int64(), nullable=False),
         pa.field("file", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("crc32", pa.int64()),
         *[field.with_nullable(True) for field in METRICS if field.name != "round"],
     ]
 )

@@ -1,48 +1,199 @@
-"""Intermediate tables: OUTPUT/staging/<table>/<fingerprint>/, whole once a record stands in the folder."""
+"""Intermediate tables: OUTPUT/staging/<table>/<fingerprint>/<attempt>/, whole once <attempt>.json stands beside it.
 
-import json
-from typing import Any
+An attempt has a name of its own, so that two runs never write into one folder. The record <attempt>.json is created
+once and never replaced. Whoever wrote it, the table that it names is good: the fingerprint says what is in it.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from w2vspark.base import storage
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import LIST, missing_file
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.base.sealed import read_sealed_json, sealed_json
 
-RECORD = "_record.json"  # hidden from Spark, and gone when the table is made again
+STAGING = "staging"
+_ATTEMPT = re.compile(r"[0-9]{6,}-[0-9a-f]{8}")
+_MAKING = re.compile(r"[0-9a-f]{1,16}")  # a fingerprint, or the number of a round or pass
+_DAMAGED = re.compile(rf"/{STAGING}/(\S+?/{_ATTEMPT.pattern})")
+_OUR_FILES = re.compile(r"_files\.json|_transform(_scaled)?|[\w-]+-[0-9a-f]{32}(\.parquet|\.arrow)?")
 
 
-def table_path(output_uri: str, table: str, fingerprint: str) -> str:
-    """Where the table of this fingerprint is or will be."""
-    return storage.join(output_uri, "staging", table, fingerprint)
+class Claim(Protocol):
+    """What a run holds while it may write."""
+
+    term: int
+
+    def check(self) -> None:
+        """Raise OutputError once the run may not write any more."""
 
 
-def find(output_uri: str, table: str, fingerprint: str) -> dict[str, Any] | None:
-    """The record of a table that is whole; None when it is missing or was not finished."""
-    uri = storage.join(table_path(output_uri, table, fingerprint), RECORD)
-    try:
-        record = json.loads(storage.read_text(uri))
-    except FileNotFoundError:
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A table that is whole: the folder of its attempt, and what its record says."""
+
+    uri: str
+    record: dict[str, Any]
+
+
+class Staging:
+    """The intermediate tables of an output folder. Without a claim they can be found, and nothing is written."""
+
+    def __init__(self, output: str, claim: Claim | None = None) -> None:
+        self._output, self._claim = output, claim
+        self._discarded: set[str] = set()  # attempts that are not to be found again, could they be deleted or not
+
+    def find(self, table: str, fingerprint: str) -> Staged | None:
+        """The table of a fingerprint; None where no attempt at it is whole, or its files are not all there."""
+        folder = self._folder(table, fingerprint)
+        for name in self._records(folder):
+            uri = storage.join(folder, name.removesuffix(".json"))
+            if uri not in self._discarded and (content := self._is_whole(uri)):
+                return Staged(uri, content["record"])
         return None
-    except ValueError as error:
-        raise OutputError(f"{uri}: is not JSON ({error}); delete its folder, and the table is made again") from error
-    if not isinstance(record, dict):
-        raise OutputError(f"{uri}: holds no JSON object; delete its folder, and the table is made again")
-    return record
+
+    def _is_whole(self, uri: str) -> dict[str, Any]:
+        """What the record of an attempt says, if its files are all there; else nothing."""
+        try:
+            content = read_sealed_json(f"{uri}.json")
+            for part in content["lists"]:
+                if missing := missing_file(storage.join(self._output, part)):
+                    raise DamagedTable(f"{storage.join(self._output, part)}: {missing} is missing or cut")
+        except FileNotFoundError:  # it was never finished, or another run has just deleted it
+            return {}
+        except DamagedTable as damage:
+            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
+            return {}
+        return content
+
+    def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
+        """What the record of a table says, whether its files are still there or not; None without a record."""
+        folder = self._folder(table, fingerprint)
+        for name in self._records(folder):
+            try:
+                found: dict[str, Any] = read_sealed_json(storage.join(folder, name))["record"]
+            except (FileNotFoundError, DamagedTable):
+                continue
+            return found
+        return None
+
+    def begin(self, table: str, fingerprint: str) -> str:
+        """The folder of a new attempt. Raises OutputError where the run may not write any more."""
+        claim = self._held()
+        claim.check()
+        attempt = f"{claim.term:06}-{uuid.uuid4().hex[:8]}"
+        return storage.join(self._folder(table, fingerprint), attempt)
+
+    def complete(self, uri: str, record: dict[str, Any], lists: list[str] | None = None) -> Staged:
+        """Declare an attempt whole. record: what find returns from now on (row counts, timings).
+
+        lists: the folders whose listed files make up the table; None = all below the attempt that have a list.
+        """
+        parts = _folders_with_lists(uri) if lists is None else lists
+        content = {"record": record, "lists": [self.relative(part) for part in parts]}
+        self._held().check()
+        storage.write_text(f"{uri}.json", sealed_json(content))
+        return Staged(uri, record)
+
+    def relative(self, uri: str) -> str:
+        """A URI below the output folder as a record keeps it: the folder may be mounted elsewhere one day."""
+        return uri.removeprefix(f"{self._output}/")
+
+    def absolute(self, part: str) -> str:
+        """What relative returned, as a URI."""
+        return storage.join(self._output, part)
+
+    def discard(self, table: str, fingerprint: str, keep_records: bool = False) -> None:
+        """Delete all attempts at a table, those at its rounds or passes too. keep_records: delete the files alone."""
+        self._discard_below(self._folder(table, fingerprint), keep_records)
+
+    def delete_part(self, uri: str) -> None:
+        """Delete a folder within an attempt: what was on its way between tasks."""
+        self._held().check()
+        storage.delete_own(uri, _OUR_FILES, self._output)
+
+    def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
+        """Delete an attempt, its record first, so that half a table is never taken for a whole one.
+
+        Nothing is deleted through a link. Where one stands on the way, this run forgets the attempt all the same.
+        """
+        self._held().check()
+        self._discarded.add(uri)
+        if not keep_record:
+            storage.delete_own_file(f"{uri}.json", self._output)
+        storage.delete_own(uri, _OUR_FILES, self._output)
+
+    def discard_others(self, table: str, keep: str) -> None:
+        """Delete the table's earlier makings, and unfinished attempts at the one of the fingerprint `keep`."""
+        parent = storage.join(self._output, STAGING, table)
+        for name in storage.list_folders(parent):
+            if name == keep:
+                self._discard_unfinished(storage.join(parent, name))
+            elif _MAKING.fullmatch(name):
+                self._discard_below(storage.join(parent, name), False)
+
+    def unfinished(self) -> list[str]:
+        """The attempts of which no record says that they are whole, or whose files are not all there."""
+        return sorted(self._unfinished(storage.join(self._output, STAGING)))
+
+    def _unfinished(self, folder: str) -> list[str]:
+        found = []
+        for name in storage.list_folders(folder):
+            uri = storage.join(folder, name)
+            if not _ATTEMPT.fullmatch(name):
+                found += self._unfinished(uri)
+            elif not self._is_whole(uri):
+                found.append(uri)
+        return found
+
+    def damaged(self, error: DamagedTable) -> str | None:
+        """The attempt below this folder that an error is about; None for another table."""
+        found = _DAMAGED.search(str(error))
+        uri = storage.join(self._output, STAGING, found[1]) if found else ""
+        return uri if uri and str(error).startswith(uri) else None
+
+    def _discard_below(self, folder: str, keep_records: bool) -> None:
+        names = storage.list_names(folder)
+        for name in filter(
+            _MAKING.fullmatch, storage.list_folders(folder)
+        ):  # rounds or passes, with attempts of their own
+            self._discard_below(storage.join(folder, name), keep_records)
+        for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
+            self.discard_attempt(storage.join(folder, attempt), keep_records)
+        if names and not keep_records:
+            storage.delete_empty_folder(folder)
+
+    def _discard_unfinished(self, folder: str) -> None:
+        names = set(storage.list_names(folder))
+        for name in storage.list_folders(folder):
+            if _MAKING.fullmatch(name):
+                self._discard_unfinished(storage.join(folder, name))
+            elif _ATTEMPT.fullmatch(name) and f"{name}.json" not in names:
+                self.discard_attempt(storage.join(folder, name))
+
+    def _records(self, folder: str) -> list[str]:
+        """Names of records, the newest term first."""
+        names = [name for name in storage.list_names(folder) if name.endswith(".json") and _is_of_attempt(name)]
+        return sorted(names, reverse=True)
+
+    def _folder(self, table: str, fingerprint: str) -> str:
+        return storage.join(self._output, STAGING, table, fingerprint)
+
+    def _held(self) -> Claim:
+        if self._claim is None:
+            raise ValueError("this run holds no claim on the output folder, so that it may not write")
+        return self._claim
 
 
-def complete(output_uri: str, table: str, fingerprint: str, record: dict[str, Any]) -> None:
-    """Declares a table whole; ``record`` is what find returns from now on (row counts, timings)."""
-    uri = storage.join(table_path(output_uri, table, fingerprint), RECORD)
-    storage.write_text(uri, json.dumps(record, indent=2, sort_keys=True, allow_nan=False) + "\n")
+def _is_of_attempt(name: str) -> bool:
+    return _ATTEMPT.fullmatch(name.removesuffix(".json")) is not None
 
 
-def discard(output_uri: str, table: str, fingerprint: str) -> None:
-    """Deletes a table; its record goes first, so that half a table is never taken for a whole one."""
-    folder = table_path(output_uri, table, fingerprint)
-    storage.delete_file(storage.join(folder, RECORD))
-    storage.delete_folder(folder)
-
-
-def discard_others(output_uri: str, table: str, keep: str) -> None:
-    """Deletes the table's earlier makings: only that of the fingerprint ``keep`` stays."""
-    for name in storage.list_names(storage.join(output_uri, "staging", table)):
-        if name != keep:
-            discard(output_uri, table, name)
+def _folders_with_lists(uri: str) -> list[str]:
+    found = [uri] if storage.exists(storage.join(uri, LIST)) else []
+    for name in storage.list_folders(uri):
+        found += _folders_with_lists(storage.join(uri, name))
+    return found

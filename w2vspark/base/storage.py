@@ -2,9 +2,10 @@
 
 import io
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,34 +15,46 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from w2vspark.base import globs
+from w2vspark.base.advice import how_to_mend
 from w2vspark.base.errors import InputError, OutputError
-from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, reaching, split_uri
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, parent, reaching, split_uri
 
 __all__ = [
     "Filters",
     "InputFile",
     "absolute_uri",
     "copy_file",
-    "copy_folder",
     "count_rows",
+    "delete_empty_folder",
     "delete_file",
-    "delete_folder",
+    "delete_own",
+    "delete_own_file",
     "exists",
+    "expression",
+    "file_sizes",
     "filesystem",
     "is_file",
     "is_hidden",
     "join",
     "list_files",
+    "list_folders",
     "list_names",
+    "move_file",
     "open_at",
     "open_for_writing",
+    "parent",
     "read_bytes",
     "read_table",
     "read_text",
     "scan_table",
-    "write_table",
     "write_text",
 ]
+
+# A page's checksum, where its writer left one, is compared: a flipped bit is an error.
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 
 Filters = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any]]]
 
@@ -130,12 +143,107 @@ def delete_file(uri: str) -> None:
             fs.delete_file(path)
 
 
-def delete_folder(uri: str) -> None:
-    """Deletes a folder and all that is in it; a missing one is fine."""
+def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
+    """Delete the files in a folder, and in folders below it, whose whole name matches; then what folders are empty.
+
+    Other files stay, with a warning. Nothing is deleted through a link: neither where one stands on the way from the
+    folder `below` to this one, nor within. A missing folder is fine.
+    """
     fs, path = filesystem(uri)
     with reaching(uri):
-        if fs.get_file_info(path).type == pafs.FileType.Directory:
+        if not isinstance(fs, pafs.LocalFileSystem):
+            _delete_own_remote(fs, path, names)
+        elif link := _first_link(filesystem(below)[1], path):
+            get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
+        else:
+            _delete_own_local(path, names)
+
+
+def delete_own_file(uri: str, below: str) -> None:
+    """Delete a file, unless a link stands on the way to it from the folder `below`; a missing one is fine."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        link = _first_link(filesystem(below)[1], path) if isinstance(fs, pafs.LocalFileSystem) else ""
+    if link:
+        get_logger().warning(key_values(event="not_deleted", file=uri, link=link))
+    else:
+        delete_file(uri)
+
+
+def delete_empty_folder(uri: str) -> None:
+    """Delete a folder of a disk if it is empty; on a store folders are only names."""
+    fs, path = filesystem(uri)
+    if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
+        with suppress(OSError):  # it holds something, or is gone
+            os.rmdir(path)
+
+
+def _first_link(below: str, path: str) -> str:
+    """The first link among a path and its parents, down from the folder `below`, which may be one; "" = none."""
+    at = below
+    for name in os.path.relpath(path, below).split(os.sep):
+        at = os.path.join(at, name)
+        if os.path.islink(at):
+            return at
+    return ""
+
+
+def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
+    if not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            _delete_own_local(entry.path, names)
+        elif names.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            os.unlink(entry.path)
+        else:
+            get_logger().warning(key_values(event="not_deleted", file=entry.path, why="it is not ours"))
+    with suppress(OSError):  # it holds something of somebody else's
+        os.rmdir(folder)
+
+
+def _delete_own_remote(fs: pafs.FileSystem, path: str, names: re.Pattern[str]) -> None:
+    below = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+    files = [file for file in below if file.type == pafs.FileType.File]
+    strangers = [file.path for file in files if not names.fullmatch(file.base_name)]
+    if not files or not strangers:
+        if below or fs.get_file_info(path).type == pafs.FileType.Directory:
             fs.delete_dir(path)
+        return
+    for file in files:
+        if file.path not in strangers:
+            fs.delete_file(file.path)
+    get_logger().warning(key_values(event="not_deleted", files=strangers, why="they are not ours"))
+
+
+def list_folders(uri: str) -> list[str]:
+    """Sorted names of the folders that stand in a folder; a missing folder has none."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(child.base_name for child in children if child.type == pafs.FileType.Directory)
+
+
+def move_file(source: str, target: str) -> None:
+    """Move a file on one store: a rename on a disk, where its content is brought to the disk first; else a copy."""
+    fs, path = filesystem(source)
+    to_fs, to_path = filesystem(target)
+    with reaching(target):
+        if to_fs.type_name not in FLAT_STORES:
+            to_fs.create_dir(to_path.rpartition("/")[0] or "/", recursive=True)
+        if isinstance(fs, pafs.LocalFileSystem):
+            _to_disk(path)
+        fs.move(path, to_path)
+
+
+def _to_disk(path: str) -> None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def list_names(uri: str) -> list[str]:
@@ -144,6 +252,14 @@ def list_names(uri: str) -> list[str]:
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
     return sorted(child.base_name for child in children)
+
+
+def file_sizes(uri: str) -> dict[str, int]:
+    """Names and sizes in bytes of the files that stand in a folder; a missing folder has none."""
+    fs, path = filesystem(uri)
+    with reaching(uri):
+        children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return {child.base_name: child.size for child in children if child.type == pafs.FileType.File}
 
 
 def list_files(pattern: str) -> list[InputFile]:
@@ -182,7 +298,7 @@ def read_table(uri: str, columns: Sequence[str] | None = None, filters: Filters 
     [(column, op, value), …], all of which must hold. Raises OutputError when the table is missing or unreadable.
     """
     with _table_errors(uri):
-        return _dataset(uri).to_table(columns=_listed(columns), filter=_expression(filters))
+        return _dataset(uri).to_table(columns=_listed(columns), filter=expression(filters))
 
 
 def scan_table(
@@ -200,10 +316,13 @@ def scan_table(
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
-            filter=_expression(filters),
+            filter=expression(filters),
             batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
-            fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False),  # would hold a file's columns whole
+            fragment_scan_options=ds.ParquetFragmentScanOptions(
+                pre_buffer=False,  # would hold a file's columns whole
+                page_checksum_verification=True,
+            ),
         )
 
 
@@ -211,28 +330,6 @@ def count_rows(uri: str) -> int:
     """Rows of a Parquet table, from the files' footers alone. Raises OutputError as read_table does."""
     with _table_errors(uri):
         return int(_dataset(uri).count_rows())
-
-
-def write_table(table: pa.Table, uri: str) -> None:
-    """A small table as a Parquet folder of one file."""
-    fs, path = filesystem(uri)
-    with reaching(uri):
-        if fs.type_name not in FLAT_STORES:
-            fs.create_dir(path, recursive=True)
-        pq.write_table(table, f"{path}/part-00000.parquet", filesystem=fs)
-
-
-def copy_folder(source: str, target: str) -> None:
-    """Copies a table's files, those that Spark reads, byte for byte; both must be on one store."""
-    from_fs, from_path = filesystem(source)
-    to_fs, to_path = filesystem(target)
-    with reaching(target):
-        if to_fs.type_name not in FLAT_STORES:
-            to_fs.create_dir(to_path, recursive=True)
-        for file in _files_of(from_fs, from_fs.get_file_info(from_path)):
-            pafs.copy_files(
-                file.path, f"{to_path}/{file.base_name}", source_filesystem=from_fs, destination_filesystem=to_fs
-            )
 
 
 def copy_file(source: str, target: str) -> None:
@@ -265,14 +362,14 @@ def _dataset(uri: str) -> ds.Dataset:
     fs, path = filesystem(uri)
     info = fs.get_file_info(path)
     if info.type == pafs.FileType.NotFound:
-        raise OutputError(f"{uri}: there is no such table; make it again by running the job")
+        raise OutputError(f"{uri}: there is no such table; {how_to_mend(uri)}")
     if info.type == pafs.FileType.File:
-        return ds.FileSystemDatasetFactory(fs, [path], ds.ParquetFileFormat()).finish()
+        return ds.FileSystemDatasetFactory(fs, [path], _FORMAT).finish()
     files = sorted(file.path for file in _files_of(fs, info))
     if not files:
-        raise OutputError(f"{uri}: holds no Parquet file; make the table again by running the job")
+        raise OutputError(f"{uri}: holds no Parquet file; {how_to_mend(uri)}")
     options = ds.FileSystemFactoryOptions(partition_base_dir=path, partitioning=ds.HivePartitioning.discover())
-    return ds.FileSystemDatasetFactory(fs, files, ds.ParquetFileFormat(), options).finish()
+    return ds.FileSystemDatasetFactory(fs, files, _FORMAT, options).finish()
 
 
 def _matches(fs: pafs.FileSystem, root: str, pattern: str) -> list[pafs.FileInfo]:
@@ -304,7 +401,7 @@ def _table_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        advice = "check that it can be reached; where it is damaged, delete it and run the job again"
+        advice = f"check that it can be reached; where it is damaged, {how_to_mend(uri)}"
         raise OutputError(f"{uri}: cannot be read as Parquet ({first_line(error)}); {advice}") from error
 
 
@@ -312,5 +409,6 @@ def _listed(columns: Sequence[str] | None) -> list[str] | None:
     return None if columns is None else list(columns)
 
 
-def _expression(filters: Filters | None) -> ds.Expression | None:
+def expression(filters: Filters | None) -> ds.Expression | None:
+    """Filters, as read_table takes them, in pyarrow's form."""
     return pq.filters_to_expression(filters) if filters else None

@@ -63,6 +63,12 @@ def join(uri: str, *names: str) -> str:
     return "/".join([uri.rstrip("/"), *(name.strip("/") for name in names)])
 
 
+def parent(uri: str) -> str:
+    """The URI of the folder that something is in."""
+    base, path = split_uri(uri)
+    return base + path.rpartition("/")[0]
+
+
 @contextmanager
 def reaching(uri: str) -> Iterator[None]:
     """Turns what a file system raises into one error that names the place; a missing file stays FileNotFoundError."""

@@ -5,18 +5,19 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import ADAGRAD
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.table_io import TASK_BYTES, spark_schema
+from w2vspark.stages.table_io import TASK_BYTES
 
 
-def adagrad(session: SparkSession, parameters_uri: str, matrices: dict[str, int], dimensions: int) -> DataFrame:
+def adagrad(session: SparkSession, parameters_uri: str, matrices: dict[str, int], dimensions: int) -> TaskRows:
     """The sums of squared gradients as schemas.ADAGRAD. matrices: names with their numbers of rows."""
     tasks = max(1, max(matrices.values()) * dimensions * 4 // TASK_BYTES)
     rows = partial(state_batches, parameters_uri=parameters_uri, matrices=matrices, dimensions=dimensions, tasks=tasks)
-    return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(ADAGRAD)).select(*ADAGRAD.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), rows, ADAGRAD)
 
 
 def state_batches(

@@ -5,22 +5,22 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import BIASES
-from w2vspark.stages.table_io import spark_schema
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.vectors import RowSource, known_words, whole_block
 
 ROWS_OF_TASK = 1_000_000
 
 
-def biases(session: SparkSession, rows: RowSource, contexts: RowSource, vocabulary_uri: str, words: int) -> DataFrame:
+def biases(session: SparkSession, rows: RowSource, contexts: RowSource, vocabulary_uri: str, words: int) -> TaskRows:
     """The biases as schemas.BIASES, sorted by id within each file. rows, contexts: with the bias in the last column."""
     tasks = -(-words // ROWS_OF_TASK)
     batches = partial(
         bias_batches, rows=rows, contexts=contexts, vocabulary_uri=vocabulary_uri, words=words, tasks=tasks
     )
-    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(BIASES)).select(*BIASES.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), batches, BIASES)
 
 
 def bias_batches(

@@ -5,19 +5,20 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from w2vspark.base import cpu_target
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import CODES
-from w2vspark.base.storage import read_table
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
+from w2vspark.stages.listed_files import TaskRows
+from w2vspark.stages.table_io import ROWS_PER_BATCH
 
 
-def codes(session: SparkSession, vocabulary_uri: str, target: str) -> DataFrame:
+def codes(session: SparkSession, vocabulary_uri: str, target: str) -> TaskRows:
     """All words as schemas.CODES, in the order of their ids. target: the training's cpu_target."""
     # One task: the tree is one, and made in less time than it takes to write it.
     rows = partial(code_batches, vocabulary_uri=vocabulary_uri, target=target)
-    return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(CODES)).select(*CODES.names)
+    return TaskRows(session.range(0, 1, 1, 1), rows, CODES)
 
 
 def code_batches(batches: Iterator[pa.RecordBatch], vocabulary_uri: str, target: str) -> Iterator[pa.RecordBatch]:
@@ -26,7 +27,7 @@ def code_batches(batches: Iterator[pa.RecordBatch], vocabulary_uri: str, target:
     from w2vspark.kernels.huffman import huffman_paths
 
     for _ in batches:
-        words = read_table(vocabulary_uri, ["id", "word", "count"]).sort_by("id").combine_chunks()
+        words = read_listed(vocabulary_uri, ["id", "word", "count"]).sort_by("id").combine_chunks()
         paths = huffman_paths(words["count"].to_numpy())
         for first in range(0, len(words), ROWS_PER_BATCH):
             part = words.slice(first, ROWS_PER_BATCH).combine_chunks()

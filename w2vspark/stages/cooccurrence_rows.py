@@ -5,23 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
+from w2vspark.base.listed import listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import COOCCURRENCES
 from w2vspark.stages.cooccurrences import COUNTS, SUMS
-from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock
 
 
 def scan_row_entries(uri: str) -> Iterator[tuple[int, np.ndarray]]:
     """The entries of each row, int32, of a table of counts in staging, for some neighbouring rows at a time."""
     for file in listed_files(uri, SUMS):
-        yield file["first_id"], storage.read_table(storage.join(uri, file["file"]), ["entries"])["entries"].to_numpy()
+        yield file["first_id"], read_listed(uri, ["entries"], files=[file])["entries"].to_numpy()
 
 
 def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
     """Rows first … last - 1 of a table of counts in staging, in blocks of some 4 million entries.
 
-    Raises OutputError where a file is missing or unreadable.
+    Raises DamagedTable where a file is missing or damaged.
     """
     waiting: list[pa.RecordBatch] = []
     size, at = 0, first
@@ -30,7 +29,7 @@ def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
         if begin >= end:
             continue
         wanted = [("row", ">=", begin), ("row", "<", end)]
-        for batch in storage.scan_table(storage.join(uri, file["file"]), COOCCURRENCES.names, wanted):
+        for batch in scan_listed(uri, COOCCURRENCES.names, wanted, files=[file]):
             waiting.append(batch)
             size += batch.num_rows
             if size > BLOCK_ENTRIES:

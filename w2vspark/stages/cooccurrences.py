@@ -9,7 +9,6 @@ chunks' order.
 
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -19,14 +18,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import cpu_target, storage
+from w2vspark.base import cpu_target, sealed, storage
 from w2vspark.base.config import CooccurrencesConfig
+from w2vspark.base.listed import NewFile, file_names, listed_files, read_listed
 from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES, PARTIAL_ROWS, ROW_SUMS
 from w2vspark.stages.encoded import piece_numbers, read_buckets
-from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.placement import equal_ranges, placement_keys
 from w2vspark.stages.table_io import one_row, open_stream, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
@@ -43,7 +41,6 @@ LEAST_TASKS = 16  # that count, where there are so many places
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all chunks; a single row may have more
 GROUP_ENTRIES = 1 << 18  # in a row group: half a megabyte, and what reading a single row costs
 MOST_STREAMS = 256  # files that are open at once while chunks are added up
-COPIES = 8  # files that are copied at once
 ENTRY_WORK = 4  # events take the time of one entry's listing and writing
 COUNTS, SUMS = "cooccurrences", "row_sums"  # names in the list of files
 # Sorted columns differ by little, most weights are one of few: two bytes an entry, written in 20 ns and read in 7.
@@ -168,44 +165,30 @@ def write_place(job: CountJob, plan: Plan, place: int, blocks: Blocks) -> Iterat
     """Write a place's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
     from w2vspark.kernels.cooccurrences import row_sums
 
-    name = uuid.uuid4().hex  # a new one at every attempt
     first, last = plan.places[place]
     if first == last:  # a very frequent word has taken the work of several places
         return
     sums, entries = [], []
-    file = f"{COUNTS}-{name}.parquet"
-    with (
-        storage.open_for_writing(storage.join(job.table_uri, file)) as sink,
-        pq.ParquetWriter(sink, COOCCURRENCES, **WRITE_OPTIONS) as writer,
-    ):
+    with NewFile(job.table_uri, COUNTS, COOCCURRENCES, **WRITE_OPTIONS) as file:
         for begin, rows in blocks:
             sizes = np.diff(rows.ends, prepend=0)
             ids = np.repeat(np.arange(begin, begin + sizes.size, dtype=np.int32), sizes)
             columns = [pa.array(values) for values in (ids, rows.columns, rows.values / plan.unit)]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=COOCCURRENCES), GROUP_ENTRIES)
+            file.write(pa.RecordBatch.from_arrays(columns, schema=COOCCURRENCES), GROUP_ENTRIES)
             sums.append(row_sums(rows) / plan.unit)
             entries.append(sizes.astype(np.int32))
-    yield one_row(PARAMETER_FILES, matrix=COUNTS, first_id=first, rows=last - first, file=file)
-    file = f"{SUMS}-{name}.parquet"
+    yield one_row(PARAMETER_FILES, matrix=COUNTS, first_id=first, rows=last - first, **file.listed())
     columns = [np.arange(first, last, dtype=np.int32), np.concatenate(sums), np.concatenate(entries)]
-    with storage.open_for_writing(storage.join(job.table_uri, file)) as sink:
-        pq.write_table(pa.Table.from_arrays(list(map(pa.array, columns)), schema=ROW_SUMS), sink)
-    yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=first, rows=last - first, file=file)
-
-
-def publish_cooccurrences(uri: str, target: str) -> None:
-    """Copy the counts of a table in staging, byte for byte, to files named in the order of their rows."""
-    files = [storage.join(uri, file["file"]) for file in listed_files(uri, COUNTS)]
-    copies = [storage.join(target, f"part-{number:05d}.parquet") for number in range(len(files))]
-    with ThreadPoolExecutor(COPIES) as pool:
-        list(pool.map(storage.copy_file, files, copies))
+    with NewFile(job.table_uri, SUMS, ROW_SUMS) as file:
+        file.write(pa.Table.from_arrays(list(map(pa.array, columns)), schema=ROW_SUMS))
+    yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=first, rows=last - first, **file.listed())
 
 
 def read_row_sums(uri: str, rows: int) -> np.ndarray:
     """The weights of whole rows, float64 (rows,), of a table of counts in staging."""
     sums = np.zeros(rows)
     for file in listed_files(uri, SUMS):
-        table = storage.read_table(storage.join(uri, file["file"]))
+        table = read_listed(uri, files=[file])
         sums[table["row"].to_numpy()] = table["weight"].to_numpy()
     return sums
 
@@ -239,8 +222,8 @@ def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
         streams = [files.enter_context(open_stream(uri, offset)) for uri, offset in parts]
         for first, _ in plan.blocks(place):
             waiting: list[Rows] = []
-            for stream in streams:
-                batch = stream.read_next_batch()
+            for (uri, _), stream in zip(parts, streams, strict=True):
+                batch = sealed.next_batch(stream, uri)
                 ends, columns, values = (batch[i][0].as_buffer() for i in range(3))
                 waiting.append(
                     Rows(np.frombuffer(ends, np.int64), np.frombuffer(columns, np.int32), np.frombuffer(values, kind))
@@ -254,7 +237,7 @@ def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:
     """Blocks as an Arrow stream of PARTIAL_ROWS."""
     with pa.ipc.new_stream(sink, PARTIAL_ROWS) as writer:
         for _, rows in blocks:
-            writer.write_batch(one_row(PARTIAL_ROWS, **rows._asdict()))
+            sealed.write_batch(writer, one_row(PARTIAL_ROWS, **rows._asdict()))
 
 
 def _new_partial(job: CountJob) -> str:
@@ -263,7 +246,7 @@ def _new_partial(job: CountJob) -> str:
 
 def read_text(job: CountJob, chunk: int) -> np.ndarray:
     """A chunk of the text as kernels.cooccurrences.separated makes it; the worker's next task may need it too."""
-    key = job, chunk, tuple(storage.list_names(job.encoded_uri))
+    key = job, chunk, file_names(job.encoded_uri)
     if key not in _texts:
         _texts.clear()  # before the other is read, not after as in a cache: two would not fit
         _texts[key] = _read_text(job, chunk)
@@ -285,7 +268,7 @@ def _read_text(job: CountJob, chunk: int) -> np.ndarray:
 
 
 def _plan(job: CountJob) -> Plan:
-    return _make_plan(job, tuple(storage.list_names(job.vocabulary_uri)))
+    return _make_plan(job, file_names(job.vocabulary_uri))
 
 
 @lru_cache(maxsize=1)

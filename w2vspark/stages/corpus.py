@@ -4,20 +4,22 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as st
 
 from w2vspark.base.config import InputConfig, text_column
 from w2vspark.base.errors import InputError
+from w2vspark.base.redaction import check_given
 from w2vspark.base.storage import absolute_uri
+from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
 from w2vspark.stages.table_io import spark_uri
 
 log = logging.getLogger("w2vspark")
 
-_CORRUPT = "_corrupt_record"
 _TEXT_FORMATS = ("text", "wholetext")
-_INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}  # options with which a record is not a line of UTF-8
+# Options with which a record is not a line of UTF-8: Spark infers the columns.
+_INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}
 _PROBED_ROWS, _PROBED_BYTES = 1000, 1 << 20
 # What Spark calls the mistakes that are the user's to mend; anything else is raised as it is.
 _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "DATA_SOURCE_NOT_FOUND")
@@ -26,13 +28,14 @@ _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SC
 def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int | None = None) -> DataFrame:
     """The documents of the corpus, a row each.
 
-    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row that cannot be
-    parsed is ``malformed`` and has no text. Where ids are given and some occur more than once, those become ``id#``
-    and the first 12 hexadecimal digits of the text's MD5, so that different documents stay apart. ``duplicate_ids``
-    is what count_duplicate_ids found; None counts them here, which reads the id column once.
+    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row is ``malformed``,
+    and has no text, where it cannot be parsed and where its text is a number, true, false, an array or an object.
+    Where ids are given and some occur more than once, those become ``id#`` and the first 12 hexadecimal digits of the
+    text's MD5, so that different documents stay apart. ``duplicate_ids`` is what count_duplicate_ids found; None
+    counts them here, which reads the id column once.
 
     Raises InputError for a path or table that is not there, a missing column, one of a wrong type, a format that
-    Spark does not know, and .zst text before Spark 4.3.
+    Spark does not know, and .zst text before Spark 4.3; ConfigError for an option whose value was redacted.
     """
     corpus = _load(session, config)
     if not config.id_column:
@@ -51,22 +54,22 @@ def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
 
 
 def _load(session: SparkSession, config: InputConfig) -> DataFrame:
-    column = text_column(config)
-    wanted = [column, *([config.id_column] if config.id_column else [])]
+    check_given("input.options", config.options)
+    name = text_column(config)
+    wanted = [name, *([config.id_column] if config.id_column else [])]
     with _input_errors(config):
         rows = _read(session, config, wanted)
         schema = rows.schema
-    names = [name for name in schema.names if name != _CORRUPT]
-    _check_columns(config, wanted, names)
-    _check_types(config, schema, column)
-    malformed = _column(_CORRUPT).isNotNull() if _CORRUPT in schema.names else F.lit(False)
-    # Of a malformed row Spark keeps the columns before the fault: no part of the document.
-    text = F.when(~malformed, _column(column).cast("binary"))
+    _check_columns(config, wanted, [found for found in schema.names if found != CORRUPT])
+    _check_types(config, schema, name)
+    text, malformed = column(name), F.lit(False)
+    if config.format == "json" and not config.table:
+        text, malformed = text_and_malformed(name, config.options)
     # An id that is not UTF-8 would end in an error of Arrow's; two that become equal are duplicates like others.
-    doc_id = F.make_valid_utf8(_column(config.id_column).cast("string")) if config.id_column else F.lit(None)
+    doc_id = F.make_valid_utf8(column(config.id_column).cast("string")) if config.id_column else F.lit(None)
     return rows.select(
         doc_id.cast("string").alias("doc_id"),
-        text.alias("text"),
+        text.cast("binary").alias("text"),
         malformed.alias("malformed"),
     )
 
@@ -83,17 +86,30 @@ def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> 
     reader = reader.options(**config.options)
     if config.format in _TEXT_FORMATS:
         rows = reader.option("wholetext", config.format == "wholetext").format("text").load(paths)
-    elif config.format == "json" and not _INFERRED_JSON & {name.lower() for name in config.options}:
-        _check_json(session, config, paths, wanted)
-        fields = [st.StructField(name, st.StringType()) for name in dict.fromkeys([*wanted, _CORRUPT])]
-        reader = reader.option("mode", "PERMISSIVE").option("columnNameOfCorruptRecord", _CORRUPT)
-        reader = reader.option("maxStringLen", str(2**31 - 1))  # Jackson's own limit is 20 million characters
-        rows = reader.format("json").schema(st.StructType(fields)).load(paths)
+    elif config.format == "json":
+        rows = _read_json(session, config, reader, paths, wanted)
     else:
         rows = reader.format(config.format).load(paths)
     if config.format in (*_TEXT_FORMATS, "json"):
         _check_compression(session, config, rows)
     return rows
+
+
+def _read_json(
+    session: SparkSession, config: InputConfig, reader: DataFrameReader, paths: list[str], wanted: Sequence[str]
+) -> DataFrame:
+    """The rows, with the text as a variant, where it is text at all; see stages/json_text.py."""
+    if _INFERRED_JSON & {name.lower() for name in config.options}:
+        reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
+        kinds = {field.name: field.dataType for field in reader.format("json").load(paths).schema}
+    else:
+        _check_json(session, config, paths, wanted)
+        reader = reader.options(**PARSING)
+        kinds = dict.fromkeys(wanted, st.StringType())
+    if isinstance(kinds.get(wanted[0]), st.StringType):
+        kinds[wanted[0]] = st.VariantType()
+    fields = [st.StructField(name, kind) for name, kind in (kinds | {CORRUPT: st.StringType()}).items()]
+    return reader.format("json").schema(st.StructType(fields)).load(paths)
 
 
 def _check_compression(session: SparkSession, config: InputConfig, rows: DataFrame) -> None:
@@ -107,7 +123,7 @@ def _check_compression(session: SparkSession, config: InputConfig, rows: DataFra
 
 
 def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wanted: Sequence[str]) -> None:
-    """Looks at the first rows: under an explicit schema a missing column is all null and an array becomes text."""
+    """Looks at the first rows: a column that is never text or never there is told at once, not counted for hours."""
     everywhere = session.read.option("recursiveFileLookup", True)
     lines = everywhere.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
     entries = lines.select(F.explode(F.from_json("value", "map<string, variant>")).alias("name", "entry"))
@@ -130,7 +146,8 @@ def _check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[s
 
 
 def _check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
-    if not isinstance(schema[text].dataType, st.StringType | st.BinaryType):
+    texts = st.VariantType if config.format == "json" and not config.table else st.StringType | st.BinaryType
+    if not isinstance(schema[text].dataType, texts):
         _refuse_type(config, text, schema[text].dataType.simpleString())
     if config.id_column:
         kind = schema[config.id_column].dataType
@@ -159,10 +176,6 @@ def _apart_by_content(corpus: DataFrame) -> DataFrame:
 
 def _count(df: DataFrame) -> int:
     return df.count()
-
-
-def _column(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")
 
 
 def _source(config: InputConfig) -> str:

@@ -5,20 +5,22 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from w2vspark.base import cpu_target, storage
+from w2vspark.base import cpu_target
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import DOCUMENTS, TERM_WEIGHTS
-from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema, vector_lists
+from w2vspark.stages.listed_files import TaskRows
+from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, vector_lists
 from w2vspark.stages.term_document import read_statistics, scan_names
 from w2vspark.stages.vectors import RowSource
 
 
-def documents(session: SparkSession, rows: RowSource, term_document_uri: str, count: int, dimensions: int) -> DataFrame:
+def documents(session: SparkSession, rows: RowSource, term_document_uri: str, count: int, dimensions: int) -> TaskRows:
     """The rows of all documents as schemas.DOCUMENTS, in the order of the rows. The workers read the blocks."""
     tasks = max(1, count * dimensions * 4 // TASK_BYTES)
     batches = partial(document_batches, rows=rows, term_document_uri=term_document_uri, count=count, tasks=tasks)
-    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(DOCUMENTS)).select(*DOCUMENTS.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), batches, DOCUMENTS)
 
 
 def document_batches(
@@ -36,7 +38,7 @@ def document_batches(
 
 def term_weights(
     session: SparkSession, term_document_uri: str, vocabulary_uri: str, weighting: str, documents: int, target: str
-) -> DataFrame:
+) -> TaskRows:
     """Every word with its number of documents and its weight, as schemas.TERM_WEIGHTS, sorted by id.
 
     documents: of the corpus; target: training.cpu_target. One task holds all words.
@@ -49,7 +51,7 @@ def term_weights(
         documents=documents,
         target=target,
     )
-    return session.range(0, 1, 1, 1).mapInArrow(batches, spark_schema(TERM_WEIGHTS)).select(*TERM_WEIGHTS.names)
+    return TaskRows(session.range(0, 1, 1, 1), batches, TERM_WEIGHTS)
 
 
 def term_batches(
@@ -65,7 +67,7 @@ def term_batches(
     from w2vspark.kernels.term_weights import global_weights
 
     for _ in batches:
-        known = storage.read_table(vocabulary_uri, ["id", "word", "count"])
+        known = read_listed(vocabulary_uri, ["id", "word", "count"])
         known = known.take(pc.sort_indices(known, [("id", "ascending")]))
         statistics = read_statistics(term_document_uri, len(known))
         weights = global_weights(weighting, statistics, documents)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial, reduce
 from typing import Any
@@ -14,62 +15,97 @@ from pyspark.sql import functions as F
 from w2vspark.base import publish, storage
 from w2vspark.base.config import SubwordsConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError, InputError
-from w2vspark.base.schemas import CONTEXT, EARLIER, NGRAM_ROWS, NODES, VECTORS_OF_WORDS, VOCABULARY, WORDS
+from w2vspark.base.listed import scan_listed
+from w2vspark.base.publish import Version
+from w2vspark.base.schemas import (
+    ADAGRAD,
+    CONTEXT,
+    EARLIER,
+    NGRAM_ROWS,
+    NGRAMS,
+    NODE_VECTORS,
+    NODES,
+    VECTORS,
+    VECTORS_OF_WORDS,
+    VOCABULARY,
+    WORDS,
+)
+from w2vspark.base.storage import InputFile
 from w2vspark.base.vector_files import scan_vector_file
-from w2vspark.stages.table_io import spark_schema, spark_uri, vector_lists
+from w2vspark.stages.listed_files import listed_frame
+from w2vspark.stages.table_io import spark_schema, vector_lists
+
+_SCHEMAS = {"adagrad": ADAGRAD, "ngrams": NGRAMS, "nodes": NODE_VECTORS, "vocabulary": VOCABULARY}
+EarlierModel = Version | InputFile  # our own tables, or another program's file
 
 
-def is_run(config: WarmStartConfig) -> bool:
-    """Whether the earlier model is an output folder of w2vspark, not a file."""
-    if config.format != "auto":
-        return config.format == "w2vspark"
-    uri = storage.absolute_uri(config.path)
-    return not storage.is_file(uri) and publish.read_current(uri) is not None
+def find_earlier(config: WarmStartConfig) -> EarlierModel:
+    """The model that a run begins from, as it is now; the run reads this version, whatever is published meanwhile.
 
-
-def carries_subwords(config: WarmStartConfig, subwords: SubwordsConfig) -> bool:
-    """Whether rows of n-grams carry over: both the earlier model and this run have them.
-
-    Raises ConfigError where they cut or hash words in another way, so that the rows would mean something else.
+    Raises InputError where there is none, OutputError for a damaged version.
     """
-    if not subwords.enabled or not is_run(config):
-        return False
-    before = publish.read_manifest(storage.absolute_uri(config.path))["config"].get("subwords", {"enabled": False})
-    if before["enabled"] and before != asdict(subwords):
-        raise ConfigError(
-            f"subwords = {json.dumps(asdict(subwords))}: the n-grams of {config.path} are {json.dumps(before)}; set "
-            "them to that, or begin from another model"
-        )
-    return bool(before["enabled"])
-
-
-def version_of(config: WarmStartConfig) -> dict[str, Any]:
-    """What the model is now: another value when it changes. Raises InputError where there is none."""
     uri = storage.absolute_uri(config.path)
-    if is_run(config):
-        current = publish.read_current(uri)
-        if current is None:
-            raise InputError(f"{config.path}: has no published version to begin from; check warm_start.path")
-        return {"run": current["run_id"], "version": current["version"]}
+    version = None
+    if config.format in ("auto", "w2vspark") and not storage.is_file(uri):
+        version = publish.find_version(uri)
+    if version is not None:
+        return version
+    if config.format == "w2vspark":
+        raise InputError(f"{config.path}: has no published version to begin from; check warm_start.path")
     files = storage.list_files(uri)
     if len(files) != 1:
         raise InputError(
             f"{config.path}: is neither an output folder of w2vspark with a published version nor a file of vectors; "
             "check warm_start.path"
         )
-    return {"file": files[0].uri, "size": files[0].size, "modified": files[0].modified_ns}
+    return files[0]
 
 
-def earlier(session: SparkSession, config: WarmStartConfig, with_ngrams: bool) -> DataFrame:
+def identity(model: EarlierModel) -> dict[str, Any]:
+    """Identifies the model's version, for fingerprints."""
+    if isinstance(model, Version):
+        return {"run": model.run_id, "version": model.name}
+    return {"file": model.uri, "size": model.size, "modified": model.modified_ns}
+
+
+def carries_subwords(model: EarlierModel, subwords: SubwordsConfig) -> bool:
+    """Whether rows of n-grams carry over: both the earlier model and this run have them.
+
+    Raises ConfigError where they cut or hash words in another way, so that the rows would mean something else.
+    """
+    if not subwords.enabled or not isinstance(model, Version):
+        return False
+    before = model.manifest["config"].get("subwords", {"enabled": False})
+    if before["enabled"] and before != asdict(subwords):
+        raise ConfigError(
+            f"subwords = {json.dumps(asdict(subwords))}: the n-grams of {model.folder} are {json.dumps(before)}; set "
+            "them to that, or begin from another model"
+        )
+    return bool(before["enabled"])
+
+
+@contextmanager
+def reading(model: EarlierModel) -> Iterator[None]:
+    """Around all that reads the earlier model: raises an error where it was deleted, replaced or changed meanwhile."""
+    if isinstance(model, Version):
+        with model.reading("run again"):
+            yield
+        return
+    yield
+    if storage.list_files(model.uri) != [model]:
+        raise InputError(f"{model.uri}: changed while it was read; run again when nothing writes to it")
+
+
+def earlier(session: SparkSession, model: EarlierModel, format: str, with_ngrams: bool) -> DataFrame:
     """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker.
 
-    with_ngrams: of carries_subwords; without, a word's row is its published vector, whatever that was made of.
+    format: of a file, warm_start.format. with_ngrams: of carries_subwords; without, a word's row is its published
+    vector, whatever that was made of. Raises OutputError where a table is missing or damaged.
     """
-    if not is_run(config):
-        rows = partial(file_batches, uri=storage.absolute_uri(config.path), format=config.format)
+    if not isinstance(model, Version):
+        rows = partial(file_batches, uri=model.uri, format=format)
         return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(EARLIER)).select(*EARLIER.names)
-    folder = publish.current_path(storage.absolute_uri(config.path))
-    has = set(storage.list_names(folder))
+    has = model.manifest["tables"]
     parts = [(WORDS, "word_rows" if with_ngrams else "vectors", "word")]
     if with_ngrams:
         parts += [(VECTORS_OF_WORDS, "vectors", "word"), (NGRAM_ROWS, "ngrams", "bucket")]
@@ -77,8 +113,8 @@ def earlier(session: SparkSession, config: WarmStartConfig, with_ngrams: bool) -
         parts.append((CONTEXT, "context", "word"))
     if "nodes" in has:
         parts.append((NODES, "nodes", "id"))
-    squares = _read(session, folder, "adagrad") if "adagrad" in has else None
-    found = [_rows(_read(session, folder, table), squares, matrix, key) for matrix, table, key in parts]
+    squares = _read(session, model, "adagrad") if "adagrad" in has else None
+    found = [_rows(_read(session, model, table), squares, matrix, key) for matrix, table, key in parts]
     return reduce(DataFrame.unionByName, found).select(*EARLIER.names)
 
 
@@ -91,8 +127,9 @@ def _rows(rows: DataFrame, squares: DataFrame | None, matrix: str, key: str) -> 
     return own.join(of_matrix, "id", "left").select("matrix", "key", "vector", "squares")
 
 
-def _read(session: SparkSession, folder: str, table: str) -> DataFrame:
-    return session.read.parquet(spark_uri(storage.join(folder, table)))
+def _read(session: SparkSession, version: Version, table: str) -> DataFrame:
+    schema = _SCHEMAS.get(table, VECTORS)
+    return listed_frame(session, version.table(table), schema, files=version.manifest["files"][table])
 
 
 def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> Iterator[pa.RecordBatch]:
@@ -106,19 +143,18 @@ def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> It
             yield pa.RecordBatch.from_arrays(columns, schema=EARLIER)
 
 
-def earlier_vocabulary(session: SparkSession, config: WarmStartConfig, earlier_uri: str) -> DataFrame:
+def earlier_vocabulary(session: SparkSession, model: EarlierModel, earlier_uri: str) -> DataFrame:
     """The earlier model's words as schemas.VOCABULARY; those of a file, which holds no counts, count once."""
-    if is_run(config):
-        folder = publish.current_path(storage.absolute_uri(config.path))
-        return _read(session, folder, "vocabulary").select(*VOCABULARY.names)
-    words = session.read.parquet(spark_uri(earlier_uri)).where(F.col("matrix") == WORDS)
+    if isinstance(model, Version):
+        return _read(session, model, "vocabulary").select(*VOCABULARY.names)
+    words = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", WORDS)])
     chosen = words.select(F.lit(0).alias("id"), F.col("key").alias("word"), F.lit(1).cast("long").alias("count"))
     return chosen.select(*VOCABULARY.names)
 
 
 def check_dimensions(earlier_uri: str, config: WarmStartConfig, dimensions: int) -> None:
     """Raise ConfigError where the earlier model's vectors have another length than the training's."""
-    for batch in storage.scan_table(earlier_uri, ["vector"]):
+    for batch in scan_listed(earlier_uri, ["vector"]):
         if batch.num_rows:
             found = int(np.diff(batch["vector"].offsets.to_numpy()[:2])[0])
             if found != dimensions:

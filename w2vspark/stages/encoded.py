@@ -13,19 +13,19 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.config import EncodedConfig
-from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import file_names, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.base.storage import is_hidden, join, list_names, read_table, scan_table
 from w2vspark.base.tokenized import Tokenized, starts_of
 from w2vspark.base.tokenizer import tokenizer
 from w2vspark.base.word_ids import WordIds
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.words import Words
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
-WRITE_OPTIONS = {"parquet.block.size": str(4 << 20), "compression": "snappy"}
+GROUP_BYTES = 8 << 20
 TOKENS_PER_FILE = 4_000_000
 COUNTING_TASKS = 64  # at most, however many files there are
 
@@ -53,7 +53,7 @@ def encoded(
     Words outside the vocabulary vanish, and the window closes over them. A document is cut into pieces of
     ``piece_tokens`` ids, the last one shorter; -1 stands between two sentences within a piece and does not count. The
     set of rows is a function of the documents, the vocabulary and the settings: not of files, partitions or threads.
-    A document without an id is named by the BLAKE2b-128 of its bytes. Write it with WRITE_OPTIONS.
+    A document without an id is named by the BLAKE2b-128 of its bytes. Write it in groups of GROUP_BYTES.
 
     Raises ConfigError when the tokenizer cannot be made.
     """
@@ -71,11 +71,11 @@ def encoded(
     return placed.select(*ENCODED.names)
 
 
-def bucket_counts(session: SparkSession, encoded_uri: str, buckets: int) -> DataFrame:
+def bucket_counts(session: SparkSession, encoded_uri: str, buckets: int) -> TaskRows:
     """Pieces and tokens of each bucket in each file, as schemas.BUCKET_COUNTS. The workers read the files."""
-    tasks = min(len(_files(encoded_uri)), COUNTING_TASKS)
+    tasks = min(len(listed_files(encoded_uri)), COUNTING_TASKS)
     count = functools.partial(count_files, encoded_uri=encoded_uri, buckets=buckets, tasks=tasks)
-    return session.range(0, tasks, 1, tasks).mapInArrow(count, spark_schema(BUCKET_COUNTS))
+    return TaskRows(session.range(0, tasks, 1, tasks), count, BUCKET_COUNTS)
 
 
 def count_files(
@@ -83,22 +83,15 @@ def count_files(
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of tasks -> the rows of schemas.BUCKET_COUNTS for each task's share of the files."""
     for task in chain.from_iterable(batch.column(0).to_pylist() for batch in batches):
-        for file in _files(encoded_uri)[task::tasks]:
+        for file in listed_files(encoded_uri)[task::tasks]:
             pieces, tokens = np.zeros((2, buckets), np.int64)
-            for rows in scan_table(file, ["bucket", "ids"]):
+            for rows in scan_listed(encoded_uri, ["bucket", "ids"], files=[file]):
                 at = rows["bucket"].to_numpy()
                 np.add.at(pieces, at, 1)
                 np.add.at(tokens, at, count_tokens(*_flat(rows["ids"])))
             found = np.flatnonzero(pieces)
             columns = [found.astype(np.int32), pieces[found], tokens[found]]
             yield pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=BUCKET_COUNTS)
-
-
-def _files(uri: str) -> list[str]:
-    files = [join(uri, name) for name in list_names(uri) if not is_hidden(name)]
-    if not files:
-        raise OutputError(f"{uri}: there is no such table; make it again by running the job")
-    return files
 
 
 def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
@@ -117,12 +110,12 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
 
     Returns the keys (bucket int32, doc_id string, piece int32), and the ids as flat arrays: those of row i are
     ids[starts[i] : starts[i + 1]], with starts int64 (rows + 1,). Needs memory for the ids twice, and for the keys,
-    which outweigh the ids of short documents. Raises OutputError as read_table does.
+    which outweigh the ids of short documents. Raises DamagedTable as scan_listed does.
     """
     keys = ENCODED.remove(ENCODED.get_field_index("ids"))
     batches, lengths, values = [], [np.empty(0, np.int64)], []
     wanted = [("bucket", ">=", first), ("bucket", "<", last)]
-    for batch in scan_table(uri, ENCODED.names, wanted, files_ahead=16):
+    for batch in scan_listed(uri, ENCODED.names, wanted, files_ahead=16, keep_footers=True):
         starts, ids = _flat(batch["ids"])
         batches.append(pa.RecordBatch.from_arrays([batch[name] for name in keys.names], schema=keys))
         lengths.append(np.diff(starts))
@@ -236,11 +229,11 @@ def _bucket(doc_id: str, piece: int, buckets: int) -> int:
 
 def _word_ids(uri: str) -> WordIds:
     # Workers outlive a job, and a table may be written again at the same place: under other file names.
-    return read_word_ids(uri, tuple(list_names(uri)))
+    return read_word_ids(uri, file_names(uri))
 
 
 @functools.lru_cache(maxsize=1)
 def read_word_ids(uri: str, _files: tuple[str, ...]) -> WordIds:
     """The vocabulary as a worker keeps it, until read_word_ids.cache_clear()."""
-    table = read_table(uri, columns=["word", "id"])
+    table = read_listed(uri, columns=["word", "id"])
     return WordIds(table["word"], table["id"].to_numpy())

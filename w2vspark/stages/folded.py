@@ -10,28 +10,30 @@ from pyspark.sql import functions as F
 
 from w2vspark.base import cpu_target
 from w2vspark.base.lsa_model import read_lsa_model
+from w2vspark.base.publish import Version
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.stages.encoded import content_name
+from w2vspark.stages.listed_files import TaskRows, listed_frame
 from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.table_io import TASK_BYTES, spark_schema, spark_uri, vector_lists
+from w2vspark.stages.table_io import TASK_BYTES, vector_lists
 
 # Why a document has no vector.
 NO_KNOWN_WORD, NO_TEXT, MALFORMED = "no known word", "no text", "malformed row"
 
 
-def folded(corpus: DataFrame, model_folder: str) -> DataFrame:
+def folded(corpus: DataFrame, version: Version) -> TaskRows:
     """The corpus as schemas.FOLDED: every document with a vector, or with the reason why it has none.
 
-    model_folder: of a published version. Raises OutputError and ConfigError as read_lsa_model does.
+    version: of the model. Raises OutputError and ConfigError as read_lsa_model does.
     """
-    read_lsa_model(model_folder)  # here rather than in a worker
-    fold = partial(fold_batches, model_folder=model_folder)
-    return corpus.select("doc_id", "text", "malformed").mapInArrow(fold, spark_schema(FOLDED)).select(*FOLDED.names)
+    read_lsa_model(version)  # here rather than in a worker
+    fold = partial(fold_batches, version=version)
+    return TaskRows(corpus.select("doc_id", "text", "malformed"), fold, FOLDED)
 
 
-def fold_batches(batches: Iterator[pa.RecordBatch], model_folder: str) -> Iterator[pa.RecordBatch]:
+def fold_batches(batches: Iterator[pa.RecordBatch], version: Version) -> Iterator[pa.RecordBatch]:
     """mapInArrow: batches (doc_id string, text binary, malformed bool) to rows of schemas.FOLDED."""
-    model = read_lsa_model(model_folder)
+    model = read_lsa_model(version)
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.term_weights import fold
 
@@ -63,20 +65,20 @@ def folded_documents(session: SparkSession, folded_uri: str, count: int, dimensi
     files = max(1, count * dimensions * 4 // TASK_BYTES)
     keys = F.array(*map(F.lit, placement_keys(files)))
     place = F.pmod(F.crc32(F.col("doc_id").cast("binary")), F.lit(files)).cast("int")
-    rows = session.read.parquet(spark_uri(folded_uri)).where(F.col("vector").isNotNull())
+    rows = listed_frame(session, folded_uri, FOLDED).where(F.col("vector").isNotNull())
     placed = rows.withColumn("place", F.element_at(keys, place + 1)).repartition(files, "place")
     return placed.sortWithinPartitions("place", "doc_id").select(*DOCUMENTS.names)
 
 
 def not_folded(session: SparkSession, folded_uri: str) -> DataFrame:
     """Those that have none, as schemas.NOT_FOLDED, in one file in the order of their names."""
-    rows = session.read.parquet(spark_uri(folded_uri)).where(F.col("vector").isNull()).select(*NOT_FOLDED.names)
+    rows = listed_frame(session, folded_uri, FOLDED).where(F.col("vector").isNull()).select(*NOT_FOLDED.names)
     return rows.repartition(1).sortWithinPartitions("doc_id", "reason").select(*NOT_FOLDED.names)
 
 
 def count_folded(session: SparkSession, folded_uri: str) -> dict[str, int]:
     """Documents by the reason why they have no vector; "" = they have one."""
-    rows = session.read.parquet(spark_uri(folded_uri)).groupBy(F.coalesce("reason", F.lit("")).alias("reason")).count()
+    rows = listed_frame(session, folded_uri, FOLDED).groupBy(F.coalesce("reason", F.lit("")).alias("reason")).count()
     return {row["reason"]: row["count"] for row in rows.collect()}
 
 

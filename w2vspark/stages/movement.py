@@ -16,11 +16,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base import storage
-from w2vspark.base.schemas import MOVEMENT
+from w2vspark.base.listed import count_listed, scan_listed
+from w2vspark.base.schemas import EARLIER, MOVEMENT, VECTORS
+from w2vspark.stages.listed_files import TaskRows, listed_frame
 from w2vspark.stages.parameters import BLOCK_ROWS
-from w2vspark.stages.table_io import spark_schema, spark_uri
+from w2vspark.stages.placement import placement_keys
+from w2vspark.stages.table_io import spark_schema
 
+MOST_PARTS = 64  # tasks that join the words of both models
 DIGITS = 6  # of the published figures: the rotation's last bits depend on the machine that finds it
 
 _Floats = npt.NDArray[np.float64]
@@ -29,12 +32,16 @@ _SUMS = pa.schema([pa.field("block", pa.int64()), pa.field("sums", pa.binary())]
 
 
 def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str) -> DataFrame:
-    """The words of both models with their vectors, sorted by id within blocks that depend on nothing else."""
-    earlier = session.read.parquet(spark_uri(earlier_uri)).where(F.col("matrix") == matrix)
+    """The words of both models with their vectors, sorted by id: parts of whole blocks follow each other."""
+    earlier = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", matrix)])
     old = earlier.select(F.col("key").alias("word"), F.col("vector").alias("old"))
-    new = session.read.parquet(spark_uri(vectors_uri)).withColumnRenamed("vector", "new")
-    both = new.join(old, "word").withColumn("block", F.floor(F.col("id") / BLOCK_ROWS))
-    return both.repartition("block").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
+    new = listed_frame(session, vectors_uri, VECTORS).withColumnRenamed("vector", "new")
+    blocks = max(1, -(-count_listed(vectors_uri) // BLOCK_ROWS))
+    parts = min(blocks, MOST_PARTS)
+    keys = F.array(*map(F.lit, placement_keys(parts)))
+    part = F.floor(F.floor(F.col("id") / BLOCK_ROWS) * parts / blocks).cast("int")
+    both = new.join(old, "word").withColumn("part", F.element_at(keys, part + 1))
+    return both.repartition(parts, "part").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
 
 
 def rotation(joined: DataFrame) -> _Floats:
@@ -86,10 +93,9 @@ def _joined(parts: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
     return parts[0]["id"][0].as_py() // BLOCK_ROWS, old, new
 
 
-def movement(joined: DataFrame, turn: _Floats) -> DataFrame:
-    """Each word's cosine and distance between its turned old vector and its new one, as schemas.MOVEMENT."""
-    moved = partial(movement_batches, turn=turn)
-    return joined.mapInArrow(moved, spark_schema(MOVEMENT)).select(*MOVEMENT.names)
+def movement(joined: DataFrame, turn: _Floats) -> TaskRows:
+    """Cosine and distance of each word's turned old vector to its new one, as schemas.MOVEMENT, by rising id."""
+    return TaskRows(joined, partial(movement_batches, turn=turn), MOVEMENT)
 
 
 def movement_batches(batches: Iterator[pa.RecordBatch], turn: _Floats) -> Iterator[pa.RecordBatch]:
@@ -114,7 +120,7 @@ def summary(uri: str, most: int = 5) -> dict[str, Any]:
     """What the written table says in short: words, their mean cosine, and those of 100 or more that moved most."""
     words = cosines = 0.0
     farthest: list[tuple[float, str]] = []
-    for batch in storage.scan_table(uri, ["word", "count", "cosine"]):
+    for batch in scan_listed(uri, ["word", "count", "cosine"]):
         values = batch["cosine"].to_numpy()
         words, cosines = words + len(values), cosines + float(values.sum())
         frequent = np.flatnonzero(batch["count"].to_numpy() >= 100)

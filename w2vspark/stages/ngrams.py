@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from w2vspark.base import cpu_target
 from w2vspark.base.config import SubwordsConfig
+from w2vspark.base.listed import file_names, read_listed, scan_listed
 from w2vspark.base.schemas import NGRAM_BUCKETS, NGRAMS, WORDS
-from w2vspark.base.storage import list_names, read_table, scan_table
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema, vector_lists
+from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, vector_lists
 
 if TYPE_CHECKING:
     from w2vspark.kernels.subwords import Subwords
@@ -32,11 +33,11 @@ class SubwordTables:
     cpu_target: str
 
 
-def ngram_buckets(session: SparkSession, vocabulary_uri: str, config: SubwordsConfig, target: str) -> DataFrame:
+def ngram_buckets(session: SparkSession, vocabulary_uri: str, config: SubwordsConfig, target: str) -> TaskRows:
     """The buckets in use, rising, as schemas.NGRAM_BUCKETS. target: the training's cpu_target."""
     # One task: there are no more rows than subwords.buckets.
     rows = functools.partial(bucket_batches, vocabulary_uri=vocabulary_uri, config=config, target=target)
-    return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(NGRAM_BUCKETS)).select(*NGRAM_BUCKETS.names)
+    return TaskRows(session.range(0, 1, 1, 1), rows, NGRAM_BUCKETS)
 
 
 def bucket_batches(
@@ -48,7 +49,7 @@ def bucket_batches(
 
     for _ in batches:
         used = np.zeros(config.buckets, np.bool_)
-        for words in scan_table(vocabulary_uri, ["word"]):
+        for words in scan_listed(vocabulary_uri, ["word"]):
             _, found = subwords.ngram_buckets(
                 words["word"].to_pylist(), config.min_length, config.max_length, config.buckets
             )
@@ -59,7 +60,7 @@ def bucket_batches(
 
 def read_subwords(tables: SubwordTables) -> "Subwords":
     """The rows of the matrix of words that make up each word: its own, then V + i for bucket i of ngram_buckets."""
-    files = tuple(list_names(tables.vocabulary_uri)), tuple(list_names(tables.ngram_buckets_uri))
+    files = file_names(tables.vocabulary_uri), file_names(tables.ngram_buckets_uri)
     return _read_subwords(tables, files)
 
 
@@ -68,37 +69,18 @@ def _read_subwords(tables: SubwordTables, _files: tuple[tuple[str, ...], ...]) -
     cpu_target.pin(tables.cpu_target)
     from w2vspark.kernels.subwords import subwords_of
 
-    words = read_table(tables.vocabulary_uri, ["id", "word"]).sort_by("id")["word"].to_pylist()
+    words = read_listed(tables.vocabulary_uri, ["id", "word"]).sort_by("id")["word"].to_pylist()
     config = tables.config
     return subwords_of(words, config.min_length, config.max_length, config.buckets, buckets_in_use(tables))
 
 
-def composed_rows(
-    first: int, last: int, parameters_uri: str, matrix: str, tables: SubwordTables, dimensions: int
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The vectors of words first … last - 1, each the mean of its rows: as scan_rows, in one part.
-
-    Holds all rows of the matrix in memory, as a training worker does.
-    """
-    cpu_target.pin(tables.cpu_target)
-    from w2vspark.kernels.rows import aligned_rows, stride_of
-    from w2vspark.kernels.subwords import mean_rows
-
-    subwords = read_subwords(tables)
-    count = subwords.starts.size - 1 + tables.ngrams
-    rows = aligned_rows(count, stride_of(dimensions))
-    for start, block in scan_rows(parameters_uri, matrix, 0, count, dimensions):
-        rows[start : start + len(block), :dimensions] = block
-    yield first, np.ascontiguousarray(mean_rows(rows, subwords, first, last)[:, :dimensions])
-
-
-def ngrams(session: SparkSession, parameters_uri: str, tables: SubwordTables, words: int, dimensions: int) -> DataFrame:
+def ngrams(session: SparkSession, parameters_uri: str, tables: SubwordTables, words: int, dimensions: int) -> TaskRows:
     """The vectors of all buckets in use as schemas.NGRAMS, sorted by bucket within each file."""
     tasks = max(1, tables.ngrams * dimensions * 4 // TASK_BYTES)
     rows = functools.partial(
         ngram_batches, parameters_uri=parameters_uri, tables=tables, words=words, dimensions=dimensions, tasks=tasks
     )
-    return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(NGRAMS)).select(*NGRAMS.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), rows, NGRAMS)
 
 
 def ngram_batches(
@@ -121,6 +103,6 @@ def ngram_batches(
 
 def buckets_in_use(tables: SubwordTables) -> npt.NDArray[np.int32]:
     found: npt.NDArray[np.int32] = (
-        read_table(tables.ngram_buckets_uri, ["bucket"]).sort_by("bucket")["bucket"].to_numpy()
+        read_listed(tables.ngram_buckets_uri, ["bucket"]).sort_by("bucket")["bucket"].to_numpy()
     )
     return found

@@ -5,18 +5,19 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import NODE_VECTORS, NODES
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
+from w2vspark.stages.table_io import TASK_BYTES, vector_lists
 
 
-def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: int) -> DataFrame:
+def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: int) -> TaskRows:
     """All inner nodes as schemas.NODE_VECTORS, sorted by id within each file. The workers read the blocks."""
     tasks = max(1, count * dimensions * 4 // TASK_BYTES)
     rows = partial(node_batches, parameters_uri=parameters_uri, count=count, dimensions=dimensions, tasks=tasks)
-    return session.range(0, tasks, 1, tasks).mapInArrow(rows, spark_schema(NODE_VECTORS)).select(*NODE_VECTORS.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), rows, NODE_VECTORS)
 
 
 def node_batches(

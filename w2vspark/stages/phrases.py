@@ -13,18 +13,19 @@ from w2vspark.base.config import PhrasesConfig
 from w2vspark.base.errors import InputError
 from w2vspark.base.phrased import find_pairs
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
+from w2vspark.stages.listed_files import TaskRows, listed_frame
+from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
 
 SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
 
 
-def pair_counts(corpus: DataFrame, words: Words) -> DataFrame:
+def pair_counts(corpus: DataFrame, words: Words) -> TaskRows:
     """Every word and pair of neighbours with its count, as schemas.PAIR_COUNTS; connector words do not count."""
     count = functools.partial(count_batches, words=words)
     partial = corpus.select("text").mapInArrow(count, spark_schema(PAIR_COUNTS))
-    return partial.repartition("key").mapInArrow(sum_batches, spark_schema(PAIR_COUNTS))
+    return TaskRows(partial.repartition("key"), sum_batches, PAIR_COUNTS)
 
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
@@ -93,12 +94,13 @@ def _score(config: PhrasesConfig) -> Column:
 
 def read_pair_counts(session: SparkSession, uri: str) -> DataFrame:
     """A written table of pair counts."""
-    return session.read.schema(spark_schema(PAIR_COUNTS)).parquet(spark_uri(uri))
+    return listed_frame(session, uri, PAIR_COUNTS)
 
 
 def read_phrase_table(session: SparkSession, uris: Sequence[str]) -> DataFrame:
-    """The written phrases of some passes as one table."""
-    return session.read.schema(spark_schema(PHRASES)).parquet(*map(spark_uri, uris))
+    """The written phrases of some passes as one table, sorted by pass and words."""
+    passes = functools.reduce(DataFrame.unionByName, [listed_frame(session, uri, PHRASES) for uri in uris])
+    return passes.repartition(1).sortWithinPartitions("pass", "left", "between", "right")
 
 
 def _without(words: pa.Array, connectors: tuple[str, ...]) -> pa.Array:

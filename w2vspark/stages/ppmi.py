@@ -4,7 +4,6 @@ PMI(i, j) = log(X_ij / (sum_j X_ij) / p(j)), p(j) ~ (sum_i X_ij) ** smoothing, l
 (Levy & Goldberg 2014; Levy, Goldberg & Dagan 2015). A task turns one file of the counts into one of this table.
 """
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -12,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import cpu_target, storage
+from w2vspark.base import cpu_target
 from w2vspark.base.config import PpmiConfig
+from w2vspark.base.listed import ListedFile, NewFile, file_names, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import COLUMN_SUMS, COOCCURRENCES, PARAMETER_FILES
 from w2vspark.stages.cooccurrences import COUNTS, read_row_sums
-from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.sparse_rows import SparseBlock, write_sparse_rows
 from w2vspark.stages.table_io import one_row, spark_schema
 
@@ -65,14 +63,13 @@ def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, groups: int) ->
     for group in _numbers(batches):
         sums = np.zeros(job.words)
         for file in files[len(files) * group // groups : len(files) * (group + 1) // groups]:
-            for batch in storage.scan_table(storage.join(job.counts_uri, file["file"]), ["col", "weight"]):
+            for batch in scan_listed(job.counts_uri, ["col", "weight"], files=[file]):
                 add_columns(*(column.to_numpy() for column in batch.columns), sums)
-        name = f"{SUMS}-{uuid.uuid4().hex}.parquet"  # a new one at every attempt
         columns = [pa.array(np.arange(job.words, dtype=np.int32)), pa.array(sums)]
         table = pa.Table.from_arrays(columns, schema=COLUMN_SUMS)
-        with storage.open_for_writing(storage.join(job.columns_uri, name)) as sink:
-            pq.write_table(table, sink)
-        yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=group, rows=job.words, file=name)
+        with NewFile(job.columns_uri, SUMS, COLUMN_SUMS) as new:
+            new.write(table)
+        yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=group, rows=job.words, **new.listed())
 
 
 def write_rows(batches: Iterator[pa.RecordBatch], job: PpmiJob) -> Iterator[pa.RecordBatch]:
@@ -82,22 +79,22 @@ def write_rows(batches: Iterator[pa.RecordBatch], job: PpmiJob) -> Iterator[pa.R
     files = listed_files(job.counts_uri, COUNTS)
     for number in _numbers(batches):
         first, rows = files[number]["first_id"], files[number]["rows"]
-        blocks = _blocks(storage.join(job.counts_uri, files[number]["file"]), first, first + rows, job)
+        blocks = _blocks(files[number], first, first + rows, job)
         yield write_sparse_rows(job.table_uri, PPMI, first, blocks)
 
 
-def _blocks(uri: str, first: int, last: int, job: PpmiJob) -> Iterator[SparseBlock]:
+def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[SparseBlock]:
     """The rows first … last - 1 of a file of counts, cut where a block has BLOCK_ENTRIES, whatever the file's batches.
 
     What is in memory is a batch and a block, but for a row that is longer.
     """
     from w2vspark.kernels.ppmi import fill_pmi
 
-    row_sums, shares = _sums(job, tuple(file["file"] for file in listed_files(job.counts_uri, COUNTS)))
+    row_sums, shares = _sums(job, file_names(job.counts_uri))
     sizes = np.zeros(last - first, np.int64)  # entries of each row
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
     begin = first  # of the block
-    for batch in storage.scan_table(uri, COOCCURRENCES.names):
+    for batch in scan_listed(job.counts_uri, COOCCURRENCES.names, files=[file]):
         rows, columns, weights = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
         if not rows.size:
             continue
@@ -135,7 +132,7 @@ def read_column_sums(job: PpmiJob) -> np.ndarray:
     """float64 (words,): what column_sums counted, added up in the files' order."""
     sums = np.zeros(job.words)
     for file in listed_files(job.columns_uri, SUMS):
-        sums += storage.read_table(storage.join(job.columns_uri, file["file"]))["weight"].to_numpy()
+        sums += read_listed(job.columns_uri, files=[file])["weight"].to_numpy()
     return sums
 
 

@@ -12,13 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.config import SparkConfig
 from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.base.redaction import check_given
 from w2vspark.stages.class_archive import archive_path, reading_options
+from w2vspark.stages.secret_settings import secret_settings, secrets_file
 
 JAVA_NEEDED = 17
 # Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.
@@ -32,6 +35,7 @@ COMPILE_LATER = (
     "-XX:Tier4CompileThreshold=120000",
     "-XX:Tier4BackEdgeThreshold=400000",
 )
+PROCESS_BYTES = 280_000_000  # of a worker: Python with pyspark, pyarrow, numba and the compiled kernels
 LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
@@ -41,20 +45,27 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     Where somebody else has chosen the master (spark-submit, a notebook's session, Spark Connect), ``config`` is not
     applied. Otherwise the session has ``config.master`` and ``config.options``, the latter over our own defaults.
 
-    Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start.
+    Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start; ConfigError for an
+    option whose value was redacted.
     """
     builder = SparkSession.builder.appName(app_name)
     ours = not _chosen_outside()
+    secrets: dict[str, str] = {}
     if ours:
+        check_given("spark.options", config.options)
         java_version = require_java()
         # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
-        for key, value in _local_settings(config, java_version).items():
-            builder = builder.config(key, value)
+        settings = _local_settings(config, java_version)
+        if SparkContext._gateway is None:  # else the JVM runs already, and settings reach it through a socket
+            secrets = secret_settings(settings)
+        for key in settings.keys() - secrets.keys():
+            builder = builder.config(key, settings[key])
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        session = builder.getOrCreate()
+        with secrets_file(secrets):
+            session = builder.getOrCreate()
     except PySparkException as error:
         raise EnvironmentFailure(
             f"Spark did not start: {error}; see the messages above, and [spark] in the config"

@@ -1,18 +1,14 @@
 """Sparse matrices between two stages: blocks of neighbouring rows, in listed files that the workers write and read."""
 
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from w2vspark.base import storage
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import NewFile, listed_files, scan_listed
 from w2vspark.base.schemas import PARAMETER_FILES, SPARSE_ROWS
-from w2vspark.stages.listed_files import how_to_make, listed_files
 from w2vspark.stages.table_io import one_row
 
 BLOCK_ENTRIES = 4_000_000  # of a block, some 32 MB; a single row may have more
@@ -33,32 +29,29 @@ class SparseWriter:
     def __init__(self, uri: str, name: str, first: int) -> None:
         """uri: the table's folder; name: the matrix; first: where the first block begins, if there is one."""
         self._name, self._first, self._end, self._entries = name, first, first, 0
-        self._file = f"{name}-{uuid.uuid4().hex}.parquet"  # a new name at every attempt
-        self._uri = storage.join(uri, self._file)
-        self._stack = ExitStack()
+        options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_row"]}
+        self._file = NewFile(uri, name, SPARSE_ROWS, **options)
 
     def __enter__(self) -> "SparseWriter":
-        sink = self._stack.enter_context(storage.open_for_writing(self._uri))
-        options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_row"]}
-        self._writer = self._stack.enter_context(pq.ParquetWriter(sink, SPARSE_ROWS, **options))
+        self._file.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._stack.__exit__(*error)
+        self._file.__exit__(*error)
 
     def write(self, block: SparseBlock) -> None:
         """Raises ValueError where a block does not follow the one before."""
         if block.first != self._end:
             raise ValueError(f"the block of {self._name!r} at row {block.first} does not follow row {self._end - 1}")
         of_block = {"ends": block.ends, "columns": block.columns, "values": block.values}
-        self._writer.write_batch(one_row(SPARSE_ROWS, first_row=block.first, rows=block.ends.size, **of_block))
+        self._file.write(one_row(SPARSE_ROWS, first_row=block.first, rows=block.ends.size, **of_block))
         self._end += block.ends.size
         self._entries += block.columns.size
 
     def listed(self) -> pa.RecordBatch:
         """The file as a row of schemas.PARAMETER_FILES, once it is written; its entries stand in tokens."""
-        of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first, "file": self._file}
-        return one_row(PARAMETER_FILES, tokens=self._entries, **of_file)
+        of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first}
+        return one_row(PARAMETER_FILES, tokens=self._entries, **of_file, **self._file.listed())
 
 
 def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBlock]) -> pa.RecordBatch:
@@ -72,20 +65,20 @@ def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBl
 def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[SparseBlock]:
     """The blocks that hold rows first … last - 1 of a matrix, in their order, one in memory at a time.
 
-    Whole blocks, also where they begin before `first` or end behind `last`. Raises OutputError where a file is missing
-    or unreadable, or a row is in no file.
+    Whole blocks, also where they begin before `first` or end behind `last`. Raises DamagedTable where a file is missing
+    or damaged, or a row is in no file.
     """
     expected = first
     for file in listed_files(uri, name):
         if not file["rows"] or file["first_id"] >= last or file["first_id"] + file["rows"] <= first:
             continue
-        for batch in storage.scan_table(storage.join(uri, file["file"]), SPARSE_ROWS.names, batches_ahead=0):
+        for batch in scan_listed(uri, SPARSE_ROWS.names, files=[file], batches_ahead=0):
             for begin, rows, ends, columns, values in zip(*batch.columns, strict=True):
                 start = begin.as_py()
                 if start >= last or start + rows.as_py() <= first:
                     continue
                 if start > expected:
-                    raise OutputError(f"{uri}: lacks row {expected} of {name!r}; {how_to_make(uri)}")
+                    raise DamagedTable(f"{uri}: lacks row {expected} of {name!r}")
                 expected = start + rows.as_py()
                 yield SparseBlock(
                     start,
@@ -94,17 +87,17 @@ def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[Spa
                     np.frombuffer(values.as_buffer(), np.float32),
                 )
     if expected < last:
-        raise OutputError(f"{uri}: lacks row {expected} of {name!r}; {how_to_make(uri)}")
+        raise DamagedTable(f"{uri}: lacks row {expected} of {name!r}")
 
 
 def block_entries(uri: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """First row and number of entries of every block of a matrix, int64 each, in the blocks' order.
 
-    Reads where rows end, and no entry. Raises OutputError as scan_sparse_rows does.
+    Reads where rows end, and no entry. Raises DamagedTable as scan_sparse_rows does.
     """
     firsts, entries = [], []
     for file in listed_files(uri, name):
-        for batch in storage.scan_table(storage.join(uri, file["file"]), ["first_row", "ends"], batches_ahead=0):
+        for batch in scan_listed(uri, ["first_row", "ends"], files=[file], batches_ahead=0):
             for begin, ends in zip(*batch.columns, strict=True):
                 of_rows = np.frombuffer(ends.as_buffer(), np.int64)
                 firsts.append(begin.as_py())

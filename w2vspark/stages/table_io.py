@@ -1,16 +1,13 @@
-"""Arrow schemas as Spark's, and tables written only when they are what the schema says."""
+"""Arrow schemas as Spark's, and columns and batches as tasks make them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
 from pyspark.sql import types as st
 
-from w2vspark.base import storage
-from w2vspark.base.errors import OutputError
-from w2vspark.stages.session import VALIDATE_SCHEMA, runtime_settings
+from w2vspark.base import sealed, storage
 
 ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
 TASK_BYTES = 32 << 20  # of float32 that one task turns into rows of vectors
@@ -62,22 +59,9 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
 
 @contextmanager
 def open_stream(uri: str, offset: int) -> Iterator[pa.RecordBatchStreamReader]:
-    """The Arrow stream that begins so many bytes from a file's beginning."""
+    """The Arrow stream that begins so many bytes from a file's beginning. Raises DamagedTable where none does."""
     with storage.open_at(uri, offset) as file:
-        yield pa.ipc.open_stream(file)
-
-
-def write_table(df: DataFrame, uri: str, schema: pa.Schema, **options: str) -> None:
-    """Writes a table as Parquet in place of what is at ``uri``.
-
-    ``options`` go to Spark's writer (``compression="zstd"``, ``**{"parquet.block.size": "4194304"}``). Raises
-    OutputError when the names (in order) or types of the columns are not the schema's; nullability is not compared.
-    """
-    expected, got = _columns(spark_schema(schema)), _columns(df.schema)
-    if expected != got:
-        raise OutputError(f"{uri}: expected the columns {expected}, got {got}; the stage must select its output schema")
-    with runtime_settings(df.sparkSession, **{VALIDATE_SCHEMA: "true"}):
-        df.write.mode("overwrite").options(**options).parquet(spark_uri(uri))
+        yield sealed.open_stream(file, uri)
 
 
 def _spark_type(arrow: pa.DataType) -> st.DataType:
@@ -86,5 +70,6 @@ def _spark_type(arrow: pa.DataType) -> st.DataType:
     return _TYPES[arrow]
 
 
-def _columns(schema: st.StructType) -> str:
+def columns_of(schema: st.StructType) -> str:
+    """Names and types of a schema's columns, as an error message shows them."""
     return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in schema)

@@ -14,19 +14,19 @@ from functools import partial
 from hashlib import blake2b
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from w2vspark.base import cpu_target, storage
+from w2vspark.base import cpu_target, sealed, storage
 from w2vspark.base.errors import InputError
+from w2vspark.base.listed import NewFile, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import BAGS, DOCUMENT_ROWS, PARAMETER_FILES, PARTIAL_FILES, TERM_STATISTICS
 from w2vspark.stages.encoded import read_buckets
-from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.placement import equal_ranges, placement_keys
 from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock, scan_sparse_rows, write_sparse_rows
 from w2vspark.stages.table_io import ROWS_PER_BATCH, binary_values, one_row, open_stream, spark_schema
@@ -93,7 +93,6 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
     write_listed(
         tasks.mapInArrow(partial(weigh_places, job=job, places=places), spark_schema(PARAMETER_FILES)), job.table_uri
     )
-    storage.delete_folder(job.counts_uri)
     return {"documents": total, "entries": sum(row["rows"] for row in found if row["matrix"] == TERMS)}
 
 
@@ -112,7 +111,7 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
         pieces = pieces.take(pa.array(order)).combine_chunks()
         bounds = np.searchsorted(place[order], np.arange(job.places + 1)).tolist()
         # A new name at every attempt.
-        uri = storage.join(job.counts_uri, "_bags", f"{chunk:05d}-{uuid.uuid4().hex}.arrow")
+        uri = storage.join(job.counts_uri, f"{chunk:05d}-{uuid.uuid4().hex}.arrow")
         offsets = {}
         with storage.open_for_writing(uri) as sink:
             for at in range(job.places):
@@ -120,7 +119,7 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
                 if first < last:
                     offsets[at] = sink.tell()
                     with pa.ipc.new_stream(sink, BAGS) as writer:
-                        writer.write_batch(_rows_of_bags(pieces, bags, first, last))
+                        sealed.write_batch(writer, _rows_of_bags(pieces, bags, first, last))
         for at, offset in offsets.items():
             yield one_row(PARTIAL_FILES, key=keys[at], place=at, chunk=chunk, file=uri, offset=offset)
 
@@ -138,7 +137,7 @@ def merge_places(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
         names, blocks = documents_of(pieces, job.words)
         yield write_sparse_rows(job.counts_uri, f"counts-{place}", 0, _observed(blocks, statistics))
         file = _write(job.counts_uri, NAMES, pa.table({"doc_id": names}))
-        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=place, rows=len(names), file=file)
+        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=place, rows=len(names), **file)
         yield _listed_terms(job.counts_uri, statistics, place)
 
 
@@ -199,7 +198,7 @@ def weigh_places(
     from w2vspark.kernels.term_weights import Bags, global_weights, weighted
 
     total = sum(documents for _, documents in places)
-    files = {file["first_id"]: file["file"] for file in listed_files(job.counts_uri, NAMES)}
+    files = {file["first_id"]: file for file in listed_files(job.counts_uri, NAMES)}
     statistics = read_statistics(storage.join(job.counts_uri, _TOTALS), job.words)
     for number in (number for batch in batches for number in batch.column(0).to_pylist()):
         place, documents = places[number]
@@ -214,10 +213,10 @@ def weigh_places(
                 yield SparseBlock(first + start, bags.ends, bags.words, weighted(bags, job.weighting, weights))
 
         yield write_sparse_rows(job.table_uri, TERM_DOCUMENT, first, rows())
-        names = storage.read_table(storage.join(job.counts_uri, files[place]))["doc_id"]
+        names = read_listed(job.counts_uri, files=[files[place]])["doc_id"]
         numbered = pa.table([np.arange(first, first + documents), names], schema=DOCUMENT_ROWS)
         file = _write(job.table_uri, NAMES, numbered)
-        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=first, rows=documents, file=file)
+        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=first, rows=documents, **file)
         if number == 0:
             yield _listed_terms(job.table_uri, statistics)
 
@@ -228,7 +227,7 @@ def read_statistics(uri: str, words: int) -> "Statistics":
 
     found = new_statistics(words)
     for file in listed_files(uri, TERMS):
-        for batch in storage.scan_table(storage.join(uri, file["file"])):
+        for batch in scan_listed(uri, files=[file]):
             at = batch["id"].to_numpy()  # each once in a file
             for name, sums in found._asdict().items():
                 sums[at] += batch[name].to_numpy()
@@ -241,7 +240,7 @@ def scan_names(uri: str, first: int, last: int) -> pa.Array:
     for file in listed_files(uri, NAMES):
         if file["first_id"] < last and file["first_id"] + file["rows"] > first:
             wanted = [("row", ">=", first), ("row", "<", last)]
-            found += storage.read_table(storage.join(uri, file["file"]), ["doc_id"], wanted)["doc_id"].chunks
+            found += read_listed(uri, ["doc_id"], wanted, files=[file])["doc_id"].chunks
     return pa.concat_arrays(found)
 
 
@@ -260,7 +259,7 @@ def _rows_of_bags(pieces: pa.Table, bags: "Bags", first: int, last: int) -> pa.R
 
 def _read_stream(uri: str, offset: int) -> pa.Table:
     with open_stream(uri, offset) as stream:
-        return stream.read_all()
+        return pa.Table.from_batches([sealed.next_batch(stream, uri)])
 
 
 def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[SparseBlock]:
@@ -279,12 +278,11 @@ def _listed_terms(uri: str, statistics: "Statistics", number: int = 0) -> pa.Rec
     met = np.flatnonzero(statistics.documents)
     table = pa.table([met.astype(np.int32), *(column[met] for column in statistics)], schema=TERM_STATISTICS)
     entries = int(statistics.documents.sum())
-    return one_row(PARAMETER_FILES, matrix=TERMS, first_id=number, rows=entries, file=_write(uri, TERMS, table))
+    return one_row(PARAMETER_FILES, matrix=TERMS, first_id=number, rows=entries, **_write(uri, TERMS, table))
 
 
-def _write(uri: str, matrix: str, table: pa.Table) -> str:
-    """A table in a new file of a folder; the file's name."""
-    file = f"{matrix}-{uuid.uuid4().hex}.parquet"
-    with storage.open_for_writing(storage.join(uri, file)) as sink:
-        pq.write_table(table, sink, row_group_size=ROWS_PER_BATCH)
-    return file
+def _write(uri: str, matrix: str, table: pa.Table) -> dict[str, Any]:
+    """A table in a new file of a folder: its name, size and checksum, as the list has them."""
+    with NewFile(uri, matrix, table.schema) as file:
+        file.write(table, ROWS_PER_BATCH)
+    return file.listed()

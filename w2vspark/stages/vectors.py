@@ -6,12 +6,13 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from w2vspark.base import storage
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import VECTORS, VECTORS_AND_CONTEXT
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.table_io import TASK_BYTES, spark_schema, vector_lists
+from w2vspark.stages.table_io import TASK_BYTES, vector_lists
 
 # Rows first … last - 1 as (first row, float32 (n, dimensions)) of blocks that follow each other: a module's function
 # with its other arguments bound by functools.partial.
@@ -25,17 +26,19 @@ def vectors(
     words: int,
     dimensions: int,
     contexts: RowSource | None = None,
-) -> DataFrame:
+    tasks: int | None = None,
+) -> TaskRows:
     """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
 
-    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them.
+    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them. tasks: how many make the rows; None
+    = one for each TASK_BYTES.
     """
     schema = VECTORS if contexts is None else VECTORS_AND_CONTEXT
-    tasks = max(1, words * dimensions * 4 // TASK_BYTES)
+    tasks = tasks or max(1, words * dimensions * 4 // TASK_BYTES)
     batches = partial(
         vector_batches, rows=rows, vocabulary_uri=vocabulary_uri, words=words, contexts=contexts, tasks=tasks
     )
-    return session.range(0, tasks, 1, tasks).mapInArrow(batches, spark_schema(schema)).select(*schema.names)
+    return TaskRows(session.range(0, tasks, 1, tasks), batches, schema)
 
 
 def matrix_rows(parameters_uri: str, matrix: str, dimensions: int) -> RowSource:
@@ -67,7 +70,7 @@ def whole_block(source: RowSource, first: int, last: int) -> np.ndarray:
 
 def known_words(vocabulary_uri: str, first: int, last: int) -> pa.Table:
     """The words first … last - 1 with their counts, by id."""
-    known = storage.read_table(vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)])
+    known = read_listed(vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)])
     return known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
 
 

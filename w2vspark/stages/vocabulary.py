@@ -6,18 +6,19 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.config import VocabularyConfig
-from w2vspark.base.schemas import VOCABULARY
-from w2vspark.base.storage import count_rows, read_table, scan_table
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema, spark_uri
+from w2vspark.base.listed import count_listed, read_listed, scan_listed
+from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
+from w2vspark.stages.listed_files import TaskRows, listed_frame
+from w2vspark.stages.table_io import ROWS_PER_BATCH
 
 
 def vocabulary(
     session: SparkSession, word_counts_uri: str, config: VocabularyConfig, earlier_uri: str = "", keep: bool = True
-) -> DataFrame:
+) -> TaskRows:
     """Words with at least ``min_count``, without the stop words, as schemas.VOCABULARY.
 
     Ids run from 0 by falling count, equal counts by the word's code points (the order of its UTF-8 bytes); the first
@@ -26,7 +27,7 @@ def vocabulary(
     """
     # One task numbers all words: they are few beside the corpus, and every worker holds them later.
     number = partial(number_words, word_counts_uri=word_counts_uri, config=config, earlier_uri=earlier_uri, keep=keep)
-    return session.range(0, 1, 1, 1).mapInArrow(number, spark_schema(VOCABULARY))
+    return TaskRows(session.range(0, 1, 1, 1), number, VOCABULARY)
 
 
 def number_words(
@@ -42,7 +43,7 @@ def number_words(
             words = _with_earlier(word_counts_uri, config, earlier_uri, keep)
         else:
             frequent = [("kind", "==", "word"), ("count", ">=", config.min_count)]
-            words = read_table(word_counts_uri, ["word", "count"], frequent)
+            words = read_listed(word_counts_uri, ["word", "count"], frequent)
         if config.stop_words:
             stop_words = pa.array(config.stop_words, pa.string())
             words = words.filter(pc.invert(pc.is_in(words["word"], value_set=stop_words)))
@@ -54,8 +55,8 @@ def number_words(
 
 def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: str, keep: bool) -> pa.Table:
     """Words and the sums of their counts here and in the earlier vocabulary."""
-    before = read_table(earlier_uri, ["word", "count"])
-    here = read_table(word_counts_uri, ["word", "count"], [("kind", "==", "word")])
+    before = read_listed(earlier_uri, ["word", "count"])
+    here = read_listed(word_counts_uri, ["word", "count"], [("kind", "==", "word")])
     sums = pa.concat_tables([here, before.cast(here.schema)]).group_by("word").aggregate([("count", "sum")])
     sums = sums.rename_columns({"count_sum": "count"}).select(["word", "count"])
     chosen = pc.greater_equal(sums["count"], config.min_count)
@@ -66,16 +67,16 @@ def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: s
 
 def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: str) -> int:
     """Tokens of this corpus that are in the vocabulary, whose own counts may be those of an earlier one as well."""
-    counts = session.read.parquet(spark_uri(word_counts_uri)).where(F.col("kind") == "word")
-    words = session.read.parquet(spark_uri(vocabulary_uri)).select("word")
+    counts = listed_frame(session, word_counts_uri, WORD_COUNTS, where=[("kind", "==", "word")])
+    words = listed_frame(session, vocabulary_uri, VOCABULARY).select("word")
     (row,) = counts.join(words, "word").agg(F.sum("count").alias("tokens")).collect()
     return int(row["tokens"] or 0)
 
 
 def vocabulary_counts(uri: str) -> np.ndarray:
     """The counts of a vocabulary's words by their ids, int64 (V,)."""
-    counts = np.zeros(count_rows(uri), np.int64)
-    for batch in scan_table(uri, ["id", "count"]):
+    counts = np.zeros(count_listed(uri), np.int64)
+    for batch in scan_listed(uri, ["id", "count"]):
         counts[batch["id"].to_numpy()] = batch["count"].to_numpy()
     return counts
 
@@ -83,7 +84,7 @@ def vocabulary_counts(uri: str) -> np.ndarray:
 def vocabulary_summary(uri: str) -> tuple[int, int]:
     """Words in a written vocabulary, and the tokens that they cover; reads the counts alone, batch by batch."""
     words = tokens = 0
-    for batch in scan_table(uri, columns=["count"]):
+    for batch in scan_listed(uri, columns=["count"]):
         words += batch.num_rows
         tokens += pc.sum(batch.column("count")).as_py() or 0
     return words, tokens

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import WORD_COUNTS
-from w2vspark.base.storage import read_table
 from w2vspark.base.tokenizer import tokenizer
+from w2vspark.stages.listed_files import TaskRows
 from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
 from w2vspark.stages.words import Words
 
@@ -22,7 +23,7 @@ REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "i
 DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
 
 
-def word_counts(corpus: DataFrame, words: Words) -> DataFrame:
+def word_counts(corpus: DataFrame, words: Words) -> TaskRows:
     """Words with their counts (kind "word") and the figures of REPORT (kind "report"), as schemas.WORD_COUNTS.
 
     Raises ConfigError when the tokenizer cannot be made.
@@ -30,7 +31,7 @@ def word_counts(corpus: DataFrame, words: Words) -> DataFrame:
     tokenizer(words.tokens)  # here rather than in a worker, where the error would arrive wrapped
     count = functools.partial(count_batches, words=words)
     partial = corpus.select("text", "malformed").mapInArrow(count, spark_schema(WORD_COUNTS))
-    return partial.repartition("word").mapInArrow(sum_batches, spark_schema(WORD_COUNTS))
+    return TaskRows(partial.repartition("word"), sum_batches, WORD_COUNTS)
 
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
@@ -101,8 +102,8 @@ class Counts:
 
 
 def read_report(uri: str) -> dict[str, int]:
-    """REPORT's figures from the written table; all 0 for an empty corpus. Raises OutputError as read_table does."""
-    table = read_table(uri, ["word", "count"], [("kind", "==", "report")])
+    """REPORT's figures from the written table; all 0 for an empty corpus. Raises DamagedTable as read_listed does."""
+    table = read_listed(uri, ["word", "count"], [("kind", "==", "report")])
     return dict.fromkeys(REPORT, 0) | dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 

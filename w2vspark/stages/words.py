@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from w2vspark.base.config import TokensConfig
+from w2vspark.base.listed import file_names, read_listed
 from w2vspark.base.phrased import Phrases, join_phrases
-from w2vspark.base.storage import list_names, read_table
 from w2vspark.base.tokenized import Tokenized, tokenize
 
 
@@ -22,7 +22,7 @@ class Words:
 
     def reader(self) -> Callable[[pa.Array], Iterator[Tokenized]]:
         """For a task, once: a function as tokenize, with phrases joined."""
-        made = [read_phrases(uri, tuple(list_names(uri))) for uri in self.passes]
+        made = [read_phrases(uri, file_names(uri)) for uri in self.passes]
 
         def read(texts: pa.Array) -> Iterator[Tokenized]:
             for part in tokenize(texts, self.tokens):
@@ -35,6 +35,6 @@ class Words:
 
 @functools.lru_cache(maxsize=16)
 def read_phrases(uri: str, _files: tuple[str, ...]) -> Phrases:
-    """A pass's phrases. Raises OutputError as read_table does."""
-    table = read_table(uri, ["left", "between", "right"]).combine_chunks()
+    """A pass's phrases. Raises DamagedTable as read_listed does."""
+    table = read_listed(uri, ["left", "between", "right"]).combine_chunks()
     return Phrases(*(table[name].combine_chunks() for name in ("left", "between", "right")))

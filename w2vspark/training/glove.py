@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
-from w2vspark.base.errors import TrainingError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import file_names
 from w2vspark.base.schemas import CONTEXT, METRICS_MATRIX, PARAMETER_FILES, WORDS
-from w2vspark.stages.listed_files import how_to_make
 from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.strata import class_name, class_starts
@@ -37,7 +36,7 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
         [_load(job, side, matrix, *part) for part in parts] for side, (matrix, parts) in enumerate(sides)
     )
     strata = _kept_strata if job.training.shards == 1 else _read_strata  # every round needs the same ones
-    records = strata(job.strata_uri, tuple(storage.list_names(job.strata_uri)), tuple(ranges), tuple(classes))
+    records = strata(job.strata_uri, file_names(job.strata_uri), tuple(ranges), tuple(classes))
     objective = kernel.Objective(
         float(job.glove.x_max), job.glove.alpha, float(job.training.learning_rate), job.training.dimensions
     )
@@ -64,7 +63,7 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
 
 
 def _load(job: GloveJob, side: int, matrix: str, first: int, last: int) -> np.ndarray:
-    """Rows of a matrix in a worker's memory. Raises TrainingError where the table lacks one."""
+    """Rows of a matrix in a worker's memory. Raises DamagedTable where the table lacks one."""
     from w2vspark.kernels import glove as kernel
 
     dimensions = job.training.dimensions
@@ -81,10 +80,7 @@ def _load(job: GloveJob, side: int, matrix: str, first: int, last: int) -> np.nd
         kernel.put_rows(block, side, dimensions, rows[start - first : start - first + len(block)])
         at += len(block)
     if at != last:
-        raise TrainingError(
-            f"{job.parameters_uri}: the block of {matrix!r} at row {at} is missing or does not fit; "
-            f"{how_to_make(job.parameters_uri)}"
-        )
+        raise DamagedTable(f"{job.parameters_uri}: the block of {matrix!r} at row {at} is missing or does not fit")
     return rows
 
 

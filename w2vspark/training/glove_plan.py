@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass, replace
 
 from w2vspark.base.config import GloveConfig, TrainingConfig
-from w2vspark.training.plan import PROCESS_BYTES, shuffled
+from w2vspark.stages.session import PROCESS_BYTES
+from w2vspark.training.plan import shuffled
 
 EPOCHS, RATE = 25, 0.075
 # x_max for so many tokens of text; it grows with their root. On wiki100 5 does best in sum: 10 gains .02 of Google's

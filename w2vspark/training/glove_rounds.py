@@ -7,6 +7,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import CONTEXT, PARAMETER_FILES, WORDS
+from w2vspark.base.staging import Staging
 from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.training.glove_plan import GloveJob, GloveRound, plan_glove
@@ -15,7 +16,7 @@ from w2vspark.training.tasks import train_glove
 
 
 def run_glove(
-    session: SparkSession, output: str, fingerprint: str, job: GloveJob, grid: list[list[int]], progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, job: GloveJob, grid: list[list[int]], progress: Progress
 ) -> tuple[str, list[dict[str, Any]]]:
     """Train all rounds that are not there yet; see rounds.go_on. grid: records of each range in each class."""
     shards = int(job.training.shards)
@@ -30,4 +31,4 @@ def run_glove(
         records = sum(grid[row][number] for shard in range(shards) for row, number in of_todo.strata(shard))
         return checked_metrics(written, uri, todo.number, shards, records, {WORDS: job.words, CONTEXT: job.words})
 
-    return go_on(output, fingerprint, plan_glove(job.training), train, None, progress)
+    return go_on(staging, fingerprint, plan_glove(job.training), train, None, progress)

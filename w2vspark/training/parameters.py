@@ -1,18 +1,15 @@
 """What tasks do with tables of parameters: read and write blocks of rows."""
 
-import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from w2vspark.base import storage
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.errors import TrainingError
+from w2vspark.base.errors import DamagedTable, TrainingError
+from w2vspark.base.listed import NewFile
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
-from w2vspark.stages.listed_files import how_to_make
 from w2vspark.stages.parameters import scan_blocks
 from w2vspark.stages.table_io import one_row
 from w2vspark.training import word2vec
@@ -26,7 +23,7 @@ def read_blocks(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, shape.width).
 
-    uri None yields the initial values. The arrays may be read-only. Raises TrainingError when one is missing.
+    uri None yields the initial values. The arrays may be read-only. Raises DamagedTable when one is missing.
     """
     if uri is None:
         for first, rows in blocks:
@@ -37,11 +34,11 @@ def read_blocks(
     expected = iter(blocks)
     for first, block in scan_blocks(uri, shape.name, blocks[0][0], blocks[-1][0] + 1):
         if next(expected, None) != (first, len(block)) or block.shape[1] != shape.width:
-            raise TrainingError(f"{uri}: the block of {shape.name!r} at row {first} does not fit; {how_to_make(uri)}")
+            raise DamagedTable(f"{uri}: the block of {shape.name!r} at row {first} does not fit")
         yield first, block
     missing = next(expected, None)
     if missing is not None:
-        raise TrainingError(f"{uri}: lacks the block of {shape.name!r} at row {missing[0]}; {how_to_make(uri)}")
+        raise DamagedTable(f"{uri}: lacks the block of {shape.name!r} at row {missing[0]}")
 
 
 def write_blocks(
@@ -53,24 +50,19 @@ def write_blocks(
     much is in memory at once when they are read. The file's name is new at every attempt. Raises TrainingError as
     check_finite does, with the cause, and ValueError where a block does not follow the one before.
     """
-    file = f"{name}-{uuid.uuid4().hex}.parquet"
     begin = end = -1
-    with (
-        storage.open_for_writing(storage.join(uri, file)) as sink,
-        # Blocks are large and all different: dictionaries and compression cost more than they save.
-        pq.ParquetWriter(
-            sink, PARAMETERS, compression="none", use_dictionary=False, write_statistics=["first_id"]
-        ) as writer,
-    ):
+    # Blocks are large and all different: dictionaries and compression cost more than they save.
+    options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_id"]}
+    with NewFile(uri, name, PARAMETERS, **options) as file:
         for first, block in blocks:
             if end < 0:
                 begin = end = first
             if first != end:
                 raise ValueError(f"the block of {name!r} at row {first} does not follow row {end - 1}")
             check_finite(name, first, block, cause)
-            writer.write_batch(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block))
+            file.write(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block))
             end += len(block)
-    return one_row(PARAMETER_FILES, matrix=name, first_id=begin, rows=end - begin, file=file)
+    return one_row(PARAMETER_FILES, matrix=name, first_id=begin, rows=end - begin, **file.listed())
 
 
 def check_finite(name: str, first: int, block: np.ndarray, cause: str = DIVERGED) -> None:

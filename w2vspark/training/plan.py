@@ -15,6 +15,7 @@ from w2vspark.base.schemas import CONTEXT, NODES, WORDS
 from w2vspark.stages.ngrams import SubwordTables
 from w2vspark.stages.parameters import BLOCK_ROWS
 from w2vspark.stages.placement import equal_ranges
+from w2vspark.stages.session import PROCESS_BYTES
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
@@ -50,7 +51,6 @@ BLOCK_BYTES = 4 << 20
 # A slice's worker keeps counts and cumulative noise of all words, and marks those that it needs.
 TABLES_BYTES, TABLES_BYTES_HS, TABLES_BYTES_SLICE = 60, 220, 24
 SLICE_WORDS = 40.0  # times the root of a slice's tokens: its different words, by Heaps' law
-PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 
 
 @dataclass(frozen=True, slots=True)

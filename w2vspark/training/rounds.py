@@ -9,10 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import staging, storage
+from w2vspark.base import storage
 from w2vspark.base.errors import TrainingError
-from w2vspark.base.log import log_end
+from w2vspark.base.log import get_logger, key_values, log_end
 from w2vspark.base.schemas import CHANGE_FILES, METRICS, METRICS_MATRIX, PARAMETER_FILES, ROW_FILES, ROWS_WANTED
+from w2vspark.base.staging import Staged, Staging
 from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.session import task_slots
@@ -37,7 +38,7 @@ R = TypeVar("R", bound=Numbered)
 
 
 def run_rounds(
-    session: SparkSession, output: str, fingerprint: str, rounds: list[Round], job: RoundJob, progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, rounds: list[Round], job: RoundJob, progress: Progress
 ) -> tuple[str, list[dict[str, Any]]]:
     """Train all rounds of a word2vec method that are not there yet; see go_on.
 
@@ -47,20 +48,20 @@ def run_rounds(
     job = replace(job, places=placement_keys(shards), threads=threads_of_task(session, shards))
 
     def train(todo: Round, last: str | None, uri: str) -> list[dict[str, Any]]:
-        changes = f"{uri}-changes"
+        changes = storage.join(uri, "changes")
         of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
         written = write_listed(round_frame(session, of_todo), uri)
         tokens = sum(part.tokens for part in todo.parts)
         rows = {shape.name: shape.rows for shape in job.shapes}
         metrics = checked_metrics(written, uri, todo.number, shards, tokens, rows)
-        storage.delete_folder(changes)
+        staging.delete_part(changes)
         return metrics
 
-    return go_on(output, fingerprint, rounds, train, job.parameters_uri, progress)
+    return go_on(staging, fingerprint, rounds, train, job.parameters_uri, progress)
 
 
 def go_on(
-    output: str,
+    staging: Staging,
     fingerprint: str,
     rounds: Sequence[R],
     train: Callable[[R, str | None, str], list[dict[str, Any]]],
@@ -74,27 +75,36 @@ def go_on(
     Raises TrainingError when a round's table does not add up or a value is not finite.
     """
     table = f"rounds/{fingerprint}"
-    metrics: list[dict[str, Any]] = []
-    done = 0
-    for number in range(len(rounds), 0, -1):
-        record = staging.find(output, table, _name(number))
-        if record is not None:
-            done, metrics = number, record["metrics"]
-            break
+    done, last, metrics = _trained(staging, table, len(rounds))
     for todo in rounds[done:]:
         began = time.perf_counter()
-        uri = staging.table_path(output, table, _name(todo.number))
-        last = staging.table_path(output, table, _name(todo.number - 1)) if todo.number > 1 else first
+        uri = staging.begin(table, _name(todo.number))
         with worker_errors():
-            of_round = train(todo, last, uri)
-        metrics = metrics + of_round
+            of_round = train(todo, last.uri if last else first, uri)
+        metrics += of_round
         seconds = time.perf_counter() - began
-        staging.complete(output, table, _name(todo.number), {"metrics": metrics, "seconds": seconds})
+        last = staging.complete(uri, {"metrics": of_round, "seconds": seconds})
         if todo.number > KEPT_ROUNDS:
-            staging.discard(output, table, _name(todo.number - KEPT_ROUNDS))
+            staging.discard(table, _name(todo.number - KEPT_ROUNDS), keep_records=True)
         log_end("round", round=todo.number, of=len(rounds), seconds=round(seconds, 2))
         progress(todo.number, len(rounds), of_round, seconds)
-    return staging.table_path(output, table, _name(len(rounds))), metrics
+    assert last is not None  # there is at least one round
+    return last.uri, metrics
+
+
+def _trained(staging: Staging, table: str, rounds: int) -> tuple[int, Staged | None, list[dict[str, Any]]]:
+    """The last round that is whole, its table, and the metrics of all rounds up to it; 0 and None where none is."""
+    for number in range(rounds, 0, -1):
+        last = staging.find(table, _name(number))
+        if last is None:
+            continue
+        records = [staging.record(table, _name(earlier)) for earlier in range(1, number)]
+        known = [record["metrics"] for record in records if record is not None]
+        if len(known) == number - 1:
+            return number, last, [row for of_round in (*known, last.record["metrics"]) for row in of_round]
+        get_logger().warning(key_values(stage="round", event="begin_again", why="records of earlier rounds are gone"))
+        break
+    return 0, None, []
 
 
 def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -10,9 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
+from w2vspark.base import sealed, storage
 from w2vspark.base.config import TrainingConfig
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import file_names
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETER_FILES
+from w2vspark.base.uris import reaching
 from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
@@ -61,13 +65,15 @@ def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.Reco
     mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
     if not mine:
         return
-    files = [open_arrow(row["file"]) for row in sorted(rows, key=lambda row: int(row["shard"]))]
-    for shape, blocks, number in mine:
-        yield write_blocks(job.table_uri, shape.name, _combined_blocks(files, shape, blocks, number, job))
+    with ExitStack() as opened:
+        of_shards = sorted(rows, key=lambda row: int(row["shard"]))
+        files = [opened.enter_context(ArrowFile(row["file"])) for row in of_shards]
+        for shape, blocks, number in mine:
+            yield write_blocks(job.table_uri, shape.name, _combined_blocks(files, shape, blocks, number, job))
 
 
 def _combined_blocks(
-    files: list[pa.RecordBatchFileReader],
+    files: list["ArrowFile"],
     shape: MatrixShape,
     blocks: list[tuple[int, int]],
     number: int,
@@ -76,7 +82,7 @@ def _combined_blocks(
     """Neighbouring blocks with the changes of all shards' files; number: of the first among all matrices' blocks."""
     for at, (first, block) in enumerate(read_blocks(job.parameters_uri, shape, blocks, job.training), number):
         combined = block.copy()
-        _combine_block([file.get_batch(at) for file in files], job.training, shape, combined)
+        _combine_block([file.batch(at) for file in files], job.training, shape, combined)
         yield first, combined
 
 
@@ -100,13 +106,13 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
 
 def _slices(shard: int, job: RoundJob) -> Iterator[tuple[Slice, Tables]]:
     """The shard's slices of the round, each with what its words draw from."""
-    tables = _tables(job.vocabulary_uri, tuple(storage.list_names(job.vocabulary_uri)), job.training)
+    tables = _tables(job.vocabulary_uri, file_names(job.vocabulary_uri), job.training)
     if job.subwords is not None:
         tables = replace(tables, subwords=read_subwords(job.subwords))
     whole_corpus = job.training.shards == 1 and float(job.training.rounds_per_epoch) <= 1
     for part in job.round.parts:
         if whole_corpus:  # every part and round needs the same slice: a worker keeps it
-            text = _kept_slice(job.encoded_uri, tuple(storage.list_names(job.encoded_uri)), *part.ranges[shard])
+            text = _kept_slice(job.encoded_uri, file_names(job.encoded_uri), *part.ranges[shard])
         else:
             text = read_slice(job.encoded_uri, *part.ranges[shard])
         if job.training.negative_pool:
@@ -149,7 +155,7 @@ def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tabl
 
 def read_counts(uri: str, training: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
     """The counts, and the cumulative noise from which pools are drawn, float64 (V,)."""
-    return _read_counts(uri, tuple(storage.list_names(uri)), training.noise_exponent)
+    return _read_counts(uri, file_names(uri), training.noise_exponent)
 
 
 @lru_cache(maxsize=1)
@@ -197,14 +203,33 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
                 check_finite(block.matrix, block.first, block.new)
                 values = block.new if job.training.shards == 1 else block.new - block.old
                 columns = {"touched": block.touched, "updates": block.updates, "values": values}
-                writer.write_batch(one_row(CHANGES, **columns))
+                sealed.write_batch(writer, one_row(CHANGES, **columns))
     return uri
 
 
-def open_arrow(uri: str) -> pa.RecordBatchFileReader:
-    """An Arrow file, whose batches are read one at a time."""
-    fs, path = storage.filesystem(uri)
-    return pa.ipc.open_file(fs.open_input_file(path))
+class ArrowFile:
+    """An Arrow file, whose batches are read one at a time and checked; use it as a context."""
+
+    def __init__(self, uri: str) -> None:
+        """Raises DamagedTable where the file is missing or is not what was written."""
+        self._uri = uri
+        fs, path = storage.filesystem(uri)
+        try:
+            with reaching(uri):
+                self._file = fs.open_input_file(path)
+        except FileNotFoundError as error:
+            raise DamagedTable(f"{uri}: is missing") from error
+        self._reader = sealed.open_file(self._file, uri)
+
+    def __enter__(self) -> "ArrowFile":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._file.close()
+
+    def batch(self, number: int) -> pa.RecordBatch:
+        """A batch by its number. Raises DamagedTable where it is not what was written."""
+        return sealed.batch_at(self._reader, number, self._uri)
 
 
 def _combine_block(

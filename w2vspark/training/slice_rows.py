@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
+from w2vspark.base import sealed, storage
 from w2vspark.base.schemas import ROW_FILES, ROWS_SENT, ROWS_WANTED
 from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.word2vec_arguments import Tables, pool_table
@@ -24,7 +24,7 @@ from w2vspark.training import word2vec
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import read_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
-from w2vspark.training.shards import BlockChanges, open_arrow, read_counts, read_slice, send_changes, train_parts
+from w2vspark.training.shards import ArrowFile, BlockChanges, read_counts, read_slice, send_changes, train_parts
 
 WAITING_BYTES = 32 << 20  # of rows in memory until they are written
 
@@ -83,7 +83,7 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
         def write(matrix: str) -> None:
             for shard, parts in waiting.items():
                 if parts:
-                    writer.write_batch(_rows_batch(matrix, parts))
+                    sealed.write_batch(writer, _rows_batch(matrix, parts))
                     batches[shard].append(next(batch_numbers))
                     parts.clear()
 
@@ -119,9 +119,9 @@ def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> 
     files: rows of schemas.ROW_FILES, by number. The parts rise, and each has rows of one block.
     """
     for file in files:
-        with open_arrow(file["file"]) as reader:
+        with ArrowFile(file["file"]) as sent:
             for number in np.frombuffer(file["batches"], np.int32).tolist():
-                for name, first_id, values in zip(*reader.get_batch(number).columns, strict=True):
+                for name, first_id, values in zip(*sent.batch(number).columns, strict=True):
                     if name.as_py() == shape.name:
                         first = int(np.searchsorted(share.words, first_id.as_py()))
                         yield first, np.frombuffer(values.as_buffer(), np.float32).reshape(-1, shape.width)

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import cpu_target, staging, storage
-from w2vspark.base.errors import TrainingError
+from w2vspark.base import cpu_target, sealed, storage
+from w2vspark.base.errors import DamagedTable, TrainingError
 from w2vspark.base.log import log_end
 from w2vspark.base.schemas import LEFT, PARAMETER_FILES, PARTIAL_FILES, PASS_FILES, RIGHT
-from w2vspark.stages.listed_files import how_to_make, write_listed
+from w2vspark.base.staging import Staged, Staging
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.worker_errors import worker_errors
@@ -38,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 
 def decompose(
-    session: SparkSession, output: str, fingerprint: str, job: SvdJob, progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, job: SvdJob, progress: Progress
 ) -> tuple[str, list[float]]:
     """The table with LEFT and RIGHT, and the singular values, the largest first; passes that are there are not made.
 
@@ -48,28 +49,28 @@ def decompose(
     _check_shape(job)
     table = f"svd/{fingerprint}"
     first = _first_pass(job)
-    done: dict[str, Any] | None = None
+    done: Staged | None = None
     for number in range(job.passes, 0, -1):
-        done = staging.find(output, table, _name(number))
+        done = staging.find(table, _name(number))
         if done is not None:
             break
     todo = 1 if done is None else number + 1
     for number in range(todo, job.passes + 1):
         began = time.perf_counter()
-        of_pass = _next_pass(first, output, table, number, done)
+        of_pass = _next_pass(first, staging.begin(table, _name(number)), number, done)
         with worker_errors():
             written = write_listed(pass_frame(session, of_pass), of_pass.table_uri)
-        done = _finish(written, of_pass)
-        staging.complete(output, table, _name(number), done)
-        storage.delete_folder(of_pass.partial_uri)
+        record = _finish(written, of_pass)
+        staging.delete_part(of_pass.partial_uri)
+        done = staging.complete(of_pass.table_uri, record)
         if number > 1:
-            staging.discard(output, table, _name(number - 1))
+            staging.discard(table, _name(number - 1))
         log_end("pass", number=number, of=job.passes, seconds=round(time.perf_counter() - began, 2))
         progress(number, job.passes)
     assert done is not None
-    uri = staging.table_path(output, table, "vectors")
-    _write_vectors(session, replace(_next_pass(first, output, table, job.passes + 1, done), table_uri=uri), done)
-    return uri, done["singular_values"]
+    uri = staging.begin(table, _name(job.passes + 1))
+    _write_vectors(session, _next_pass(first, uri, job.passes + 1, done), done.record)
+    return uri, done.record["singular_values"]
 
 
 def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
@@ -99,16 +100,14 @@ def _first_pass(job: SvdJob) -> PassJob:
     return replace(first, places=place_count(first.shape))
 
 
-def _next_pass(first: PassJob, output: str, table: str, number: int, done: dict[str, Any] | None) -> PassJob:
-    """The pass behind the one that is done."""
-    uri, partial_uri = (staging.table_path(output, table, name) for name in (_name(number), f"partial-{_name(number)}"))
-    job = replace(first, number=number, table_uri=uri, partial_uri=partial_uri)
+def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> PassJob:
+    """The pass behind the one that is done. uri: of its own table."""
+    job = replace(first, number=number, table_uri=uri, partial_uri=storage.join(uri, "partial"))
     if done is None:
         return job
-    last = staging.table_path(output, table, _name(number - 1))
-    slabs = column_slabs(job.of.columns, done["width"], 2)
-    transform = storage.join(last, _TRANSFORM)
-    return replace(job, basis_uri=last, transform_uri=transform, width=done["width"], slabs=slabs)
+    width = done.record["width"]
+    slabs, transform = column_slabs(job.of.columns, width, 2), storage.join(done.uri, _TRANSFORM)
+    return replace(job, basis_uri=done.uri, transform_uri=transform, width=width, slabs=slabs)
 
 
 def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
@@ -122,12 +121,10 @@ def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
     written = sorted(written, key=lambda row: int(row["first_id"]))
     rows = sum(row["rows"] for row in written)
     if rows != job.of.columns:
-        raise TrainingError(
-            f"{job.table_uri}: expected {job.of.columns} rows, got {rows}; {how_to_make(job.table_uri)}"
-        )
+        raise DamagedTable(f"{job.table_uri}: expected {job.of.columns} rows, got {rows}")
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
     for row in written:
-        sums += np.frombuffer(storage.read_bytes(row["sums"]), np.float64).reshape(sums.shape)
+        sums += sealed.read_sealed(row["sums"], np.float64).reshape(sums.shape)
     if len(sums) == 1:
         transform = orthonormalizer(sums[0], LOST)
         if transform.shape[1] < job.of.dimensions:
@@ -136,7 +133,7 @@ def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
     else:
         transform, values = right_vectors(sums[0], sums[1], job.of)
         found = {"width": job.of.dimensions, "singular_values": values.tolist()}
-    _write_transform(job.table_uri, transform)
+    sealed.write_sealed(storage.join(job.table_uri, _TRANSFORM), transform)
     return found
 
 
@@ -186,11 +183,10 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
         peaks = np.where(np.abs(of_place) > np.abs(peaks), of_place, peaks)
     powers = np.empty(values.size)
     fill_powers(values, float(job.of.settings.exponent), powers)
-    with storage.open_for_reading(job.transform_uri) as file:
-        transform = np.frombuffer(file.read(), np.float64).reshape(-1, job.width)
+    transform = sealed.read_sealed(job.transform_uri, np.float64).reshape(-1, job.width)
     signed = transform * (np.where(peaks < 0, -1.0, 1.0) * powers)
-    scaled = f"{job.transform_uri}_scaled"
-    _write_floats(scaled, signed)
+    scaled = storage.join(job.table_uri, f"{_TRANSFORM}_scaled")
+    sealed.write_sealed(scaled, signed)
     least = -(-job.of.rows * job.width * 4 // LEFT_BYTES)
     parts = row_parts(*block_entries(job.of.matrix_uri, job.of.matrix), job.of.rows, least)
     job = replace(
@@ -205,16 +201,7 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
     for matrix, rows in ((LEFT, job.of.rows), (RIGHT, job.of.columns)):
         got = sum(row["rows"] for row in written if row["matrix"] == matrix)
         if got != rows:
-            raise TrainingError(f"{job.table_uri}: {got} rows of {matrix!r}, not {rows}; {how_to_make(job.table_uri)}")
-
-
-def _write_transform(uri: str, transform: np.ndarray) -> None:
-    _write_floats(storage.join(uri, _TRANSFORM), transform)
-
-
-def _write_floats(uri: str, values: np.ndarray) -> None:
-    with storage.open_for_writing(uri) as sink:
-        sink.write(np.ascontiguousarray(values).tobytes())
+            raise DamagedTable(f"{job.table_uri}: {got} rows of {matrix!r}, not {rows}")
 
 
 def _name(number: int) -> str:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import storage
-from w2vspark.base.errors import TrainingError
+from w2vspark.base import sealed, storage
+from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import CHANGES, LEFT, PARTIAL_FILES, PASS_FILES, RIGHT
 from w2vspark.kernels.random import fill_uniform_rows
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.small_matrices import add_gram, add_peaks, multiply
 from w2vspark.kernels.sparse_products import add_products, fill_products, folding_rows
-from w2vspark.stages.listed_files import how_to_make
 from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.placement import placement_keys
 from w2vspark.stages.sparse_rows import scan_sparse_rows
@@ -43,7 +42,7 @@ def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
                 with pa.ipc.new_stream(sink, _SUMMED) as writer:
                     for first, rows in job.blocks(place):
                         values = np.ascontiguousarray(sums[first : first + rows, : end - begin])
-                        writer.write_batch(one_row(_SUMMED, values=values))
+                        sealed.write_batch(writer, one_row(_SUMMED, values=values))
         chunk = part * len(job.slabs) + slab
         for place, offset in enumerate(offsets):
             yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
@@ -61,7 +60,7 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
         with ExitStack() as files:
             streams = [files.enter_context(open_stream(chunk["file"], chunk["offset"])) for chunk in chunks]
             for first, rows in job.blocks(place):
-                block = _summed_block(streams, rows, job)
+                block = _summed_block(streams, [chunk["file"] for chunk in chunks], rows, job)
                 add_gram(block, block, True, sums[0])
                 if dense is not None:
                     add_gram(next(dense)[1], block, False, sums[1])
@@ -69,16 +68,15 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
 
     (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
     uri = storage.join(job.partial_uri, f"sums-{place:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
-    with storage.open_for_writing(uri) as sink:
-        sink.write(sums.tobytes())
+    sealed.write_sealed(uri, sums)
     return one_row(PASS_FILES, **written, sums=uri)
 
 
-def _summed_block(streams: list[pa.RecordBatchStreamReader], rows: int, job: PassJob) -> np.ndarray:
+def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], rows: int, job: PassJob) -> np.ndarray:
     total = np.zeros((rows, job.width))
-    for number, stream in enumerate(streams):
+    for number, (stream, uri) in enumerate(zip(streams, uris, strict=True)):
         begin, end = job.slabs[number % len(job.slabs)]
-        values = np.frombuffer(stream.read_next_batch()["values"][0].as_buffer(), np.float32)
+        values = np.frombuffer(sealed.next_batch(stream, uri)["values"][0].as_buffer(), np.float32)
         total[:, begin:end] += values.reshape(rows, end - begin)
     return total.astype(np.float32)
 
@@ -111,7 +109,7 @@ def write_left(part: int, job: PassJob) -> pa.RecordBatch:
 
 
 def _not_finite(job: PassJob) -> str:
-    return f"the matrix {job.of.matrix!r} holds values beyond float32; {how_to_make(job.of.matrix_uri)}"
+    return f"the matrix {job.of.matrix!r} of {job.of.matrix_uri} has values whose products are beyond float32"
 
 
 _kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next part of the same pass
@@ -144,16 +142,15 @@ def _dense_blocks(
             fill_uniform_rows(job.of.seed, _RANDOM, first, 1.0, job.width, block)
             yield first, np.ascontiguousarray(block[:, begin:end])
         return
-    with storage.open_for_reading(job.transform_uri) as file:
-        whole = np.frombuffer(file.read(), np.float64).reshape(-1, job.width)
+    whole = sealed.read_sealed(job.transform_uri, np.float64).reshape(-1, job.width)
     transform = np.ascontiguousarray(whole[:, begin:end])
     expected = iter(blocks)
     for first, stored in scan_blocks(job.basis_uri, BASIS, blocks[0][0], blocks[-1][0] + 1):
         if next(expected, None) != (first, len(stored)) or stored.shape[1] != len(transform):
-            raise TrainingError(f"{job.basis_uri}: the block at row {first} does not fit; {how_to_make(job.basis_uri)}")
+            raise DamagedTable(f"{job.basis_uri}: the block at row {first} does not fit")
         block = np.empty((len(stored), end - begin), np.float32)
         multiply(stored, transform, block)
         yield first, block
     missing = next(expected, None)
     if missing is not None:
-        raise TrainingError(f"{job.basis_uri}: lacks the block at row {missing[0]}; {how_to_make(job.basis_uri)}")
+        raise DamagedTable(f"{job.basis_uri}: lacks the block at row {missing[0]}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from w2vspark.base.config import SvdConfig, TrainingConfig
 from w2vspark.stages.placement import equal_ranges
+from w2vspark.stages.session import PROCESS_BYTES
 from w2vspark.training.plan import MatrixShape
 
 # What `auto` stands for. PPMI's spectrum falls slowly: with these the first half of the singular values is right within
@@ -21,7 +22,6 @@ PART_ENTRIES, MOST_PARTS = 8_000_000, 32  # of the matrix, for one task of a pas
 PLACE_BYTES, MOST_PLACES = 4 << 20, 32  # of a pass's result, that one task adds up
 SLAB_BYTES = 1_000_000_000  # of dense rows that a worker holds: more columns are multiplied one slab after another
 LEFT_BYTES = 128_000_000  # of rows that a worker makes at once
-PROCESS_BYTES = 280_000_000  # Python with pyspark, pyarrow, numba and the compiled kernels
 BASIS = "basis"  # the matrix's name in a pass's table
 
 Ranges = tuple[tuple[int, int], ...]

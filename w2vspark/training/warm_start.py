@@ -11,12 +11,14 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base import cpu_target, storage
+from w2vspark.base import cpu_target
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.schemas import CONTEXT, NGRAM_ROWS, NODES, PARAMETER_FILES, WORDS
+from w2vspark.base.listed import read_listed
+from w2vspark.base.schemas import CONTEXT, EARLIER, NGRAM_ROWS, NODES, PARAMETER_FILES, WORDS
+from w2vspark.stages.listed_files import listed_frame
 from w2vspark.stages.ngrams import SubwordTables, buckets_in_use
 from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema, spark_uri
+from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, spark_schema
 from w2vspark.training.plan import MatrixShape
 
 # Which row of the earlier model goes where; of an inner node whose branches changed sides the sign changes.
@@ -57,7 +59,7 @@ def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
     all stay what they were.
     """
     wanted = session.range(0, 1, 1, 1).mapInArrow(partial(wanted_batches, start=start), spark_schema(_WANTED))
-    earlier = session.read.parquet(spark_uri(start.earlier_uri)).withColumnRenamed("matrix", "source")
+    earlier = listed_frame(session, start.earlier_uri, EARLIER).withColumnRenamed("matrix", "source")
     found = wanted.join(earlier, ["source", "key"])
     size = _of_matrix({shape.name: shape.blocks[0][1] for shape in start.shapes})
     rows = found.withColumn("first", F.floor(F.col("id") / size) * size).select(*_PLACED.names)
@@ -88,7 +90,7 @@ def _of_matrix(values: dict[str, int]) -> Column:
 def wanted_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
     """mapInArrow: for the one row that there is, which rows of the earlier model are wanted, as _WANTED."""
     for _ in batches:
-        words = storage.read_table(start.vocabulary_uri, ["id", "word", "count"]).sort_by("id")
+        words = read_listed(start.vocabulary_uri, ["id", "word", "count"]).sort_by("id")
         ids = words["id"].to_numpy().astype(np.int64)
         for shape in start.shapes:
             if shape.name in (WORDS, CONTEXT):
@@ -115,7 +117,7 @@ def _wanted_nodes(start: Start, words: pa.Table) -> list[pa.RecordBatch]:
     cpu_target.pin(start.training.cpu_target)
     from w2vspark.kernels.huffman import huffman_paths, same_nodes
 
-    before = storage.read_table(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by("id")
+    before = read_listed(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by("id")
     known = dict(zip(before["word"].to_pylist(), before["id"].to_pylist(), strict=True))
     old = np.array([known.get(word, -1) for word in words["word"].to_pylist()], np.int64)
     nodes, signs = same_nodes(huffman_paths(words["count"].to_numpy()), huffman_paths(before["count"].to_numpy()), old)

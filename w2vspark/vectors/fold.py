@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from w2vspark.base import cpu_target, publish, storage
+from w2vspark.base import cpu_target, publish
 from w2vspark.base.errors import InputError
 from w2vspark.base.lsa_model import LsaModel, read_lsa_model
 
@@ -16,9 +16,7 @@ def load_lsa(output: str) -> LsaModel:
 
     Raises OutputError where there is none, or one of another method.
     """
-    folder = storage.absolute_uri(output)
-    is_version = storage.exists(storage.join(folder, publish.MANIFEST))
-    return read_lsa_model(folder if is_version else publish.current_path(folder))
+    return read_lsa_model(publish.resolve(output))
 
 
 def fold_text(model: LsaModel, text: str) -> NDArray[np.float32]:

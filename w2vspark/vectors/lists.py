@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from w2vspark.base.advice import how_to_mend
 from w2vspark.base.errors import OutputError
 
 
@@ -21,4 +22,4 @@ def list_rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
 
 def damaged(place: str, what: str) -> OutputError:
     """The error to raise for a table that its writer cannot have left so."""
-    return OutputError(f"{place}: the table is damaged, {what}; publish it again")
+    return OutputError(f"{place}: the table is damaged, {what}; {how_to_mend(place)}")

@@ -54,16 +54,24 @@ def fnv1a(letters: bytes) -> int:
 
 
 def load_ngrams(output: str) -> NGrams:
-    """Reads the n-grams of the version that is published in an output folder.
+    """Reads the n-grams of the version that is published in an output folder (or of one version's folder).
 
-    Raises OutputError where nothing is published, the model has no subwords, or the table is damaged.
+    Raises OutputError as read_ngrams does, and where nothing is published.
     """
-    folder = publish.current_path(storage.absolute_uri(output))
-    config = publish.read_manifest(storage.absolute_uri(output))["config"].get("subwords", {})
-    table = storage.join(folder, "ngrams")
+    return read_ngrams(publish.resolve(output))
+
+
+def read_ngrams(version: publish.Version) -> NGrams:
+    """Reads the n-grams of a published version.
+
+    Raises OutputError where the model has no subwords, the table is damaged, or the version was deleted meanwhile.
+    """
+    config = version.manifest["config"].get("subwords", {})
     if not config.get("enabled"):
-        raise OutputError(f"{folder}: has no character n-grams; train with subwords.enabled = true")
-    found = storage.read_table(table)
+        raise OutputError(f"{version.folder}: has no character n-grams; train with subwords.enabled = true")
+    with version.reading("load the vectors again"):
+        table = version.table("ngrams")
+        found = storage.read_table(table)
     if not len(found):
         raise OutputError(f"{table}: holds no n-gram; train with a smaller subwords.min_length")
     order = np.argsort(found["bucket"].to_numpy())

@@ -32,27 +32,26 @@ def probe(output: str, first: str, second: str, words: Sequence[str]) -> list[Pr
     """
     if not words:
         raise InputError("no probe word was given: name at least one whose probabilities are wanted")
-    folder = storage.absolute_uri(output)
-    if not storage.exists(storage.join(folder, publish.MANIFEST)):  # not a version's folder
-        folder = publish.current_path(folder)
-    if not storage.exists(storage.join(folder, TABLE)):
+    version = publish.resolve(output)
+    if TABLE not in version.manifest["tables"]:
         raise OutputError(
-            f"{folder}: this version has no table {TABLE}; run the job with training.method = glove or ppmi-svd and "
-            "cooccurrences.publish = true"
+            f"{version.folder}: this version has no table {TABLE}; run the job with training.method = glove or "
+            "ppmi-svd and cooccurrences.publish = true"
         )
-    vocabulary = storage.read_table(storage.join(folder, "vocabulary"), ["id", "word", "count"]).sort_by("id")
-    nothing = np.empty((vocabulary.num_rows, 0), np.float32)
-    known = WordVectors(vocabulary["word"].to_pylist(), vocabulary["count"].to_numpy(), nothing)
-    columns = [row_of(known, word) for word in words]
-    near = [_probabilities(folder, row_of(known, word), columns) for word in (first, second)]
+    with version.reading("ask again"):
+        vocabulary = storage.read_table(version.table("vocabulary"), ["id", "word", "count"]).sort_by("id")
+        nothing = np.empty((vocabulary.num_rows, 0), np.float32)
+        known = WordVectors(vocabulary["word"].to_pylist(), vocabulary["count"].to_numpy(), nothing)
+        columns, counts_uri = [row_of(known, word) for word in words], version.table(TABLE)
+        near = [_probabilities(counts_uri, row_of(known, word), columns) for word in (first, second)]
     return [
         Probe(word, near_a, near_b, _ratio(near_a, near_b)) for word, near_a, near_b in zip(words, *near, strict=True)
     ]
 
 
-def _probabilities(folder: str, row: int, columns: list[int]) -> list[float]:
+def _probabilities(counts_uri: str, row: int, columns: list[int]) -> list[float]:
     """P(column | row) for some columns."""
-    found = storage.read_table(storage.join(folder, TABLE), ["col", "weight"], [("row", "==", row)])
+    found = storage.read_table(counts_uri, ["col", "weight"], [("row", "==", row)])
     weights = dict(zip(found["col"].to_pylist(), found["weight"].to_pylist(), strict=True))
     total = math.fsum(weights.values())
     return [weights.get(column, 0.0) / total if total else math.nan for column in columns]

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vspark.base import storage
+from w2vspark.base import publish, storage
 from w2vspark.base.errors import InputError, OutputError
 from w2vspark.vectors.fold import fold_text, load_lsa
 from w2vspark.vectors.lists import list_rows
-from w2vspark.vectors.table import table_folder
+from w2vspark.vectors.table import find_table, keeping
 
 
 class Hit(NamedTuple):
@@ -23,12 +23,16 @@ def search_documents(output: str, query: str, top: int = 10, *, documents: str =
     """The `top` documents nearest to a text, by falling cosine, ties by doc_id.
 
     output: the output folder of a run of lsa; documents: one of documents that were folded in, instead of the run's
-    own. Raises InputError where the model knows no word of the text, OutputError where nothing is published.
+    own. Raises InputError where the model knows no word of the text, OutputError where nothing is published, or the
+    documents were folded into another version of the model.
     """
     model = load_lsa(output)
-    if not documents and not storage.exists(storage.join(model.folder, "documents")):
-        raise OutputError(f"{model.folder}: lacks the table documents; run the job again")
-    return nearest_documents(documents or model.folder, fold_text(model, query), top)
+    version, folder = find_table(documents or model.version.folder, "documents")
+    if version is not None:
+        _check_model(version, model.version)
+    vector = fold_text(model, query)
+    with keeping(version):
+        return _nearest(folder, vector, top)
 
 
 def nearest_documents(output: str, vector: NDArray[np.float32], top: int = 10) -> list[Hit]:
@@ -37,9 +41,25 @@ def nearest_documents(output: str, vector: NDArray[np.float32], top: int = 10) -
     Only some record batches are in memory at a time. A vector of zeros has the cosine 0 with every other. Raises
     InputError for a vector that is 0, OutputError where there is no such table or its vectors have another length.
     """
+    version, folder = find_table(output, "documents")
+    with keeping(version):
+        return _nearest(folder, vector, top)
+
+
+def _check_model(documents: publish.Version, model: publish.Version) -> None:
+    """Raise OutputError where the documents' vectors are of another version than the model: cosines mean nothing."""
+    into = documents.manifest.get("model", {"run_id": documents.run_id})  # of folded documents
+    if into["run_id"] != model.run_id:
+        of = f"version {into['version']} of {into['output']}" if "version" in into else "another run"
+        raise OutputError(
+            f"{documents.folder}: its documents are of {of}, not of {model.folder}; fold them again, or search with "
+            "the folder of that version"
+        )
+
+
+def _nearest(folder: str, vector: NDArray[np.float32], top: int) -> list[Hit]:
     if top < 1:
         raise InputError(f"{top} documents were asked for: ask for 1 or more")
-    folder = table_folder(storage.absolute_uri(output), "documents")
     wanted = vector.astype(np.float64)
     length = np.sqrt(np.sum(wanted * wanted))
     if not length > 0:

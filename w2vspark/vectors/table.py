@@ -1,5 +1,6 @@
 """The published vector tables as arrays in memory."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from w2vspark.base import publish, storage
-from w2vspark.base.errors import OutputError
+from w2vspark.base.advice import is_below_version
 from w2vspark.vectors.lists import damaged, list_rows
-from w2vspark.vectors.ngrams import NGrams, load_ngrams
+from w2vspark.vectors.ngrams import NGrams, read_ngrams
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class WordVectors:
     words: list[str]
     counts: NDArray[np.int64]
     matrix: NDArray[np.float32]
-    output: str = ""  # where the model's character n-grams are, if it has any
+    subwords: publish.Version | None = None  # the version that the words are of, where it has character n-grams
 
     @property
     def dimensions(self) -> int:
@@ -36,8 +37,11 @@ class WordVectors:
 
     @cached_property
     def ngrams(self) -> NGrams | None:
-        """The model's character n-grams, which give vectors to unseen words; None without. Read at the first use."""
-        return load_ngrams(self.output) if self.output else None
+        """The model's character n-grams, which give vectors to unseen words; None without.
+
+        Read at the first use, from the version that the words are of. Raises OutputError where that was deleted since.
+        """
+        return read_ngrams(self.subwords) if self.subwords is not None else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
         """A word's vector, float32 (D,); for an unseen word that of its n-grams, where the model has subwords.
@@ -66,7 +70,15 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     in them matters. Beside the result, only some record batches are in memory at a time.
     Raises OutputError where nothing is published there or the table is damaged.
     """
-    folder = table_folder(storage.absolute_uri(output), table)
+    version, folder = find_table(output, table)
+    with keeping(version):
+        words, counts, matrix = _read_rows(folder)
+    has_ngrams = version is not None and "ngrams" in version.manifest["tables"] and folder.endswith("/vectors")
+    return WordVectors(words, counts, matrix, subwords=version if has_ngrams else None)
+
+
+def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
+    """Words, counts and vectors, by id."""
     head = storage.read_table(folder, columns=["id", "word", "count"])
     if any(head[name].null_count for name in head.column_names):
         raise damaged(folder, "a row holds a null")
@@ -85,24 +97,29 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
             if rows.shape[1] != matrix.shape[1]:
                 raise damaged(folder, f"a vector has {rows.shape[1]} values where others have {matrix.shape[1]}")
             matrix[batch.column("id").to_numpy()] = rows
-    has_ngrams = table == "vectors" and _has_ngrams(storage.absolute_uri(output))
-    return WordVectors(words=words, counts=counts, matrix=matrix, output=output if has_ngrams else "")
+    return words, counts, matrix
 
 
-def _has_ngrams(output: str) -> bool:
-    """Whether this is an output folder whose current version has character n-grams."""
-    published = storage.exists(storage.join(output, "current.json"))
-    return published and storage.exists(storage.join(publish.current_path(output), "ngrams"))
+def find_table(output: str, table: str) -> tuple[publish.Version | None, str]:
+    """Where a table is, given an output folder, a version's folder or the table's own; and the version that it is of.
+
+    The version is None for a table that was copied out of its version. Raises OutputError where there is no table.
+    """
+    folder = storage.absolute_uri(output).rstrip("/")
+    version = publish.find_version(folder)
+    if version is not None:
+        return version, version.table(table)
+    version = publish.read_version(storage.parent(folder))
+    if version is not None:
+        return version, version.table(folder.rpartition("/")[2])
+    if not is_below_version(folder):
+        for place in (storage.join(folder, table), folder):
+            if any(name.endswith(".parquet") for name in storage.list_names(place)):
+                return None, place
+    version = publish.resolve(folder)  # raises: nothing is published
+    return version, version.table(table)
 
 
-def table_folder(folder: str, table: str) -> str:
-    """Where a table is, given its own folder, its version's folder or the output folder."""
-    if storage.exists(storage.join(folder, "current.json")):
-        folder = publish.current_path(folder)
-        if not storage.exists(storage.join(folder, table)):
-            raise OutputError(f"{folder}: the published version has no table {table!r}; run the job again")
-    if storage.exists(storage.join(folder, table)):
-        return storage.join(folder, table)
-    if any(name.endswith(".parquet") for name in storage.list_names(folder)):
-        return folder
-    return storage.join(publish.current_path(folder), table)  # raises: nothing is published
+def keeping(version: publish.Version | None) -> AbstractContextManager[None]:
+    """Around all that reads a table of find_table: as Version.reading."""
+    return version.reading("load the vectors again") if version is not None else nullcontext()

@@ -1,0 +1,239 @@
+"""Versions: candidates, promotion, rollback, retention; and that nothing of anybody else's is touched."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from w2vspark.base import storage, versions
+from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import read_list, write_small
+from w2vspark.base.versions import CHECKED, HELD, WRITING, Part
+
+
+class Held:
+    """A claim that can be lost."""
+
+    def __init__(self, output: Path, term: int) -> None:
+        self.output, self.term, self.run_id, self.lost = output, term, f"run{term}", False
+
+    def check(self) -> None:
+        if self.lost:
+            raise OutputError("another run has taken over")
+
+    def replace_current(self, text: str) -> None:
+        (self.output / "current.json").write_text(text)
+
+
+def staged(output: Path, name: str, rows: int = 3) -> str:
+    uri = str(output / "staging" / name)
+    write_small(pa.table({"n": range(rows)}), uri)
+    return uri
+
+
+def candidate(output: Path, term: int, why: str = CHECKED, request: str = "r", rows: int = 3) -> Held:
+    """A version of two tables, one of them copied; its claim."""
+    claim = Held(output, term)
+    parts = [Part("vectors", staged(output, f"vectors-{term}", rows))]
+    parts.append(Part("vocabulary", staged(output, f"vocabulary-{term}"), copy=True))
+    manifest = {"run_id": claim.run_id, "created": "2026", "fingerprints": {"vectors": f"v{term}", "request": request}}
+    assert versions.write_candidate(str(output), claim, parts, manifest, why) == f"{term:06}"
+    return claim
+
+
+def published(output: Path, *terms: int) -> Held:
+    for term in terms:
+        claim = candidate(output, term, request=f"r{term}")
+        versions.promote(str(output), claim, f"{term:06}")
+    return claim
+
+
+def current(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((output / "current.json").read_text())
+    return found
+
+
+def names(output: Path) -> list[str]:
+    return sorted(path.name for path in (output / "versions").iterdir())
+
+
+def test_a_candidate_has_its_files_and_nothing_else_and_is_not_current(tmp_path: Path) -> None:
+    claim = candidate(tmp_path, 3)
+    folder = tmp_path / "versions" / "000003"
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert files == ["manifest.json", "vectors/part-00000.parquet", "vocabulary/part-00000.parquet"]
+    assert pq.read_table(folder / "vectors")["n"].to_pylist() == [0, 1, 2]
+    assert read_list(str(tmp_path / "staging" / "vocabulary-3"))  # copied; the other was moved
+    assert not list((tmp_path / "staging" / "vectors-3").glob("*.parquet"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["tables"] == {"vectors": 3, "vocabulary": 3} and manifest["candidate"] == CHECKED
+    assert not (tmp_path / "current.json").exists()
+
+    versions.promote(str(tmp_path), claim, "000003")
+    assert current(tmp_path) | {"published": ""} == {
+        "version": "000003", "path": "versions/000003", "published": "", "run_id": "run3",
+        "tables": {"vectors": 3, "vocabulary": 3},
+    }  # fmt: skip
+    assert "candidate" not in json.loads((folder / "manifest.json").read_text())
+
+
+def test_a_candidate_whose_files_are_not_what_was_written_leaves_nothing(tmp_path: Path) -> None:
+    claim, uri = Held(tmp_path, 3), staged(tmp_path, "vectors")
+    file = tmp_path / "staging" / "vectors" / read_list(uri)[0]["file"]
+    content = bytearray(file.read_bytes())
+    content[-20] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is not what was written"):
+        versions.write_candidate(str(tmp_path), claim, [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
+    assert names(tmp_path) == []
+
+
+def test_a_run_that_loses_its_claim_neither_writes_nor_promotes_nor_deletes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(tmp_path, 1, 2)
+    claim = candidate(tmp_path, 3)
+    before = current(tmp_path)
+    claim.lost = True
+    for act in (
+        lambda: versions.promote(str(tmp_path), claim, "000003"),
+        lambda: versions.rollback(str(tmp_path), claim),
+        lambda: versions.prune(str(tmp_path), claim, 1),
+        lambda: versions.delete_version(str(tmp_path), claim, versions.list_versions(str(tmp_path))[0]),
+    ):
+        with pytest.raises(OutputError, match="taken over"):
+            act()
+    assert current(tmp_path) == before and names(tmp_path) == ["000001", "000002", "000003"]
+    late = Held(tmp_path, 4)
+    real = storage.move_file
+
+    def lost_meanwhile(source: str, target: str) -> None:
+        real(source, target)
+        late.lost = True
+
+    monkeypatch.setattr(storage, "move_file", lost_meanwhile)
+    with pytest.raises(OutputError, match="taken over"):
+        versions.write_candidate(
+            str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED
+        )
+    assert current(tmp_path) == before
+    assert [v.candidate for v in versions.list_versions(str(tmp_path))] == ["", "", CHECKED, WRITING]
+    assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 5)) == ["000004"]
+    assert names(tmp_path) == ["000001", "000002", "000003"]
+
+
+def test_the_newest_versions_stay_and_candidates_that_were_held(tmp_path: Path) -> None:
+    published(tmp_path, 1, 2, 3)
+    candidate(tmp_path, 4, HELD)
+    claim = published(tmp_path, 5, 6)
+    assert versions.prune(str(tmp_path), claim, 3) == ["000001", "000002"]
+    assert names(tmp_path) == ["000003", "000004", "000005", "000006"]
+    assert versions.prune(str(tmp_path), claim, 1) == ["000003", "000004", "000005"]
+    assert versions.prune(str(tmp_path), claim, 1) == []
+
+
+def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    published(tmp_path, 1)
+    foreign = [
+        tmp_path / "versions" / "20240131" / "day.parquet",
+        tmp_path / "versions" / "000000" / "manifest.json",
+        tmp_path / "versions" / "000001" / "notes.txt",
+        tmp_path / "versions" / "000001" / "vectors" / "notes.txt",
+    ]
+    for file in foreign:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"mine": 1}')
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(tmp_path / "versions" / "000001", tmp_path / "elsewhere" / "copy")
+    claim = published(tmp_path, 2)
+    assert versions.prune(str(tmp_path), claim, 1) == ["000001"]
+    assert all(file.read_text() == '{"mine": 1}' for file in foreign)
+    assert not (tmp_path / "versions" / "000001" / "manifest.json").exists()
+    assert not list((tmp_path / "versions" / "000001").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("link", ["versions", "versions/000001", "versions/000001/vectors"])
+def test_no_version_is_deleted_through_a_link(link: str, tmp_path: Path) -> None:
+    output, elsewhere = tmp_path / "output", tmp_path / "elsewhere"
+    output.mkdir()
+    claim = published(output, 1, 2)
+    (output / link).rename(elsewhere)
+    (output / link).symlink_to(elsewhere)
+    files = sorted(path for path in elsewhere.rglob("*.parquet"))
+    versions.prune(str(output), claim, 1)
+    assert (output / link).is_symlink() and sorted(path for path in elsewhere.rglob("*.parquet")) == files != []
+
+
+def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
+    published(tmp_path, 1, 2, 3)
+    claim = Held(tmp_path, 4)
+    assert versions.rollback(str(tmp_path), claim) == "000002"
+    assert current(tmp_path)["version"] == "000002"
+    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3"]}
+    assert versions.rollback(str(tmp_path), claim) == "000001"
+    assert current(tmp_path)["rolled_back"] == {"from": "000002", "requests": ["r2", "r3"]}
+    with pytest.raises(OutputError, match="no whole version before 000001"):
+        versions.rollback(str(tmp_path), claim)
+    versions.promote(str(tmp_path), claim, "000003")
+    assert current(tmp_path)["version"] == "000003" and "rolled_back" not in current(tmp_path)
+    versions.rollback(str(tmp_path), claim, "000001")
+    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
+
+
+def test_a_rollback_passes_over_damaged_versions_and_candidates(tmp_path: Path) -> None:
+    published(tmp_path, 1, 2)
+    candidate(tmp_path, 3, HELD)
+    claim = published(tmp_path, 4)
+    shutil.rmtree(tmp_path / "versions" / "000002" / "vectors")
+    shutil.rmtree(tmp_path / "versions" / "000004")  # the current one is gone altogether
+    assert [(v.name, v.problem[:9], v.current) for v in versions.list_versions(str(tmp_path))] == [
+        ("000001", "", False), ("000002", "vectors/p", False), ("000003", "", False),
+    ]  # fmt: skip
+    assert versions.rollback(str(tmp_path), claim) == "000001"
+    assert current(tmp_path)["version"] == "000001"
+
+
+def test_what_cannot_be_promoted_is_told(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2)
+    output = str(tmp_path)
+    (tmp_path / "versions" / "000001" / "deleted.json").write_text("{}")
+    with pytest.raises(OutputError, match="000001: is being deleted"):
+        versions.promote(output, claim, "000001")
+    manifest = tmp_path / "versions" / "000002" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"candidate": WRITING}))
+    with pytest.raises(OutputError, match="000002: was never finished"):
+        versions.promote(output, claim, "000002")
+    (tmp_path / "versions" / "000002" / "vectors" / "part-00000.parquet").write_text("")
+    with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is missing or cut"):
+        versions.promote(output, claim, "000002")
+    with pytest.raises(OutputError, match="has no version 7; its versions are 000001, 000002"):
+        versions.named(output, "7")
+    assert versions.named(output, "2") == versions.named(output, "000002") == "000002"
+
+
+def test_the_current_version_is_never_deleted(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1)
+    (version,) = versions.list_versions(str(tmp_path))
+    with pytest.raises(OutputError, match="is the current version"):
+        versions.delete_version(str(tmp_path), claim, version)
+    versions.promote(str(tmp_path), claim, "000001")  # no tombstone stays
+    assert pq.read_table(tmp_path / "versions" / "000001" / "vectors").num_rows == 3
+
+
+def test_a_deletion_that_was_cut_short_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = published(tmp_path, 1, 2)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "delete_own", killed)
+        with pytest.raises(KeyboardInterrupt):
+            versions.prune(str(tmp_path), claim, 1)
+    assert versions.list_versions(str(tmp_path))[0].problem == "is being deleted"
+    assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 3)) == ["000001"]
+    assert names(tmp_path) == ["000002"]

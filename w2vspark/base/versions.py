@@ -1,0 +1,299 @@
+"""The versions of an output folder: written as candidates, checked, promoted, rolled back and deleted.
+
+A version's manifest is written first, with the list of its files, so that whatever stands in its folder is known by
+name. While the manifest has the key "candidate", the version has never been the current one.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from w2vspark.base import storage
+from w2vspark.base.errors import OutputError, W2VSparkError
+from w2vspark.base.listed import ROWS, footer_of, listed_files
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version
+
+TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
+# Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
+# run was told to hold it back.
+WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
+DELETING = "is being deleted"
+MOVES = 8  # files that are moved or copied at once
+
+
+class Claim(Protocol):
+    """What a run holds while it may write."""
+
+    run_id: str
+    term: int
+
+    def check(self) -> None:
+        """Raise OutputError once the run may not write any more."""
+
+    def replace_current(self, text: str) -> None:
+        """Replace current.json, unless another run has taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table to publish: the staged files of one matrix."""
+
+    table: str
+    uri: str  # of a folder with a list
+    matrix: str = ROWS
+    copy: bool = False  # staging needs the files still
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """A version as it stands in the output folder."""
+
+    name: str  # six digits or more
+    manifest: dict[str, Any]
+    current: bool
+    candidate: str  # why it has never been the current version; "" = it was
+    problem: str  # what is missing of it; "" = nothing
+
+
+def version_folder(output: str, name: str) -> str:
+    """The folder of a version."""
+    return storage.join(output, VERSIONS, name)
+
+
+def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: dict[str, Any], why: str) -> str:
+    """Write a version that is not current yet, and check it; returns its name, the claim's term.
+
+    The staged files are moved into the version's folder, or copied. manifest: gets the keys files, tables and
+    candidate; why: of the latter. Raises OutputError where a file is not what was written; then, and on any other
+    error, nothing of the version stays.
+    """
+    name = f"{claim.term:06}"
+    folder = version_folder(output, name)
+    files = {part.table: _published_files(part) for part in parts}
+    tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
+    whole = manifest | {"tables": tables, "files": files}
+    claim.check()
+    try:
+        _write_manifest(folder, whole | {"candidate": WRITING})
+        with ThreadPoolExecutor(MOVES) as pool:
+            for part in parts:
+                list(pool.map(lambda pair, part=part: _move(part, *pair), _pairs(part, folder, files[part.table])))
+        problem = problem_of(folder, whole) or _changed_file(folder, whole)
+        if problem:
+            raise OutputError(f"{folder}: {problem}; run the job again")
+        claim.check()
+        _write_manifest(folder, whole | {"candidate": why})
+    except BaseException:
+        _give_up(output, claim, name, whole)
+        raise
+    return name
+
+
+def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | None = None) -> None:
+    """Make a version the current one. rolled_back: what current.json keeps of a rollback.
+
+    Raises OutputError where it is not there, is not whole, or is being deleted.
+    """
+    folder = version_folder(output, name)
+    if storage.exists(storage.join(folder, TOMBSTONE)):
+        raise OutputError(f"{folder}: is being deleted; choose another version: w2vspark versions {output}")
+    version = read_version(folder)
+    if version is None:
+        raise OutputError(f"{folder}: there is no such version; list them with: w2vspark versions {output}")
+    manifest = version.manifest
+    if problem := problem_of(folder, manifest):
+        raise OutputError(f"{folder}: {problem}; choose another version: w2vspark versions {output}")
+    if manifest.get("candidate") == WRITING:
+        raise OutputError(f"{folder}: was never finished; choose another version: w2vspark versions {output}")
+    if "candidate" in manifest:
+        claim.check()
+        manifest = {key: value for key, value in manifest.items() if key != "candidate"}
+        _write_manifest(folder, manifest)
+    current = {
+        "version": name,
+        "path": f"{VERSIONS}/{name}",
+        "published": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run_id": manifest["run_id"],
+        "tables": manifest["tables"],
+    }
+    claim.check()
+    claim.replace_current(_json(current | ({"rolled_back": rolled_back} if rolled_back else {})))
+
+
+def rollback(output: str, claim: Claim, name: str | None = None) -> str:
+    """Make an earlier version the current one again, and keep it so; returns its name.
+
+    name: None = the newest whole version before the current one that was current once. What was rolled back from
+    stays away: current.json lists the requests (corpus and settings) that a later run must not publish again. Raises
+    OutputError where there is no such version.
+    """
+    current = read_current(output)
+    if current is None:
+        raise OutputError(f"{output}: has no published version, so that there is nothing to go back to")
+    now = str(current["version"])
+    if name is None:
+        earlier = [v for v in list_versions(output) if int(v.name) < int(now) and not v.candidate and not v.problem]
+        if not earlier:
+            raise OutputError(f"{output}: has no whole version before {now}; run the job again")
+        name = earlier[-1].name
+    requests = list(current.get("rolled_back", {}).get("requests", []))
+    between = [v for v in list_versions(output) if int(name) < int(v.name) <= int(now)]
+    requests += [v.manifest["fingerprints"]["request"] for v in between if "request" in v.manifest["fingerprints"]]
+    promote(output, claim, name, {"from": now, "requests": sorted(set(requests))})
+    return name
+
+
+def list_versions(output: str) -> list[ListedVersion]:
+    """All versions that have a manifest, the oldest first; other folders are not ours."""
+    current = read_current(output)
+    now = str(current["version"]) if current else ""
+    found = []
+    for name in _names(output):
+        folder = version_folder(output, name)
+        try:
+            version = read_version(folder)
+        except OutputError:  # somebody else's
+            continue
+        if version is None or not isinstance(version.manifest.get("files"), dict):
+            continue
+        manifest = version.manifest
+        deleted = storage.exists(storage.join(folder, TOMBSTONE))
+        problem = DELETING if deleted else problem_of(folder, manifest)
+        found.append(ListedVersion(name, manifest, name == now, str(manifest.get("candidate", "")), problem))
+    return found
+
+
+def problem_of(folder: str, manifest: dict[str, Any]) -> str:
+    """What is missing of a version, or cut; "" where every file is there with its size."""
+    for table, files in manifest["files"].items():
+        sizes = storage.file_sizes(storage.join(folder, table))
+        for file in files:
+            if sizes.get(file["file"]) != file["size"]:
+                return f"{table}/{file['file']} is missing or cut"
+    return ""
+
+
+def prune(output: str, claim: Claim, keep: int) -> list[str]:
+    """Delete old versions; returns their names.
+
+    Of the versions before the current one, the newest `keep` - 1 that were current once stay, and as many candidates
+    that were held or refused. Newer versions stay.
+    """
+    current = read_current(output)
+    if current is None:
+        return []
+    now = int(current["version"])
+    older = [version for version in list_versions(output) if int(version.name) < now]
+    published = [version for version in older if not version.candidate]
+    held = [version for version in older if version.candidate not in ("", WRITING)]
+    kept = {version.name for group in (published, held) for version in group[max(0, len(group) - keep + 1) :]}
+    dropped = [version for version in older if version.name not in kept]
+    for version in dropped:
+        delete_version(output, claim, version)
+    return [version.name for version in dropped]
+
+
+def delete_unfinished(output: str, claim: Claim) -> list[str]:
+    """Delete versions that no run will ever finish, or whose deletion was cut short; returns their names."""
+    dropped = [version for version in unfinished(output) if int(version.name) < claim.term]
+    for version in dropped:
+        delete_version(output, claim, version)
+    return [version.name for version in dropped]
+
+
+def unfinished(output: str) -> list[ListedVersion]:
+    """Versions whose run has not ended, or died; and those whose deletion was cut short."""
+    left = [version for version in list_versions(output) if version.candidate == WRITING or version.problem == DELETING]
+    return [version for version in left if not version.current]
+
+
+def named(output: str, number: str) -> str:
+    """The name of the version with this number. Raises OutputError where there is none."""
+    names = [version.name for version in list_versions(output)]
+    name = f"{int(number):06}" if number.isascii() and number.isdecimal() else number
+    if name not in names:
+        there = ", ".join(names) or "none"
+        raise OutputError(f"{output}: has no version {number}; its versions are {there}")
+    return name
+
+
+def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
+    """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
+    folder = version_folder(output, version.name)
+    claim.check()
+    storage.write_text(storage.join(folder, TOMBSTONE), _json({"by": claim.run_id}))
+    claim.check()
+    current = read_current(output)
+    if current is not None and str(current["version"]) == version.name:
+        storage.delete_file(storage.join(folder, TOMBSTONE))
+        raise OutputError(f"{folder}: is the current version, which is never deleted")
+    _delete_files(output, folder, version.manifest)
+
+
+def _delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
+    for table, files in manifest["files"].items():
+        names = "|".join(re.escape(file["file"]) for file in files)
+        storage.delete_own(storage.join(folder, table), re.compile(names), output)
+    storage.delete_own(folder, re.compile(rf"{re.escape(MANIFEST)}|{re.escape(TOMBSTONE)}"), output)
+
+
+def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> None:
+    """Delete what this run has written of its version; the error that stopped it counts more than one of this."""
+    try:
+        claim.check()
+        _delete_files(output, version_folder(output, name), manifest)
+    except W2VSparkError as problem:
+        get_logger().warning(key_values(event="candidate_not_deleted", version=name, problem=problem))
+
+
+def _published_files(part: Part) -> list[dict[str, Any]]:
+    listed = listed_files(part.uri, part.matrix)
+    return [
+        {"file": f"part-{number:05}.parquet", **{key: file[key] for key in ("size", "rows", "crc32")}}
+        for number, file in enumerate(listed)
+    ]
+
+
+def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Where each staged file of a table is, and where it goes."""
+    sources = [storage.join(part.uri, file["file"]) for file in listed_files(part.uri, part.matrix)]
+    return [
+        (source, storage.join(folder, part.table, file["file"])) for source, file in zip(sources, files, strict=True)
+    ]
+
+
+def _move(part: Part, source: str, target: str) -> None:
+    if part.copy:
+        storage.copy_file(source, target)
+    else:
+        storage.move_file(source, target)
+
+
+def _changed_file(folder: str, manifest: dict[str, Any]) -> str:
+    """Which file has another footer than was written, or stands in a table's folder without being listed."""
+    for table, files in manifest["files"].items():
+        strangers = set(storage.list_names(storage.join(folder, table))) - {file["file"] for file in files}
+        if strangers:
+            return f"{table} holds {min(strangers)}, which is not ours"
+        for file in files:
+            if footer_of(storage.join(folder, table, file["file"])) != (file["size"], file["crc32"]):
+                return f"{table}/{file['file']} is not what was written"
+    return ""
+
+
+def _names(output: str) -> list[str]:
+    names = storage.list_names(storage.join(output, VERSIONS))
+    return sorted((name for name in names if re.fullmatch(r"[0-9]{6,}", name)), key=int)
+
+
+def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+    storage.write_text(storage.join(folder, MANIFEST), _json(manifest))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,179 @@
+"""How a run goes through its steps: what stands is left, what is missing or damaged is made, the last is published."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
+
+from w2vspark.base import publish
+from w2vspark.base.claims import Claim
+from w2vspark.base.config import Config
+from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.log import get_logger, key_values, log_end, log_start
+from w2vspark.base.marker import Kind
+from w2vspark.base.redaction import redacted_value
+from w2vspark.base.staging import Staging
+from w2vspark.base.versions import (
+    CHECKED,
+    HELD,
+    WRITING,
+    ListedVersion,
+    Part,
+    delete_unfinished,
+    list_versions,
+    promote,
+    prune,
+    version_folder,
+    write_candidate,
+)
+from w2vspark.run import Run
+from w2vspark.stages.worker_errors import worker_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One table of the flow."""
+
+    table: str
+    needs: tuple[str, ...]  # what it is made from; "corpus" is the input
+    settings: Callable[[Config], dict[str, Any]]  # what it depends on of the configuration, and nothing else
+    make: Callable[[Run], dict[str, Any]]  # writes it, and returns its record: row counts and the like
+    wanted: Callable[[Config], bool] = lambda config: True  # whether a run has it
+
+
+def run_steps(run: Run, kind: Kind, steps: Sequence[Step], forced: Sequence[str] = ()) -> None:
+    """Make what is not there yet, under a claim on the output folder.
+
+    run: with its fingerprints; its claim and staging are set here. forced: tables that are made again. Where nothing is
+    to do, no claim is made. Raises the errors of base.errors; what was published before stays as it is then.
+    """
+    publishes = run.last in [step.table for step in steps] and not forced
+    if publishes and standing(run):
+        return
+    with Claim(run.output, kind=kind, single_writer=run.config.output.single_writer) as claim:
+        run.claim, run.staging = claim, Staging(run.output, claim)
+        delete_unfinished(run.output, claim)
+        try:
+            if not (publishes and (standing(run) or _promoted(run))):
+                _make_all(run, steps, forced)
+        finally:
+            run.progress.done()
+
+
+def publish_tables(run: Run, parts: Sequence[Part], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Publish staged tables as the next version, or leave it a candidate; the last step's record."""
+    name = write_candidate(run.output, run.held(), parts, manifest, HELD if run.hold else CHECKED)
+    run.staging.delete_part(run.uri(run.last))
+    if not run.hold:
+        _promote(run, name)
+    return {"version": name, "path": version_folder(run.output, name)}
+
+
+def _promote(run: Run, name: str) -> None:
+    promote(run.output, run.held(), name)
+    prune(run.output, run.held(), run.config.output.keep_versions)
+
+
+def standing(run: Run) -> str:
+    """Why there is nothing to do; "" where the run has to make or promote something."""
+    current = publish.read_current(run.output) or {}
+    whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
+    if whole is not None and whole.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]:
+        return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
+    if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
+        return (
+            f"version {whole.name} is current by a rollback, which stays in force until the input or the configuration "
+            f"changes; undo it with: w2vspark promote {run.config.output.path} {current['rolled_back']['from']}"
+        )
+    if run.hold and (candidate := _candidate(run)) is not None:
+        return f"{version_folder(run.output, candidate.name)} is a candidate of this input, configuration and code"
+    return ""
+
+
+def _candidate(run: Run) -> ListedVersion | None:
+    """A whole version that was made from just this and has never been current; the newest."""
+    found = [
+        version
+        for version in list_versions(run.output)
+        if version.candidate not in ("", WRITING)
+        and not version.problem
+        and version.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]
+    ]
+    return found[-1] if found else None
+
+
+def _promoted(run: Run) -> bool:
+    """Whether there was a candidate of just this, which is the current version now."""
+    candidate = _candidate(run)
+    if candidate is None:
+        return False
+    _promote(run, candidate.name)
+    run.promoted = candidate.name
+    return True
+
+
+def _make_all(run: Run, steps: Sequence[Step], forced: Sequence[str]) -> None:
+    """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
+    damaged: set[str] = set()
+    while True:
+        try:
+            for step in steps:
+                _make_or_find(run, step, step.table in forced and step.table not in run.made)
+            return
+        except DamagedTable as damage:
+            attempt = run.staging.damaged(damage)
+            if attempt is None:
+                raise
+            table = attempt.rpartition("/")[0]
+            if table in damaged:
+                raise OutputError(f"{damage}; it was made twice, so check the disk or store that holds it") from damage
+            damaged.add(table)
+            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
+            run.staging.discard_attempt(attempt)
+
+
+def _make_or_find(run: Run, step: Step, forced: bool) -> None:
+    own = run.fingerprints[step.table]
+    if forced:
+        run.staging.discard(step.table, own)
+    found = run.staging.find(step.table, own)
+    if found is not None:
+        if step.table not in run.made:
+            log_end(step.table, made=False, fingerprint=own)
+        run.records[step.table], run.uris[step.table] = found.record, found.uri
+        return
+    run.progress.stage(step.table.replace("_", " "))
+    log_start(step.table, fingerprint=own, **_shown(step.settings(run.config)))
+    run.staging.discard_others(step.table, own)
+    run.uris[step.table] = run.staging.begin(step.table, own)
+    began = time.perf_counter()
+    try:
+        with worker_errors():
+            record = step.make(run)
+    except BaseException:
+        _give_up(run, step.table)
+        raise
+    record["seconds"] = round(time.perf_counter() - began, 3)
+    run.records[step.table] = record
+    run.made.append(step.table)
+    if step.table != run.last:
+        lists = record.pop("lists", None)
+        of_output = None if lists is None else [run.staging.absolute(part) for part in lists]
+        run.staging.complete(run.uris[step.table], record, of_output)
+    figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
+    log_end(step.table, made=True, **figures)
+
+
+def _give_up(run: Run, table: str) -> None:
+    """Delete what this run has written of a table; the error that stopped it counts more than one of this."""
+    try:
+        run.staging.discard_attempt(run.uris[table])
+    except W2VSparkError as problem:
+        get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
+
+
+def _shown(settings: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= asdict(value) if is_dataclass(value) and not isinstance(value, type) else {key: value}
+    return {key: redacted_value(value) for key, value in found.items()}

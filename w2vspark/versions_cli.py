@@ -1,0 +1,118 @@
+"""The commands for versions: versions, promote, rollback, clean. None of them starts Spark."""
+
+import argparse
+import sys
+from typing import Any
+
+from w2vspark.query_cli import add_command, print_table, write_json
+
+
+def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    versions = add_command(subparsers, "versions", "the versions of an output folder", handle_versions)
+    versions.add_argument("--json", action="store_true", help="print JSON")
+    promote = add_command(subparsers, "promote", "make a version the current one", handle_promote)
+    promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
+    rollback = add_command(subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback)
+    rollback.add_argument("version", metavar="VERSION", nargs="?", help="its number; the one before the current")
+    clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean)
+    clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
+    for command in (promote, rollback, clean):
+        command.add_argument(
+            "--single-writer", action="store_true", help="as output.single_writer: no other run writes to the folder"
+        )
+
+
+def handle_versions(arguments: argparse.Namespace) -> int:
+    """Prints a line a version, the newest first."""
+    from w2vspark.base import storage
+    from w2vspark.base.marker import check_ours
+    from w2vspark.base.versions import list_versions
+
+    output = storage.absolute_uri(arguments.output)
+    check_ours(output)
+    found = list_versions(output)[::-1]
+    if arguments.json:
+        return write_json([_facts(version) for version in found])
+    rows = [[str(value) for value in _facts(version).values()] for version in found]
+    return print_table(["version", "made", "method", "words", "scores", "state"], rows)
+
+
+def handle_promote(arguments: argparse.Namespace) -> int:
+    """Makes a version the current one."""
+    from w2vspark.base.versions import named, promote
+
+    output, claim = _claimed(arguments)
+    with claim:
+        name = named(output, arguments.version)
+        promote(output, claim, name)
+    sys.stdout.write(f"{arguments.output}: version {name} is current\n")
+    return 0
+
+
+def handle_rollback(arguments: argparse.Namespace) -> int:
+    """Makes an earlier version the current one."""
+    from w2vspark.base.versions import named, rollback
+
+    output, claim = _claimed(arguments)
+    with claim:
+        name = rollback(output, claim, named(output, arguments.version) if arguments.version else None)
+    sys.stdout.write(
+        f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
+    )
+    return 0
+
+
+def handle_clean(arguments: argparse.Namespace) -> int:
+    """Lists or deletes what runs that died have left."""
+    from w2vspark.base import storage
+    from w2vspark.base.marker import check_ours
+    from w2vspark.base.staging import Staging
+    from w2vspark.base.versions import delete_unfinished, unfinished, version_folder
+
+    if arguments.dry_run:
+        output = storage.absolute_uri(arguments.output)
+        check_ours(output)
+        found = [version_folder(output, version.name) for version in unfinished(output)]
+        found += Staging(output).unfinished()
+        return _list("would be deleted, unless a run is at work on it", found)
+    output, claim = _claimed(arguments)
+    with claim:
+        staging = Staging(output, claim)
+        found = [version_folder(output, name) for name in delete_unfinished(output, claim)]
+        for uri in staging.unfinished():
+            staging.discard_attempt(uri)
+            found.append(uri)
+    return _list("deleted", found)
+
+
+def _claimed(arguments: argparse.Namespace) -> Any:
+    """The output folder, which must be one of ours already, and a claim on it that is still to be entered."""
+    from w2vspark.base import storage
+    from w2vspark.base.claims import Claim
+    from w2vspark.base.marker import check_ours
+
+    output = storage.absolute_uri(arguments.output)
+    kind = check_ours(output)["kind"]
+    return output, Claim(output, kind=kind, single_writer=arguments.single_writer)
+
+
+def _facts(version: Any) -> dict[str, Any]:
+    manifest = version.manifest
+    candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
+    state = "current" if version.current else candidate
+    scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
+    return {
+        "version": version.name,
+        "made": manifest["created"],
+        "method": manifest["config"].get("training", {}).get("method", "fold"),
+        "words": manifest["tables"].get("vectors", manifest["tables"].get("documents", 0)),
+        "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
+        "state": f"{state}; damaged: {version.problem}" if version.problem else state,
+    }
+
+
+def _list(what: str, found: list[str]) -> int:
+    lines = [f"{what}:", *(f"  {uri}" for uri in found)] if found else ["nothing to delete"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
