@@ -198,12 +198,16 @@ def _with_uses(digest: str, uses: set[Node], full_names: set[str]) -> Definition
 
 
 def node_of(full_name: str) -> Node:
-    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone."""
+    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone.
+
+    Raises ValueError for a name of no module that is there as source.
+    """
     parts = full_name.split(".")
-    modules = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
-    module = next(name for name in modules if name in module_files())
-    rest = parts[module.count(".") + 1 :]
-    return Node(module, rest[0] if rest else WHOLE)
+    for count in range(len(parts), 0, -1):
+        module = ".".join(parts[:count])
+        if module in module_files():
+            return Node(module, parts[count] if count < len(parts) else WHOLE)
+    raise ValueError(f"{full_name}: is not in the source of {PACKAGE}; install the package with its .py files")
 
 
 def _package_of(module: str) -> str:
