@@ -16,6 +16,7 @@ from w2vspark.base.lock import OutputLock
 from w2vspark import __version__
 from w2vspark.base.config import load_config, to_dict, to_toml
 from w2vspark.base.redaction import REDACTED
+from w2vspark.stages.composed import composing_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
@@ -180,6 +181,16 @@ def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpu
         assert re.search(rf"^  {stage} +will be made$", rest, re.MULTILINE)
     assert re.search(r"^memory, for [\d,]+ words and [\d,]+ tokens \(guessed", rest, re.MULTILINE)
     assert re.search(r"model [\d,]+ MB; a training worker [\d,]+ MB", rest)
+    assert "publishes" not in rest
+
+
+def test_a_dry_run_tells_the_memory_of_publishing_where_subwords_are_on(corpus, tmp_path, no_java):
+    sizes = {"subwords__enabled": True, "training__dimensions": 300}
+    words = settings(corpus, tmp_path / "output", **sizes)
+    shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
+    guessed = int(re.search(r"memory, for ([\d,]+) words", shown)[1].replace(",", ""))
+    needed = composing_bytes(guessed, 8 * guessed, 300) / 1e6
+    assert f"; a task that publishes vectors {needed:,.0f} MB of Python memory; the driver" in shown
 
 
 def test_a_dry_run_takes_no_lock_and_knows_what_is_there(corpus, output, no_java):

@@ -311,13 +311,14 @@ def scan_table(
     """As read_table, batch by batch, for tables that should not be in memory at once.
 
     files_ahead: how many files are opened side by side; many where most have no row that passes. batches_ahead: how
-    many are read while one is used; none where they are large.
+    many are read while one is used; 0 where they are large: then this thread reads them one by one.
     """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
             filter=expression(filters),
             batch_readahead=batches_ahead,
+            use_threads=batches_ahead > 0,  # threads would read some hundred MB ahead of a slow reader all the same
             fragment_readahead=files_ahead,
             fragment_scan_options=ds.ParquetFragmentScanOptions(
                 pre_buffer=False,  # would hold a file's columns whole
