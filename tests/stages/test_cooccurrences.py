@@ -22,7 +22,7 @@ from w2vspark.base.cpu_target import pin
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
 from w2vspark.stages import cooccurrences as counting
 from w2vspark.stages.cooccurrences import CountJob, cooccurrences, count_job, publish_cooccurrences, read_row_sums
-from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.listed_files import write_listed
 
 WORDS, BUCKETS = 40, 16
 

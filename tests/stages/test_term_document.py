@@ -10,10 +10,10 @@ import pytest
 from corpora import BUCKETS, write_encoded
 
 from w2vspark.base.errors import InputError
+from w2vspark.base.listed import listed_files
 from w2vspark.stages import sparse_rows
 from w2vspark.stages import term_document as stage
 from w2vspark.stages.documents import term_weights
-from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.term_document import TermDocumentJob, scan_names, term_document_job, write_term_document
 
@@ -100,7 +100,7 @@ def test_rows_are_the_weights_of_the_formulas_in_the_order_of_the_names(spark, c
 def test_the_published_weights_are_those_of_the_formulas(spark, corpus, documents, tmp_path, weighting):
     write_term_document(spark, job_of(corpus, tmp_path / "table", weighting, chunks=4))
     frame = term_weights(spark, str(tmp_path / "table"), str(corpus / "vocabulary"), weighting, len(documents), "avx2")
-    rows = frame.collect()
+    rows = frame.to_frame().collect()
     assert [(row.id, row.word) for row in rows] == [(n, f"w{n}") for n in range(WORDS)]
     assert [row.weight for row in rows] == pytest.approx(global_by_hand(documents, weighting), abs=1e-12)
     assert [row.documents for row in rows] == [sum(n in ids for _, ids in documents) for n in range(WORDS)]

@@ -1,6 +1,5 @@
 """The randomised SVD against NumPy's and scipy's, on matrices in staged tables, for any cut and order of the work."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from scipy.sparse.linalg import svds
 
 from w2vspark.base.config import SvdConfig, TrainingConfig
 from w2vspark.base.errors import TrainingError
+from w2vspark.base.listed import write_list
 from w2vspark.base.schemas import LEFT, RIGHT
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.sparse_products import fill_products, folding_rows
@@ -39,8 +39,7 @@ def stored(folder: Path, matrix: sparse.spmatrix, block_rows: int = 50) -> Path:
     rows = matrix.shape[0]
     cuts = [(0, rows // 2), (rows // 2, rows)]
     files = [write_sparse_rows(str(folder), "m", first, blocks(first, last)).to_pylist()[0] for first, last in cuts]
-    names = ("matrix", "first_id", "rows", "file")
-    (folder / "_files.json").write_text(json.dumps([{name: file[name] for name in names} for file in files]))
+    write_list(str(folder), files)
     return folder
 
 
