@@ -1,6 +1,7 @@
-"""Vectors of words made of subwords, worked out in parts: the bytes of means over the whole matrix, in bounded memory."""
+"""Vectors of words made of subwords, worked out in parts: the bytes of means over the whole matrix, in less memory."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_vectors_have_the_bytes_of_means_over_the_whole_matrix(buffer_bytes, len
         folder.mkdir()
         model = model_of(folder, seed, *lengths, dimensions=(20, 24)[seed])
         ends = [0, 1, 60, 61, len(model.words)]
-        for first, last in zip(ends, ends[1:], strict=False):
+        for first, last in pairwise(ends):
             found = model.composed(first, last, buffer_bytes=buffer_bytes)
             assert joined(found, first, last) == model.expected[first:last].tobytes(), (seed, first, last)
 
