@@ -1,6 +1,5 @@
 """Vectors of words made of subwords, in parts: the bytes of means over the whole matrix, in bounded memory."""
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from listed_tables import list_folder
 
 from w2vspark.base import schemas
 from w2vspark.base.config import SubwordsConfig, TrainingConfig
 from w2vspark.base.cpu_target import pin
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import read_list, write_list
 from w2vspark.stages import composed, ngrams
 from w2vspark.stages.composed import column_slices, composed_rows, composed_tasks, composing_bytes, word_runs
 from w2vspark.stages.ngrams import SubwordTables, bucket_batches, read_subwords
@@ -53,9 +54,11 @@ def model_of(folder: Path, seed: int, shortest: int = 3, longest: int = 6, dimen
         (folder / name).mkdir()
     for number, rows in enumerate(np.array_split(random.permutation(len(words)), 3)):
         pq.write_table(table.take(rows), folder / "vocabulary" / f"part-{number}.parquet")
+    list_folder(folder / "vocabulary")
     batches = bucket_batches(iter([None]), str(folder / "vocabulary"), config, TARGET)
     used = pa.Table.from_batches(batches)
     pq.write_table(used, folder / "buckets" / "part-0.parquet")
+    list_folder(folder / "buckets")
     count = len(words) + used.num_rows
     matrix = np.zeros((count, -(-dimensions // 8) * 8), np.float32)
     matrix[:, :dimensions] = random.standard_normal((count, dimensions))
@@ -72,9 +75,8 @@ def write_parameters(folder: Path, matrix: np.ndarray) -> None:
     blocks = [(first, np.ascontiguousarray(matrix[first:][:BLOCK_ROWS])) for first in range(0, len(matrix), BLOCK_ROWS)]
     files = []
     for some in (blocks[:5], blocks[5:]):
-        (file,) = write_blocks(str(folder), schemas.WORDS, iter(some)).to_pylist()
-        files.append({name: file[name] for name in ("matrix", "first_id", "rows", "file")})
-    (folder / "_files.json").write_text(json.dumps(files))
+        files += write_blocks(str(folder), schemas.WORDS, iter(some)).to_pylist()
+    write_list(str(folder), files)
 
 
 def joined(parts: list[tuple[int, np.ndarray]], first: int, last: int) -> bytes:
@@ -154,9 +156,9 @@ def test_what_training_kept_of_all_words_is_freed(tmp_path):
 
 def test_a_matrix_without_a_row_that_is_needed_is_an_error(tmp_path):
     model = model_of(tmp_path, 6)
-    files = json.loads((tmp_path / "parameters" / "_files.json").read_text())
-    (tmp_path / "parameters" / "_files.json").write_text(json.dumps(files[1:]))
-    with pytest.raises(OutputError, match=r"parameters: lacks 10 of the rows 0 to 9 of 'words'; run again with"):
+    uri = str(tmp_path / "parameters")
+    write_list(uri, read_list(uri)[1:])
+    with pytest.raises(DamagedTable, match=r"parameters: lacks 10 of the rows 0 to 9 of 'words'$"):
         model.composed(0, 10)
 
 

@@ -2,12 +2,12 @@
 
 import json
 import os
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from operator import itemgetter
 from pathlib import Path
 
 import duckdb
@@ -15,14 +15,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from held import Held, staging_of
+from listed_tables import list_folder
 
 from w2vspark.base import storage
 from w2vspark.base.config import CooccurrencesConfig
 from w2vspark.base.cpu_target import pin
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import listed_files, write_list
+from w2vspark.base.publish import Version
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
+from w2vspark.base.versions import CHECKED, Part, version_folder, write_candidate
 from w2vspark.stages import cooccurrences as counting
-from w2vspark.stages.cooccurrences import CountJob, cooccurrences, count_job, publish_cooccurrences, read_row_sums
-from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.cooccurrences import COUNTS, CountJob, cooccurrences, count_job, read_row_sums
+from w2vspark.stages.listed_files import write_listed
 
 WORDS, BUCKETS = 40, 16
 
@@ -31,9 +37,9 @@ WORDS, BUCKETS = 40, 16
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[int]]]:
     """A vocabulary whose last word is missing from the text, and encoded pieces in two files; the pieces themselves."""
     folder = tmp_path_factory.mktemp("corpus")
-    random = np.random.default_rng(4)
-    pieces = [(random.zipf(1.4, random.integers(1, 50)) % WORDS - 1).tolist() for _ in range(120)]
-    bucket = random.integers(0, BUCKETS, len(pieces)).tolist()
+    draw = np.random.default_rng(4)
+    pieces = [(draw.zipf(1.4, draw.integers(1, 50)) % WORDS - 1).tolist() for _ in range(120)]
+    bucket = draw.integers(0, BUCKETS, len(pieces)).tolist()
     rows = sorted(zip(bucket, [f"d{n}" for n in range(len(pieces))], [0] * len(pieces), pieces, strict=True))
     for number, part in enumerate((rows[:50], rows[50:])):
         columns = [list(column) for column in zip(*part, strict=True)]
@@ -46,6 +52,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[in
         {"id": pa.array(range(WORDS), pa.int32()), "word": [f"w{n}" for n in range(WORDS)], "count": counts}
     )
     pq.write_table(table, folder / "vocabulary" / "part-0.parquet")
+    for name in ("encoded", "vocabulary"):
+        list_folder(folder / name)
     return folder, [row[3] for row in rows]
 
 
@@ -64,7 +72,7 @@ def made(spark, job: CountJob) -> dict[tuple[int, int], float]:
     """Makes the table; its entries, after a look at what every file of it promises."""
     write_listed(cooccurrences(spark, job), job.table_uri)
     found: dict[tuple[int, int], float] = {}
-    files = listed_files(job.table_uri, counting.COUNTS)
+    files = listed_files(job.table_uri, COUNTS)
     assert [file["first_id"] for file in files] == np.cumsum([0, *(file["rows"] for file in files)])[:-1].tolist()
     for file in files:
         table = pq.read_table(f"{job.table_uri}/{file['file']}")
@@ -154,7 +162,7 @@ def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monk
     files = list_here(job, counting.merge_places(count_here(job, counting.count_chunks), job))
     found = {}
     for file in files:
-        if file["matrix"] == counting.COUNTS:
+        if file["matrix"] == COUNTS:
             table = pq.read_table(f"{job.table_uri}/{file['file']}").to_pydict()
             found |= dict(zip(zip(table["row"], table["col"], strict=True), table["weight"], strict=True))
     assert found == by_hand(corpus[1], job.config)
@@ -179,6 +187,54 @@ def test_a_worker_holds_one_chunk_of_the_text_and_none_while_it_merges(corpus, t
     assert not counting._texts
 
 
+def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
+    seed = random.SystemRandom().randrange(1 << 32)
+    print("seed", seed)  # noqa: T201
+    draw = random.Random(seed)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    parts = list(count_here(job, counting.count_chunks))
+    expected, found = by_hand(corpus[1], job.config), 0
+    for _ in range(60):
+        path = Path(draw.choice(parts)["file"][0].as_py())
+        whole = bytearray(path.read_bytes())
+        changed = whole.copy()
+        changed[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+        path.write_bytes(changed)
+        try:
+            files = list_here(job, counting.merge_places(iter(parts), job))
+        except DamagedTable as damage:
+            assert str(damage).startswith(f"{path}: ")
+            found += 1
+        else:  # what aligns the values
+            tables = [pq.read_table(f"{job.table_uri}/{file['file']}") for file in files if file["matrix"] == COUNTS]
+            table = pa.concat_tables(tables).to_pydict()
+            assert dict(zip(zip(table["row"], table["col"], strict=True), table["weight"], strict=True)) == expected
+        path.write_bytes(whole)
+    assert found > 30
+
+
+def test_partial_counts_that_are_cut_or_gone_are_damage(corpus, tmp_path):
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    parts = list(count_here(job, counting.count_chunks))
+    path = Path(parts[0]["file"][0].as_py())
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(DamagedTable, match=path.name):
+        list_here(job, counting.merge_places(iter(parts), job))
+    path.unlink()
+    with pytest.raises(DamagedTable, match=path.name):
+        list_here(job, counting.merge_places(iter(parts), job))
+
+
+def test_partial_counts_are_deleted_with_their_folder(spark, corpus, tmp_path):
+    staging = staging_of(tmp_path / "output")
+    uri = staging.begin("cooccurrences", "f")
+    job = replace(job_of(corpus[0], Path(uri), window=2), chunks=job_of_chunks(3), partial_uri=f"{uri}/partial")
+    made(spark, job)
+    assert len(os.listdir(job.partial_uri)) >= 3
+    staging.delete_part(job.partial_uri)
+    assert not Path(job.partial_uri).exists() and read_row_sums(uri, WORDS).any()
+
+
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, chunks):
     job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), places=5)
@@ -188,7 +244,7 @@ def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_pa
         files = list_here(alone, count_here(alone, counting.count_places))
     else:
         files = list_here(alone, counting.merge_places(count_here(alone, counting.count_chunks), alone))
-    for matrix in (counting.COUNTS, counting.SUMS):
+    for matrix in (COUNTS, counting.SUMS):
         ours = {
             file["first_id"]: Path(alone.table_uri, str(file["file"])) for file in files if file["matrix"] == matrix
         }
@@ -202,22 +258,28 @@ def test_what_a_failed_or_overtaken_attempt_left_is_never_read(spark, corpus, tm
     expected = made(spark, job)
     sums, names = read_row_sums(job.table_uri, WORDS), set(os.listdir(job.table_uri))
     list_here(job, count_here(job, counting.count_places))  # the same tasks again, under names of their own
-    Path(job.table_uri, f"{counting.COUNTS}-half.parquet").write_bytes(b"PAR1 and no end")
+    Path(job.table_uri, f"{COUNTS}-half.parquet").write_bytes(b"PAR1 and no end")
     assert len(os.listdir(job.table_uri)) == 2 * len(names)  # _files.json has no second one, half a file stands for it
-    publish_cooccurrences(job.table_uri, str(tmp_path / "published"))
-    table = pq.read_table(tmp_path / "published").to_pydict()
+    table = pq.read_table(published(job, tmp_path / "output")).to_pydict()
     pairs = zip(table["row"], table["col"], strict=True)
     assert dict(zip(pairs, table["weight"], strict=True)) == expected and len(table["row"]) == len(expected)
     assert np.array_equal(read_row_sums(job.table_uri, WORDS), sums)
+
+
+def published(job: CountJob, output: Path) -> Path:
+    """The published table of counts."""
+    parts = [Part("cooccurrences", job.table_uri, COUNTS, copy=True)]
+    folder = Path(version_folder(str(output), write_candidate(str(output), Held(), parts, {"run_id": "r"}, CHECKED)))
+    table = Version(str(folder), "r", json.loads((folder / "manifest.json").read_text())).table("cooccurrences")
+    return Path(table)  # with as many rows as its manifest says
 
 
 def test_published_rows_rise_through_the_files_and_ranges_are_read_alone(spark, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "GROUP_ENTRIES", 20)
     job = replace(job_of(corpus[0], tmp_path / "table", window=3), places=3)
     files = list_here(job, count_here(job, counting.count_places))
-    Path(job.table_uri, "_files.json").write_text(json.dumps(sorted(files, key=itemgetter("matrix", "first_id"))))
-    target = tmp_path / "published"
-    publish_cooccurrences(job.table_uri, str(target))
+    write_list(job.table_uri, files)
+    target = published(job, tmp_path / "output")
     assert sorted(file.name for file in target.iterdir()) == [f"part-{n:05d}.parquet" for n in range(3)]
     keys = [(row, col) for row, col, _ in by_hand_rows(corpus[1], job.config)]
     found = [
@@ -255,7 +317,7 @@ def test_subsampling_thins_out_frequent_words_and_takes_the_seed(spark, corpus, 
 def test_other_readers_read_the_files(spark, corpus, tmp_path):
     job = replace(job_of(corpus[0], tmp_path / "table"), places=3)
     expected = made(spark, job)
-    files = [f"{job.table_uri}/{file['file']}" for file in listed_files(job.table_uri, counting.COUNTS)]
+    files = [f"{job.table_uri}/{file['file']}" for file in listed_files(job.table_uri, COUNTS)]
     rows = duckdb.read_parquet(files).fetchall()
     assert {(row, col): weight for row, col, weight in rows} == expected
     assert {(row.row, row.col): row.weight for row in spark.read.parquet(*files).collect()} == expected

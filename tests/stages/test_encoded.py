@@ -10,18 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from listed_tables import list_folder
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import tokenized
 from w2vspark.base.config import EncodedConfig, InputConfig, TokensConfig
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import listed_files, read_listed
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.base.storage import read_table
 from w2vspark.base.tokenizer import decode, tokenizer
 from w2vspark.stages.corpus import read_corpus
-from w2vspark.stages.encoded import WRITE_OPTIONS, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
+from w2vspark.stages.encoded import GROUP_BYTES, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
+from w2vspark.stages.listed_files import write_table
 from w2vspark.stages.session import runtime_settings
-from w2vspark.stages.table_io import write_table
 from w2vspark.stages.word_counts import word_counts
 from w2vspark.stages.words import Words
 
@@ -41,7 +42,7 @@ def write_vocabulary(folder: Path, words: dict[str, int], name: str = "part-0.pa
         file.unlink()
     ids = pa.array(words.values(), pa.int32())
     pq.write_table(pa.table({"id": ids, "word": list(words), "count": [9] * len(words)}), folder / name)
-    return str(folder)
+    return list_folder(folder)
 
 
 def oracle(
@@ -79,8 +80,8 @@ def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object
     tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
     buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
     table = encoded(corpus, vocabulary, Words(tokens), EncodedConfig(**settings), buckets, max(1, buckets // 256))  # type: ignore[arg-type]
-    write_table(table, str(folder / "encoded"), ENCODED, **WRITE_OPTIONS)
-    return rows_of(read_table(str(folder / "encoded")))
+    write_table(table, str(folder / "encoded"), ENCODED, GROUP_BYTES)
+    return rows_of(read_listed(str(folder / "encoded")))
 
 
 def read(table: Path, first: int, last: int) -> list[Row]:
@@ -145,7 +146,7 @@ def test_rows_do_not_depend_on_files_order_or_partitions(
 def test_files_hold_ranges_of_buckets_in_order(spark: SparkSession, tmp_path: Path, vocabulary: str) -> None:
     corpus = spark.createDataFrame([(*row, False) for row in random_documents(1, 600)], CORPUS)
     written(corpus, vocabulary, tmp_path, buckets=1024, piece_tokens=10)
-    files = sorted((tmp_path / "encoded").glob("*.parquet"))
+    files = [tmp_path / "encoded" / file["file"] for file in listed_files(str(tmp_path / "encoded"))]
     assert len(files) == 4
     for number, file in enumerate(files):
         rows = rows_of(pq.read_table(file))
@@ -177,6 +178,7 @@ def test_rows_with_equal_keys_are_ordered_by_content(tmp_path: Path) -> None:
     for order in ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 0, 5, 1, 4, 3]):
         pq.write_table(table.take(order[:2]), tmp_path / "t" / "0.parquet")
         pq.write_table(table.take(order[2:]), tmp_path / "t" / "1.parquet", row_group_size=2)
+        list_folder(tmp_path / "t")
         assert read(tmp_path / "t", 0, 2) == sorted(
             (bucket, name, piece, tuple(ids)) for bucket, name, piece, ids in rows
         )
@@ -189,7 +191,7 @@ def test_a_cluster_that_wants_large_arrow_types_counts_and_encodes_alike(
     corpus = spark.createDataFrame([(*row, False) for row in documents], CORPUS).repartition(3)
     with runtime_settings(spark, **{"spark.sql.execution.arrow.useLargeVarTypes": "true"}):
         found = written(corpus, vocabulary, tmp_path, piece_tokens=10)
-        counted = word_counts(corpus, Words(TokensConfig())).where("kind = 'word'").collect()
+        counted = word_counts(corpus, Words(TokensConfig())).to_frame().where("kind = 'word'").collect()
     assert Counter(found) == oracle(documents, TokensConfig(), 10, 512)
     words = Counter(word for _, text in documents for s in tokenizer(TokensConfig())(text.decode()) for word in s)
     assert {row["word"]: row["count"] for row in counted} == words
@@ -226,15 +228,16 @@ def test_bucket_counts_are_pieces_and_tokens_without_separators(
     for rows_per_file in (0, 7):  # with 7, a bucket stands in several files
         frame = spark.read.parquet(str(tmp_path / "encoded"))
         frame.write.option("maxRecordsPerFile", rows_per_file).mode("overwrite").parquet(str(tmp_path / "again"))
+        list_folder(tmp_path / "again")
         write_table(bucket_counts(spark, str(tmp_path / "again"), 16), str(tmp_path / "counts"), BUCKET_COUNTS)
-        counts = read_table(str(tmp_path / "counts")).to_pylist()
+        counts = read_listed(str(tmp_path / "counts")).to_pylist()
         found: Counter[tuple[int, str]] = Counter()
         for row in counts:
             found[row["bucket"], "pieces"] += row["pieces"]
             found[row["bucket"], "tokens"] += row["tokens"]
         assert found == expected
         assert (len(counts) > 16) == bool(rows_per_file)
-    with pytest.raises(OutputError, match="no such table"):
+    with pytest.raises(DamagedTable, match=r"nothing: lacks _files\.json"):
         bucket_counts(spark, str(tmp_path / "nothing"), 16)
 
 
@@ -242,8 +245,8 @@ def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, t
     (tmp_path / "long.txt").write_text("w1 w2 w3 w4 w5 w99 " * 2_700_000 + "w7\n")
     corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "long.txt"),)))
     table = encoded(corpus, vocabulary, Words(TokensConfig()), EncodedConfig(), 4096, 16)
-    write_table(table, str(tmp_path / "encoded"), ENCODED, **WRITE_OPTIONS)
-    found = read_table(str(tmp_path / "encoded")).sort_by("piece")
+    write_table(table, str(tmp_path / "encoded"), ENCODED, GROUP_BYTES)
+    found = read_listed(str(tmp_path / "encoded")).sort_by("piece")
     assert found["piece"].to_pylist() == list(range(13_501))
     values = found["ids"].combine_chunks().values.to_numpy()
     assert np.array_equal(values, np.append(np.tile([1, 2, 3, 4, 5], 2_700_000), 7))

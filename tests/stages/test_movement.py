@@ -35,7 +35,7 @@ def test_the_rotation_and_the_figures_are_scipys(spark, rows, monkeypatch):
     old, new = matrices(rows)
     turn = rotation(frame)
     np.testing.assert_allclose(turn, orthogonal_procrustes(old, new)[0], atol=1e-9)
-    found = {row["id"]: row for row in movement(frame, turn).collect()}
+    found = {row["id"]: row for row in movement(frame, turn).to_frame().collect()}
     turned = old @ turn
     for i in (0, 7, 499):
         cosine = turned[i] @ new[i] / np.linalg.norm(turned[i]) / np.linalg.norm(new[i])

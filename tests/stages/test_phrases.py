@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.config import PhrasesConfig, TokensConfig
 from w2vspark.base.errors import InputError
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
+from w2vspark.stages.listed_files import write_table
 from w2vspark.stages.phrases import count_batches, pair_counts, phrases, read_pair_counts
-from w2vspark.stages.table_io import write_table
 from w2vspark.stages.words import Words
 
 CONNECTORS = ("of", "the")
@@ -52,7 +53,7 @@ def ours(
         made.append(str(folder / f"pass-{number}"))
         counts = read_pair_counts(spark, str(folder / f"counts-{number}"))
         write_table(phrases(counts, config, number), made[-1], PHRASES)
-        rows = spark.read.parquet(made[-1]).collect()
+        rows = read_listed(made[-1]).to_pylist()
         assert {row["pass"] for row in rows} <= {number}
         found.append({(row["left"], row["between"], row["right"]): row["score"] for row in rows})
     (joined,) = Words(TokensConfig(), tuple(made), config.connector_words).reader()(pa.array(lines))

@@ -1,6 +1,5 @@
 """Table ppmi against plain Python, for every option, and for any cut of the counts."""
 
-import json
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -12,10 +11,11 @@ import pytest
 from inline_session import InlineSession
 
 from w2vspark.base.config import PpmiConfig
+from w2vspark.base.listed import footer_of, listed_files, write_list
 from w2vspark.base.schemas import COOCCURRENCES, ROW_SUMS
 from w2vspark.stages import ppmi as stage
 from w2vspark.stages.cooccurrences import COUNTS, SUMS
-from w2vspark.stages.listed_files import listed_files, write_listed
+from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
 from w2vspark.stages.sparse_rows import block_entries, scan_sparse_rows
 
@@ -48,11 +48,11 @@ def stored(folder: Path, counts: Counts, cuts: list[int]) -> Path:
             SUMS: pa.table([range(first, last), sums, entries], schema=ROW_SUMS),
         }
         for matrix, table in tables.items():
-            pq.write_table(table, folder / f"{matrix}-{first}.parquet", row_group_size=17)
-            files.append(
-                {"matrix": matrix, "first_id": first, "rows": last - first, "file": f"{matrix}-{first}.parquet"}
-            )
-    (folder / "_files.json").write_text(json.dumps(files))
+            path = folder / f"{matrix}-{first}.parquet"
+            pq.write_table(table, path, row_group_size=17)
+            of_file = {"matrix": matrix, "first_id": first, "rows": last - first, "file": path.name}
+            files.append(of_file | footer_of(str(path))._asdict())
+    write_list(str(folder), files)
     return folder
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from w2vspark.base import storage
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.listed import write_list
 from w2vspark.stages.sparse_rows import SparseBlock, scan_sparse_rows, write_sparse_rows
 
 
@@ -14,15 +14,11 @@ def block(first: int, sizes: list[int]) -> SparseBlock:
 
 def written(uri: str, files: dict[str, list[SparseBlock]]) -> None:
     """Files as tasks write them, and their list."""
-    import json
-
     listed = []
     for name, blocks in files.items():
-        row = write_sparse_rows(uri, name.partition(" ")[0], blocks[0].first, iter(blocks)).to_pylist()[0]
-        listed.append({key: row[key] for key in ("matrix", "first_id", "rows", "file")})
-        assert row["tokens"] == sum(part.columns.size for part in blocks)
-    listed.sort(key=lambda row: (row["matrix"], row["first_id"]))
-    storage.write_text(storage.join(uri, "_files.json"), json.dumps(listed))
+        listed += write_sparse_rows(uri, name.partition(" ")[0], blocks[0].first, iter(blocks)).to_pylist()
+        assert listed[-1]["tokens"] == sum(part.columns.size for part in blocks)
+    write_list(uri, listed)
 
 
 BLOCKS = [block(0, [2, 0, 3]), block(3, [1]), block(4, [0, 0]), block(6, [4, 1])]
@@ -43,11 +39,11 @@ def test_blocks_come_back_as_they_were_for_any_rows(tmp_path):
 
 def test_a_row_that_no_file_has_is_an_error(tmp_path):
     written(str(tmp_path), {"a second": BLOCKS[2:], "a first": BLOCKS[:1]})
-    with pytest.raises(OutputError, match="lacks row 3 of 'a'"):
+    with pytest.raises(DamagedTable, match="lacks row 3 of 'a'"):
         list(scan_sparse_rows(str(tmp_path), "a", 0, 8))
-    with pytest.raises(OutputError, match="lacks row 8 of 'a'"):
+    with pytest.raises(DamagedTable, match="lacks row 8 of 'a'"):
         list(scan_sparse_rows(str(tmp_path), "a", 6, 9))
-    with pytest.raises(OutputError, match="lacks row 0 of 'c'"):
+    with pytest.raises(DamagedTable, match="lacks row 0 of 'c'"):
         list(scan_sparse_rows(str(tmp_path), "c", 0, 1))
 
 

@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from corpora import BUCKETS, write_encoded
+from held import staging_of
 
-from w2vspark.base.errors import InputError
+from w2vspark.base.errors import DamagedTable, InputError
+from w2vspark.base.listed import listed_files, read_listed
+from w2vspark.base.schemas import BAGS
 from w2vspark.stages import sparse_rows
 from w2vspark.stages import term_document as stage
 from w2vspark.stages.documents import term_weights
-from w2vspark.stages.listed_files import listed_files
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.term_document import TermDocumentJob, scan_names, term_document_job, write_term_document
 
@@ -38,7 +41,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, documents: Documents) -> Pa
 
 
 def job_of(corpus: Path, table: Path, weighting: str = "log-entropy", chunks: int = 1) -> TermDocumentJob:
-    uris = {"encoded_uri": str(corpus / "encoded"), "table_uri": str(table), "counts_uri": f"{table}-counts"}
+    uris = {"encoded_uri": str(corpus / "encoded"), "table_uri": str(table), "counts_uri": f"{table}/counts"}
     job = term_document_job(weighting, "avx2", WORDS, np.full(BUCKETS, 100), uris)
     return replace(job, chunks=tuple((BUCKETS * i // chunks, BUCKETS * (i + 1) // chunks) for i in range(chunks)))
 
@@ -86,21 +89,25 @@ def global_by_hand(documents: Documents, weighting: str) -> list[float]:
 
 @pytest.mark.parametrize("weighting", ["tf", "tf-idf", "log-entropy"])
 def test_rows_are_the_weights_of_the_formulas_in_the_order_of_the_names(spark, corpus, documents, tmp_path, weighting):
-    made = write_term_document(spark, job_of(corpus, tmp_path / "table", weighting))
+    staging = staging_of(tmp_path)
+    table = Path(staging.begin("term_document", "f"))
+    job = job_of(corpus, table, weighting)
+    made = write_term_document(spark, job)
+    staging.delete_part(job.counts_uri)
+    assert not Path(job.counts_uri).exists()
     expected = by_hand(documents, weighting)
     assert made == {"documents": len(documents), "entries": sum(len(words) for _, words, _ in expected)}
-    found = read(tmp_path / "table", len(documents))
+    found = read(table, len(documents))
     assert [row[:2] for row in found] == [row[:2] for row in expected]
     for (_, _, values), (_, _, wanted) in zip(found, expected, strict=True):
         assert values == pytest.approx(wanted, rel=1e-6, abs=1e-9)
-    assert not (tmp_path / "table-counts").exists()
 
 
 @pytest.mark.parametrize("weighting", ["tf", "tf-idf", "log-entropy"])
 def test_the_published_weights_are_those_of_the_formulas(spark, corpus, documents, tmp_path, weighting):
     write_term_document(spark, job_of(corpus, tmp_path / "table", weighting, chunks=4))
     frame = term_weights(spark, str(tmp_path / "table"), str(corpus / "vocabulary"), weighting, len(documents), "avx2")
-    rows = frame.collect()
+    rows = frame.to_frame().collect()
     assert [(row.id, row.word) for row in rows] == [(n, f"w{n}") for n in range(WORDS)]
     assert [row.weight for row in rows] == pytest.approx(global_by_hand(documents, weighting), abs=1e-12)
     assert [row.documents for row in rows] == [sum(n in ids for _, ids in documents) for n in range(WORDS)]
@@ -145,14 +152,27 @@ def test_blocks_are_small_but_for_single_documents(corpus, documents, monkeypatc
     assert sparse_rows.BLOCK_ENTRIES > 30
 
 
-def pieces_of(corpus: Path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def test_a_flipped_bit_of_the_bags_is_an_error(corpus, tmp_path):
+    job = job_of(corpus, tmp_path / "table", chunks=3)
+    numbers = pa.RecordBatch.from_pydict({"id": range(3)})
+    parts = list(stage.count_chunks(iter([numbers]), job))
+    assert len(list(stage.merge_places(iter(parts), job))) == 3 * job.places
+    path = Path(parts[0]["file"][0].as_py())
+    whole = path.read_bytes()
+    for part in range(1, 8):  # the stream holds little beside words and counts
+        content = bytearray(whole)
+        content[len(whole) * part // 8] ^= 16
+        path.write_bytes(content)
+        with pytest.raises(DamagedTable, match=path.name):
+            list(stage.merge_places(iter(parts), job))
+    path.unlink()
+    with pytest.raises(DamagedTable, match=path.name):
+        list(stage.merge_places(iter(parts), job))
 
-    from w2vspark.base.schemas import BAGS
 
+def pieces_of(corpus: Path) -> pa.Table:
     rows = []
-    for piece in pq.read_table(corpus / "encoded").to_pylist():
+    for piece in read_listed(str(corpus / "encoded")).to_pylist():
         bag = Counter(word for word in piece["ids"] if word >= 0)
         words = np.array(sorted(bag), np.int32)
         counts = np.array([bag[word] for word in words.tolist()], np.float32)

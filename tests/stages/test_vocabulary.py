@@ -8,11 +8,12 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from listed_tables import list_folder
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import VocabularyConfig
 from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
-from w2vspark.stages.table_io import write_table
+from w2vspark.stages.listed_files import write_table
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 
 
@@ -22,7 +23,7 @@ def built(spark: SparkSession, counts: dict[str, int], **settings: object) -> li
     with TemporaryDirectory() as folder:
         write_counts(Path(folder), rows)
         table = vocabulary(spark, folder, VocabularyConfig(**settings))  # type: ignore[arg-type]
-        return [(row["id"], row["word"], row["count"]) for row in table.collect()]
+        return [(row["id"], row["word"], row["count"]) for row in table.to_frame().collect()]
 
 
 def write_counts(folder: Path, rows: list[tuple[str, str, int]]) -> None:
@@ -31,6 +32,7 @@ def write_counts(folder: Path, rows: list[tuple[str, str, int]]) -> None:
         columns = zip(*rows[part::3], strict=True) if rows[part::3] else ([], [], [])
         arrays = [pa.array(column, field.type) for column, field in zip(columns, WORD_COUNTS, strict=True)]
         pq.write_table(pa.Table.from_arrays(arrays, schema=WORD_COUNTS), folder / f"{part}.parquet")
+    list_folder(folder)
 
 
 def test_words_are_numbered_by_falling_count_and_ties_by_code_point(spark: SparkSession) -> None:

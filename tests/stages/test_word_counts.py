@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark.base import tokenized
 from w2vspark.base.config import InputConfig, TokensConfig
 from w2vspark.base.errors import ConfigError
+from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import WORD_COUNTS
-from w2vspark.base.storage import read_table
 from w2vspark.stages import word_counts as module
 from w2vspark.stages.corpus import read_corpus
-from w2vspark.stages.table_io import write_table
+from w2vspark.stages.listed_files import write_table
 from w2vspark.stages.word_counts import count_batches, read_report, sum_batches, word_counts
 from w2vspark.stages.words import Words
 
@@ -25,7 +25,7 @@ CORPUS = "doc_id string, text binary, malformed boolean"
 def counted(corpus: DataFrame, folder: Path, **settings: object) -> tuple[Counter[str], dict[str, int]]:
     uri = str(folder / "word_counts")
     write_table(word_counts(corpus, Words(TokensConfig(**settings))), uri, WORD_COUNTS)  # type: ignore[arg-type]
-    table = read_table(uri, filters=[("kind", "==", "word")])
+    table = read_listed(uri, filters=[("kind", "==", "word")])
     words = dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
     assert len(words) == table.num_rows, "a word stands twice"
     return Counter(words), read_report(uri)

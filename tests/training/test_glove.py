@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from held import staging_of
+from inline_session import InlineSession
+from listed_tables import list_folder
 
-from w2vspark.base import staging
 from w2vspark.base.config import CooccurrencesConfig, GloveConfig, TrainingConfig
-from w2vspark.base.errors import TrainingError
+from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import CONTEXT, ENCODED, VOCABULARY, WORDS
 from w2vspark.kernels import glove as kernel
 from w2vspark.stages.cooccurrence_rows import scan_counts
@@ -41,6 +43,7 @@ def counts(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, np.nda
     for name, columns, schema in (("encoded", table, ENCODED), ("vocabulary", words, VOCABULARY)):
         (folder / name).mkdir()
         pq.write_table(pa.table(columns, schema=schema), folder / name / "part-0.parquet")
+        list_folder(folder / name)
     uris = {f"{name}_uri": str(folder / name) for name in ("encoded", "vocabulary", "table", "partial")}
     job = count_job(CooccurrencesConfig(window=3), 1, "avx2", np.full(4, 600), uris)
     write_listed(cooccurrences(spark, replace(job, places=5)), job.table_uri)
@@ -75,7 +78,7 @@ def job_of(counts, made: StrataJob, training: TrainingConfig) -> GloveJob:
 def train(spark, counts, folder: Path, training: TrainingConfig) -> tuple[str, list[dict[str, object]], GloveJob]:
     made, grid = make_strata(spark, counts, folder, training)
     job = job_of(counts, made, training)
-    uri, metrics = run_glove(spark, str(folder), "f", job, grid, lambda *_: None)
+    uri, metrics = run_glove(spark, staging_of(folder), "f", job, grid, lambda *_: None)
     return uri, metrics, job
 
 
@@ -173,25 +176,45 @@ def test_a_run_that_goes_on_ends_with_the_bytes_of_one_that_was_not_broken_off(s
     uri, metrics, job = train(spark, counts, tmp_path, settings())
     whole = parameters(uri, job)
     assert len({m["round"] for m in metrics}) == 9
-    for number in (8, 9):
-        staging.discard(str(tmp_path), "rounds/f", f"{number:06}")
-    resumed, later, _ = train(spark, counts, tmp_path / "other", settings(epochs=2))  # the state after six rounds
-    assert not np.array_equal(parameters(resumed, job)[0], whole[0])
-    (tmp_path / "other/staging/rounds/f").rename(tmp_path / "staging/rounds/g")
+    broken_off, before, _ = train(spark, counts, tmp_path / "other", settings(epochs=2))  # the state after six rounds
+    assert not np.array_equal(parameters(broken_off, job)[0], whole[0])
     made, grid = make_strata(spark, counts, tmp_path, settings())
-    again, _ = run_glove(spark, str(tmp_path), "g", job_of(counts, made, settings()), grid, lambda *_: None)
-    assert [m["loss"] for m in later] == [m["loss"] for m in metrics][: len(later)]
+    resumed, seen, staging = job_of(counts, made, settings()), [], staging_of(tmp_path / "other")
+    again, later = run_glove(spark, staging, "f", resumed, grid, lambda number, *_: seen.append(number))
+    assert seen == [7, 8, 9] and later[: len(before)] == before
+    assert [m | {"seconds": 0} for m in later] == [m | {"seconds": 0} for m in metrics]
     for found, expected in zip(parameters(again, job), whole, strict=True):
         assert np.array_equal(found, expected)
 
 
-def test_a_missing_block_is_an_error_that_names_the_stage(spark, counts, tmp_path):
+@pytest.mark.parametrize("matrix", [WORDS, CONTEXT])
+def test_a_flipped_bit_of_the_parameters_is_an_error_and_is_not_trained_on(spark, counts, tmp_path, matrix):
+    made, grid = make_strata(spark, counts, tmp_path, settings())
+    staging, folder = staging_of(tmp_path), tmp_path / "staging/rounds/f"
+    seen: list[int] = []
+
+    def damage(number: int, *_: object) -> None:
+        seen.append(number)
+        if number == 2:
+            file = min(folder.glob(f"000002/*/{matrix}-*.parquet"))
+            content = bytearray(file.read_bytes())
+            content[len(content) // 4] ^= 1
+            file.write_bytes(content)
+
+    with pytest.raises(DamagedTable, match="/000002/") as error:
+        run_glove(InlineSession(), staging, "f", job_of(counts, made, settings()), grid, damage)
+    assert seen == [1, 2] and staging.record("rounds/f", "000003") is None
+    (damaged,) = folder.glob("000002/*-*/")
+    assert staging.damaged(error.value) == str(damaged)
+
+
+def test_a_missing_block_is_an_error_that_names_it(spark, counts, tmp_path):
     uri, _, job = train(spark, counts, tmp_path, settings(epochs=1))
     from w2vspark.training.glove import _load
 
     broken = replace(job, parameters_uri=uri)
     assert _load(broken, 0, WORDS, *job.ranges[0]).shape[0] == job.ranges[0][1] - job.ranges[0][0]
-    with pytest.raises(TrainingError, match=r"block of 'context' at row 50 is missing .* --from rounds"):
+    with pytest.raises(DamagedTable, match=r"block of 'context' at row 50 is missing or does not fit$"):
         _load(broken, 1, CONTEXT, 50, 70)
 
 

@@ -1,105 +1,58 @@
+"""Rounds on Spark: what they leave, how shards are combined, and how a training goes on that was broken off."""
+
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import manifest, options, run_command
+from inline_session import InlineSession
 from replicas import of_replicas
 
-from w2vspark.base import schemas
+from w2vspark.base import listed, schemas
 from w2vspark.base.config import TrainingConfig
-from w2vspark.base.errors import OutputError, TrainingError
+from w2vspark.base.errors import TrainingError
+from w2vspark.base.sealed import read_sealed_json
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.training import shards as worker
 from w2vspark.training import slice_rows, word2vec
 from w2vspark.training.parameters import write_blocks
-from w2vspark.training.plan import MatrixShape, Round, RoundJob, matrix_shapes, plan_rounds, resolve
-from w2vspark.training.rounds import run_rounds
+from w2vspark.training.plan import RoundJob
 
-WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
+from .round_cases import (
+    DIMENSIONS,
+    WORDS,
+    Corpus,
+    attempt,
+    job_of,
+    matrices,
+    train,
+    training,
+    without_seconds,
+    write_corpus,
+)
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Tables as the stages before leave them: a vocabulary, and 400 pieces of Zipf's words in 64 buckets."""
-    folder = tmp_path_factory.mktemp("rounds")
-    draw = np.random.default_rng(11)
-    pieces = [np.minimum(draw.zipf(1.2, draw.integers(20, 120)), WORDS).astype(np.int32) - 1 for _ in range(400)]
-    counts = np.bincount(np.concatenate(pieces), minlength=WORDS) + 1
-    order = np.argsort(-counts, kind="stable")  # ids run from the most frequent word
-    pieces, counts = [np.argsort(order).astype(np.int32)[piece] for piece in pieces], counts[order]
-    buckets = np.sort(draw.integers(0, BUCKETS, len(pieces))).astype(np.int32)
-    table = {"bucket": buckets, "doc_id": [f"d{n:04}" for n in range(400)], "piece": np.zeros(400, np.int32)}
-    for name in ("vocabulary", "encoded"):
-        (folder / name).mkdir()
-    pq.write_table(
-        pa.table({"id": np.arange(WORDS, dtype=np.int32), "word": [f"w{n}" for n in range(WORDS)], "count": counts},
-                 schema=schemas.VOCABULARY), folder / "vocabulary" / "part-0.parquet",
-    )  # fmt: skip
-    pq.write_table(
-        pa.table(table | {"ids": [piece.tolist() for piece in pieces]}, schema=schemas.ENCODED),
-        folder / "encoded" / "part-0.parquet",
-    )
-    tokens = np.bincount(buckets, weights=[piece.size for piece in pieces], minlength=BUCKETS).astype(np.int64)
-    return {"folder": folder, "tokens": tokens}
-
-
-def training(shards: int, **more: object) -> TrainingConfig:
-    chosen: dict[str, object] = {
-        "dimensions": DIMENSIONS, "epochs": 1, "shards": shards, "lanes": 2, "rounds_per_epoch": 2, "subsample": 0.0,
-        "learning_rate": 0.05, "lane_merge_tokens": 2000,
-    }  # fmt: skip
-    return resolve(TrainingConfig(**(chosen | more)), 20_000, WORDS)
-
-
-def train(
-    spark, corpus, output: Path, config: TrainingConfig
-) -> tuple[str, list[dict[str, object]], list[object], RoundJob]:
-    """All rounds of a training: the last round's table, the metrics, the rounds and the job."""
-    rounds = plan_rounds(corpus["tokens"], config)
-    job = RoundJob(
-        training=config, round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * config.epochs,
-        shapes=matrix_shapes(config, WORDS),
-        vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, subwords=None, threads=1, **FILLED,
-    )  # fmt: skip
-    seen: list[int] = []
-    uri, metrics = run_rounds(
-        spark, str(output), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
-    )
-    assert seen == [todo.number for todo in rounds]
-    return uri, metrics, rounds, job
-
-
-# Fields of a job that the engine fills itself.
-FILLED: dict[str, object] = {"table_uri": "", "changes_uri": "", "places": ()}
-
-
-def matrices(uri: str, shapes: tuple[MatrixShape, ...]) -> dict[str, np.ndarray]:
-    """All matrices of a round's table, float32 (rows, width); every row is there once."""
-    found = {shape.name: np.full((shape.rows, shape.width), np.nan, np.float32) for shape in shapes}
-    seen = {shape.name: np.zeros(shape.rows, np.int64) for shape in shapes}
-    for row in pq.read_table(uri).to_pylist():
-        own = slice(row["first_id"], row["first_id"] + row["rows"])
-        found[row["matrix"]][own] = np.frombuffer(row["values"], np.float32).reshape(row["rows"], -1)
-        seen[row["matrix"]][own] += 1
-    assert all((count == 1).all() for count in seen.values())
-    return found
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return write_corpus(tmp_path_factory.mktemp("rounds"))
 
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_round_leaves_every_row_of_both_matrices_once_and_metrics_of_each_shard(shards, spark, corpus, tmp_path):
-    uri, metrics, rounds, job = train(spark, corpus, tmp_path, training(shards))
-    assert all(np.isfinite(matrix).all() for matrix in matrices(uri, job.shapes).values())
-    assert [(row["round"], row["shard"]) for row in metrics] == [(r + 1, s) for r in range(2) for s in range(shards)]
-    for todo in rounds:
-        own = [row["tokens"] for row in metrics if row["round"] == todo.number]
-        assert own == [corpus["tokens"][slice(*part)].sum() for part in todo.parts[0].ranges]
-    assert pq.read_schema(next(Path(uri).glob("*.parquet"))).names == schemas.PARAMETERS.names
+    made = train(spark, corpus, tmp_path, training(shards))
+    assert made.seen == [1, 2] and made.uri == str(attempt(tmp_path, 2))
+    assert all(np.isfinite(matrix).all() for matrix in matrices(made.uri, made.job.shapes).values())
+    expected = [(r + 1, s) for r in range(2) for s in range(shards)]
+    assert [(row["round"], row["shard"]) for row in made.metrics] == expected
+    for todo in made.rounds:
+        own = [row["tokens"] for row in made.metrics if row["round"] == todo.number]
+        assert own == [corpus.tokens[slice(*part)].sum() for part in todo.parts[0].ranges]
+    assert pq.read_schema(next(Path(made.uri).glob("*.parquet"))).names == schemas.PARAMETERS.names
+    # Changes are gone, and so is whatever Spark would leave.
+    found = {file.name for file in Path(made.uri).iterdir()}
+    assert found == {listed.LIST, *listed.file_names(made.uri)}
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -107,11 +60,10 @@ def test_with_one_shard_the_epochs_of_a_round_give_the_bits_of_as_many_rounds(la
     found = []
     for share in (1, 1 / 2, 1 / 4):
         config = training(1, lanes=lanes, rounds_per_epoch=share, epochs=4, lane_merge_tokens=500)
-        uri, metrics, _, job = train(spark, corpus, tmp_path / str(share), config)
-        assert len(metrics) == 4 * share
-        found.append(matrices(uri, job.shapes))
-    for other in found[1:]:
-        assert all(matrix.tobytes() == other[name].tobytes() for name, matrix in found[0].items())
+        made = train(spark, corpus, tmp_path / str(share), config)
+        assert len(made.metrics) == 4 * share
+        found.append(made.bytes)
+    assert found[1] == found[0] == found[2]
 
 
 @pytest.mark.parametrize("rule", ["adasum", "mean"])
@@ -138,60 +90,18 @@ def test_a_row_group_is_one_block_and_statistics_tell_which(tmp_path):
     assert [(group.min, group.max) for group in groups] == [(first, first) for first in range(0, 24 * 4096, 4096)]
 
 
-def test_what_other_attempts_of_tasks_left_in_a_rounds_folder_is_not_read(spark, corpus, tmp_path):
-    config = training(2, epochs=2)
-    uri, _, rounds, job = train(spark, corpus, tmp_path, config)
-    expected = {name: matrix.tobytes() for name, matrix in matrices(uri, job.shapes).items()}
-    table = tmp_path / "staging" / "rounds" / "f"
-    write_blocks(str(table / "000003"), "words", iter([(0, np.full((4096, DIMENSIONS), 7, np.float32))]))
-    (table / "000003" / "context-half.parquet").write_bytes(b"PAR1")
-    (table / "000004" / "_record.json").unlink()
-    (table / "000004" / "words-half.parquet").write_bytes(b"PAR1")
-    again, _ = run_rounds(spark, str(tmp_path), "f", rounds, job, lambda number, of, rows, seconds: None)
-    assert {name: matrix.tobytes() for name, matrix in matrices(again, job.shapes).items()} == expected
-
-
 def test_blocks_that_do_not_follow_each_other_do_not_go_into_one_file(tmp_path):
     rows = np.zeros((10, 4), np.float32)
     with pytest.raises(ValueError, match="'words' at row 30 does not follow row 19"):
         write_blocks(str(tmp_path), "words", iter([(10, rows), (30, rows)]))
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda table, file: (table / "_files.json").unlink(), "000003: lacks _files.json"),
-        (lambda table, file: (table / "_files.json").write_text("[{"), "000003: _files.json is not JSON"),
-        (lambda table, file: file.unlink(), "000003: a file of it is damaged or missing"),
-        (lambda table, file: file.write_bytes(b"PAR1"), "000003: a file of it is damaged or missing"),
-        (lambda table, file: (table / "_files.json").write_text("[]"), "000003: lacks the block of 'words' at row 0"),
-    ],
-    ids=["no list", "half a list", "no file", "half a file", "files not listed"],
-)
-def test_a_damaged_table_of_parameters_is_an_error_that_says_what_to_do(damage, message, spark, trained, tmp_path):
-    output, rounds, job = trained
-    shutil.copytree(output, tmp_path / "copy")
-    table = tmp_path / "copy" / "staging" / "rounds" / "f"
-    (table / "000004" / "_record.json").unlink()
-    damage(table / "000003", next((table / "000003").glob("words-*.parquet")))
-    with pytest.raises((OutputError, TrainingError), match=f"(?s){message}.*run again with --from rounds"):
-        run_rounds(spark, str(tmp_path / "copy"), "f", rounds, job, lambda number, of, rows, seconds: None)
-
-
-@pytest.fixture(scope="module")
-def trained(spark, corpus, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Round], RoundJob]:
-    """An output folder with four rounds, of which the last two are kept."""
-    output = tmp_path_factory.mktemp("trained")
-    _, _, rounds, job = train(spark, corpus, output, training(2, epochs=2))
-    return output, rounds, job
-
-
 def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:
     """The round's matrices, which are the shards' changes as combine_changes combines them."""
-    uri, _, rounds, job = train(spark, corpus, tmp_path, config)
-    found = matrices(uri, job.shapes)
-    new, updates = shards_by_hand(replace(job, round=rounds[0]))
-    for shape in job.shapes:
+    made = train(spark, corpus, tmp_path, config)
+    found = matrices(made.uri, made.job.shapes)
+    new, updates = shards_by_hand(made.job)
+    for shape in made.job.shapes:
         old = np.zeros((shape.rows, shape.width), np.float32)
         word2vec.fill_initial(shape.name, 0, config, old)
         expected = new[shape.name][0]
@@ -209,7 +119,7 @@ def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.n
     count = int(job.training.shards)
     new = {shape.name: np.empty((count, shape.rows, shape.width), np.float32) for shape in job.shapes}
     updates = {shape.name: np.empty((count, shape.rows), np.int32) for shape in job.shapes}
-    vocabulary = pq.read_table(job.vocabulary_uri).sort_by("id")
+    vocabulary = listed.read_listed(job.vocabulary_uri).sort_by("id")
     tables = word2vec.make_tables(vocabulary["count"].to_numpy(), job.training)
     for shard in range(count):
         held = [worker.make_matrix(shape, int(job.training.lanes)) for shape in job.shapes]
@@ -228,34 +138,80 @@ def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.n
 
 
 def test_rounds_that_are_there_are_not_trained_again(spark, corpus, tmp_path):
-    uri, metrics, _, trained = train(spark, corpus, tmp_path / "whole", training(2, epochs=2))
-    expected = {name: matrix.tobytes() for name, matrix in matrices(uri, trained.shapes).items()}
-    rounds = plan_rounds(corpus["tokens"], training(2, epochs=2))
-    table = tmp_path / "whole" / "staging" / "rounds" / "f"
-    assert sorted(folder.name for folder in table.iterdir()) == ["000003", "000004"]  # the last two are kept
-    (table / "000004" / "_record.json").unlink()  # as a run leaves it that dies before the round is declared whole
-    written = {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()}
-    seen: list[int] = []
-    job = RoundJob(
-        training=training(2, epochs=2), round=rounds[0], total_tokens=int(corpus["tokens"].sum()) * 2,
-        shapes=matrix_shapes(training(2, epochs=2), WORDS),
-        vocabulary_uri=str(corpus["folder"] / "vocabulary"), encoded_uri=str(corpus["folder"] / "encoded"),
-        parameters_uri=None, subwords=None, threads=1, **FILLED,
-    )  # fmt: skip
-    again, metrics_again = run_rounds(
-        spark, str(tmp_path / "whole"), "f", rounds, job, lambda number, of, rows, seconds: seen.append(number)
-    )
-    assert seen == [4] and again == uri
-    assert {file: file.stat().st_mtime_ns for file in (table / "000003").iterdir()} == written
-    assert {name: matrix.tobytes() for name, matrix in matrices(again, job.shapes).items()} == expected
-    assert metrics_again[:6] == metrics[:6]
+    config = training(2, epochs=2)
+    whole = train(spark, corpus, tmp_path, config)
+    table = tmp_path / "staging" / "rounds" / "f"
+    assert sorted(folder.name for folder in table.iterdir()) == ["000001", "000002", "000003", "000004"]
+    # The files of the last two are kept, and the records of all.
+    assert [attempt(tmp_path, number).exists() for number in (1, 2, 3, 4)] == [False, False, True, True]
+    attempt(tmp_path, 4).with_suffix(".json").unlink()  # a run died before it declared the round whole
+    third = attempt(tmp_path, 3)
+    written = {file: file.stat().st_mtime_ns for file in third.iterdir()}
+    again = train(spark, corpus, tmp_path, config)
+    assert again.seen == [4] and again.uri == str(attempt(tmp_path, 4)) != whole.uri
+    assert {file: file.stat().st_mtime_ns for file in third.iterdir()} == written
+    assert again.bytes == whole.bytes
+    assert again.metrics[:6] == whole.metrics[:6]
+    assert without_seconds(again.metrics) == without_seconds(whole.metrics)
+    nothing = train(spark, corpus, tmp_path, config)
+    assert (nothing.seen, nothing.uri, nothing.metrics) == ([], again.uri, again.metrics)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_metrics_of_a_resumed_run_are_those_of_one_that_was_not_broken_off(stop, corpus, tmp_path):
+    def killed(number: int) -> None:
+        if number == stop:
+            raise KeyboardInterrupt
+
+    config = training(2, epochs=2)
+    whole = train(InlineSession(), corpus, tmp_path / "whole", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(InlineSession(), corpus, tmp_path / "killed", config, killed)
+    before = [row for n in range(1, stop + 1) for row in metrics_of_record(tmp_path / "killed", n)]
+    resumed = train(InlineSession(), corpus, tmp_path / "killed", config)
+    assert resumed.seen == list(range(stop + 1, 5))
+    assert resumed.metrics[: 2 * stop] == before
+    assert without_seconds(resumed.metrics) == without_seconds(whole.metrics)
+    assert resumed.bytes == whole.bytes
+    for number in (1, 2, 3, 4):  # each record holds only its own
+        assert metrics_of_record(tmp_path / "killed", number) == resumed.metrics[2 * number - 2 : 2 * number]
+
+
+def metrics_of_record(output: Path, number: int) -> list[dict[str, object]]:
+    return read_sealed_json(f"{attempt(output, number)}.json")["record"]["metrics"]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_training_whose_earlier_records_are_gone_begins_again(damaged, corpus, tmp_path, caplog):
+    config = training(1, epochs=2)
+    whole = train(InlineSession(), corpus, tmp_path, config)
+    record = attempt(tmp_path, 2).with_suffix(".json")
+    if damaged:
+        record.write_text(record.read_text().replace('"loss"', '"lost"'))
+    else:
+        record.unlink()
+    again = train(InlineSession(), corpus, tmp_path, config)
+    assert again.seen == [1, 2, 3, 4] and again.uri != whole.uri
+    assert again.bytes == whole.bytes and without_seconds(again.metrics) == without_seconds(whole.metrics)
+    assert "records of earlier rounds are gone" in caplog.text
+
+
+def test_footers_of_encoded_are_read_once_a_worker(corpus, tmp_path, monkeypatch):
+    read: list[str] = []
+    real = listed.footer_of
+    monkeypatch.setattr(listed, "footer_of", lambda uri: read.append(uri) or real(uri))
+    listed._kept_dataset.cache_clear()
+    config = training(3, epochs=2)  # twelve slices
+    train(InlineSession(), corpus, tmp_path, config)
+    of_encoded = [uri for uri in read if uri.startswith(corpus.encoded)]
+    assert sorted(of_encoded) == sorted(f"{corpus.encoded}/{name}" for name in listed.file_names(corpus.encoded))
 
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_values_that_are_not_finite_end_in_one_error_and_no_round(shards, spark, corpus, tmp_path):
     with pytest.raises(TrainingError, match=r"vector of word id \d+ is not finite.*training.learning_rate"):
         train(spark, corpus, tmp_path, training(shards, learning_rate=1e30, combine="mean"))
-    assert list(tmp_path.rglob("_record.json")) == []
+    assert list((tmp_path / "staging").rglob("*.json")) == []  # neither a list nor a record
 
 
 @pytest.mark.slow
@@ -289,12 +245,11 @@ def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, setti
     found = []
     for rows in ("all", "slice"):
         config = training(shards, rows=rows, **({"negative_pool": 3000} | settings))
-        uri, metrics, rounds, job = train(spark, corpus, tmp_path / rows, config)
-        kept = [{name: value for name, value in row.items() if name != "seconds"} for row in metrics]
-        found.append(({name: matrix.tobytes() for name, matrix in matrices(uri, job.shapes).items()}, kept))
+        made = train(spark, corpus, tmp_path / rows, config)
+        found.append((made.bytes, without_seconds(made.metrics)))
     assert found[0] == found[1]
     if "negative_pool" in settings:  # so few that whole blocks have no word that a shard needs
-        needed = [slice_rows.share_of(shard, replace(job, round=rounds[0])).words for shard in range(shards)]
+        needed = [slice_rows.share_of(shard, made.job).words for shard in range(shards)]
         assert all(words.max() < 8192 for words in needed)
 
 
@@ -302,12 +257,7 @@ def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, setti
 def test_a_shard_is_sent_its_rows_in_order_in_however_many_batches(waiting_bytes, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(slice_rows, "WAITING_BYTES", waiting_bytes)
     config = training(2, rows="slice", negative_pool=3000)
-    job = RoundJob(
-        training=config, round=plan_rounds(corpus["tokens"], config)[0], total_tokens=1, parameters_uri=None,
-        shapes=matrix_shapes(config, WORDS), vocabulary_uri=str(corpus["folder"] / "vocabulary"), subwords=None,
-        encoded_uri=str(corpus["folder"] / "encoded"), threads=1,
-        **(FILLED | {"changes_uri": str(tmp_path), "places": (5, 3)}),
-    )  # fmt: skip
+    job = job_of(corpus, config, changes_uri=str(tmp_path), places=(5, 3))
     wanted = [row for shard in (0, 1) for batch in slice_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
     files = []
     for place in job.places:

@@ -1,18 +1,19 @@
 """The randomised SVD against NumPy's and scipy's, on matrices in staged tables, for any cut and order of the work."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from held import staging_of
 from inline_session import InlineSession
 from scipy import sparse
 from scipy.linalg import subspace_angles
 from scipy.sparse.linalg import svds
 
 from w2vspark.base.config import SvdConfig, TrainingConfig
-from w2vspark.base.errors import TrainingError
+from w2vspark.base.errors import DamagedTable, TrainingError
+from w2vspark.base.listed import write_list
 from w2vspark.base.schemas import LEFT, RIGHT
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.sparse_products import fill_products, folding_rows
@@ -39,8 +40,7 @@ def stored(folder: Path, matrix: sparse.spmatrix, block_rows: int = 50) -> Path:
     rows = matrix.shape[0]
     cuts = [(0, rows // 2), (rows // 2, rows)]
     files = [write_sparse_rows(str(folder), "m", first, blocks(first, last)).to_pylist()[0] for first, last in cuts]
-    names = ("matrix", "first_id", "rows", "file")
-    (folder / "_files.json").write_text(json.dumps([{name: file[name] for name in names} for file in files]))
+    write_list(str(folder), files)
     return folder
 
 
@@ -56,8 +56,10 @@ class Found:
 
     def __init__(self, folder: Path, job: SvdJob, session: object = None, name: str = "made") -> None:
         self.passes: list[int] = []
-        output = str(folder / name)
-        uri, values = decompose(session or InlineSession(), output, "f", job, lambda done, of: self.passes.append(done))
+        staging = staging_of(folder / name)
+        uri, values = decompose(
+            session or InlineSession(), staging, "f", job, lambda done, of: self.passes.append(done)
+        )
         self.values = np.array(values)
         self.left, self.right = (
             np.concatenate([block for _, block in scan_rows(uri, matrix, 0, rows, job.dimensions)])
@@ -190,10 +192,54 @@ def test_a_decomposition_that_was_killed_goes_on_from_its_last_pass_to_the_same_
     for stop in (1, 3, 5):
         output = tmp_path / f"killed-{stop}"
         with pytest.raises(KeyboardInterrupt):
-            decompose(InlineSession(), str(output), "f", job, killed)
+            decompose(InlineSession(), staging_of(output), "f", job, killed)
         resumed = Found(tmp_path, job, name=output.name)
         assert resumed.passes == list(range(stop + 1, 6))
         assert resumed.bytes == whole.bytes
+
+
+@pytest.mark.parametrize("kind", ["partial", "sums", "basis", "transform"])
+def test_a_flipped_bit_is_an_error_and_a_run_goes_on_to_the_same_bytes(kind, tmp_path, monkeypatch):
+    matrix = random_matrix()
+    job = job_of(stored(tmp_path / "m", matrix), matrix.shape, 9)
+    whole = Found(tmp_path, job)
+    patterns = {"partial": "partial/0*.arrow", "sums": "partial/sums-*", "basis": "basis-*.parquet"}
+    flipped: list[Path] = []
+
+    def flip_one() -> None:
+        flipped.append(min((tmp_path / "damaged/staging/svd/f/000002").glob(f"*/{patterns.get(kind, '_transform')}")))
+        content = bytearray(flipped[0].read_bytes())
+        content[len(content) // 2] ^= 4
+        flipped[0].write_bytes(content)
+
+    def damage_before(name: str) -> None:
+        real = getattr(svd, name)
+
+        def damaged(rows: object, job: svd_plan.PassJob) -> object:
+            if job.number == 2 and not flipped:
+                flip_one()
+            return real(rows, job)
+
+        monkeypatch.setattr(svd, name, damaged)
+
+    def after(done: int, of: int) -> None:
+        if done == 2 and kind in ("basis", "transform"):
+            flip_one()
+
+    if kind in ("partial", "sums"):
+        damage_before({"partial": "sum_parts", "sums": "_finish"}[kind])
+    staging = staging_of(tmp_path / "damaged")
+    with pytest.raises(DamagedTable) as damage:
+        decompose(InlineSession(), staging, "f", job, after)
+    assert str(damage.value).startswith(f"{flipped[0].parent if kind == 'basis' else flipped[0]}: ")
+    assert staging.record("svd/f", "000003") is None
+    found = staging.damaged(damage.value)
+    assert found is not None
+    staging.discard_attempt(found)
+    monkeypatch.undo()
+    resumed = Found(tmp_path, job, name="damaged")
+    assert resumed.passes == ([2, 3, 4, 5] if kind in ("partial", "sums") else [1, 2, 3, 4, 5])
+    assert resumed.bytes == whole.bytes
 
 
 def test_another_seed_gives_other_bits_and_the_same_values(tmp_path):

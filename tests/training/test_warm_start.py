@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from listed_tables import list_folder
 
 from w2vspark.base import schemas
 from w2vspark.base.config import TrainingConfig
@@ -52,3 +53,4 @@ def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(partitions
 def write(folder: Path, table: pa.Table) -> None:
     folder.mkdir()
     pq.write_table(table, folder / "part-0.parquet")
+    list_folder(folder)

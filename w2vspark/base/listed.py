@@ -124,6 +124,11 @@ def count_listed(uri: str, matrix: str = ROWS) -> int:
     return sum(int(file["rows"]) for file in listed_files(uri, matrix))
 
 
+def count_rows(uri: str, file: ListedFile) -> int:
+    """Rows of a table's file as it stands. The list's rows are a matrix's, where a file holds something else."""
+    return sum(batch.num_rows for batch in scan_listed(uri, [], files=[file]))
+
+
 def read_listed(
     uri: str,
     columns: Sequence[str] | None = None,

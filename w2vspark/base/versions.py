@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from w2vspark.base import storage
 from w2vspark.base.errors import OutputError, W2VSparkError
-from w2vspark.base.listed import ROWS, footer_of, listed_files
+from w2vspark.base.listed import ROWS, count_rows, footer_of, listed_files
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version
 
@@ -256,11 +256,12 @@ def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> 
 
 
 def _published_files(part: Part) -> list[dict[str, Any]]:
-    listed = listed_files(part.uri, part.matrix)
-    return [
-        {"file": f"part-{number:05}.parquet", **{key: file[key] for key in ("size", "rows", "crc32")}}
-        for number, file in enumerate(listed)
-    ]
+    found = []
+    for number, file in enumerate(listed_files(part.uri, part.matrix)):
+        # A list counts a matrix's rows, of which a file may hold the entries.
+        rows = file["rows"] if part.matrix == ROWS else count_rows(part.uri, file)
+        found.append({"file": f"part-{number:05}.parquet", "size": file["size"], "rows": rows, "crc32": file["crc32"]})
+    return found
 
 
 def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -241,7 +241,7 @@ def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:
 
 
 def _new_partial(job: CountJob) -> str:
-    return storage.join(job.partial_uri, f"{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+    return storage.join(job.partial_uri, f"rows-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
 
 
 def read_text(job: CountJob, chunk: int) -> np.ndarray:
