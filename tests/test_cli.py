@@ -11,9 +11,9 @@ from pathlib import Path
 import planted
 import pytest
 from commands import COMMAND, Outcome, current, digests, manifest, options, run_command, run_here, version_folder
-from w2vspark.base.lock import OutputLock
 
 from w2vspark import __version__
+from w2vspark.base.claims import Claim
 from w2vspark.base.config import load_config, to_dict, to_toml
 from w2vspark.base.redaction import REDACTED
 from w2vspark.stages.composed import composing_bytes
@@ -193,8 +193,8 @@ def test_a_dry_run_tells_the_memory_of_publishing_where_subwords_are_on(corpus, 
     assert f"; a task that publishes vectors {needed:,.0f} MB of Python memory; the driver" in shown
 
 
-def test_a_dry_run_takes_no_lock_and_knows_what_is_there(corpus, output, no_java):
-    with OutputLock(str(output)) as lock:
+def test_a_dry_run_claims_nothing_and_knows_what_is_there(corpus, output, no_java):
+    with Claim(str(output)) as claim:
         shown = run_command("run", *settings(corpus, output), "--dry-run", environment=no_java).assert_done().out
         assert len(re.findall(r"is there$", shown, re.MULTILINE)) == len(STAGES)
         counted = manifest(output)["vocabulary"]
@@ -205,7 +205,7 @@ def test_a_dry_run_takes_no_lock_and_knows_what_is_there(corpus, output, no_java
         assert there == STAGES[:4]
         shown = run_command("run", *settings(corpus, output), "--dry-run", "--from", "encoded", environment=no_java).out
         assert re.findall(r"^  (\w+) +is there$", shown, re.MULTILINE) == STAGES[:2]
-        lock.check()
+        claim.check()
 
 
 def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus, spark, tmp_path):

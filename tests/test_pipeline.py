@@ -16,11 +16,11 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
-from w2vspark.base.lock import OutputLock
 
-from w2vspark.base import storage
 from w2vspark.base.config import from_dict
+from w2vspark.base.listed import count_listed, write_small
 from w2vspark.base.schemas import BUCKET_COUNTS
+from w2vspark.base.staging import Staging
 from w2vspark.intermediate import bucket_tokens
 from w2vspark.pipeline import steps_until
 from w2vspark.progress import Progress
@@ -133,7 +133,7 @@ def test_until_makes_a_stage_and_what_it_needs_and_publishes_nothing(spark, corp
     title, *tables = done.out.splitlines()
     assert title == f"tables in {output}/staging; nothing was published"
     assert [line.split()[:2] for line in tables] == [["word_counts", "made"], ["vocabulary", "made"]]
-    assert pq.read_table(tables[1].split()[-1]).num_rows > 0
+    assert count_listed(tables[1].split()[-1]) > 0
     done = run_here("run", *words, "--until", "encoded").assert_done()
     assert made(done.err) == ["encoded"] and done.out.count("was there") == 2
     plan = run_here("run", *words, "--until", "bucket_counts", "--dry-run").assert_done().out
@@ -287,11 +287,11 @@ def test_a_table_of_a_lasting_catalog_is_read_by_the_real_command(lines, output,
 
 def test_a_bucket_that_stands_in_two_files_has_the_tokens_of_both(tmp_path):
     config = from_dict({"input": {"path": ["text"]}, "output": {"path": str(tmp_path)}})
-    run = Run(config, str(tmp_path), Progress(), OutputLock(str(tmp_path)))
-    run.fingerprints["bucket_counts"], run.records["encoded"] = "f", {"buckets": 4}
+    run = Run(config, str(tmp_path), Progress(), Staging(str(tmp_path)), last="vectors")
+    run.uris["bucket_counts"], run.records["encoded"] = str(tmp_path / "counts"), {"buckets": 4}
     rows = [{"bucket": 2, "pieces": 1, "tokens": 5}, {"bucket": 0, "pieces": 2, "tokens": 9}]
     rows.append({"bucket": 2, "pieces": 1, "tokens": 30})
-    storage.write_table(pa.Table.from_pylist(rows, BUCKET_COUNTS), run.uri("bucket_counts"))
+    write_small(pa.Table.from_pylist(rows, BUCKET_COUNTS), run.uri("bucket_counts"))
     assert bucket_tokens(run).tolist() == [9, 0, 35, 0]
 
 
@@ -339,7 +339,9 @@ def test_current_json_names_the_version_its_tables_and_its_time(output):
     words = pq.read_table(version_folder(output) / "vocabulary").num_rows
     assert found["tables"] == {"vectors": words, "context": words, "vocabulary": words, "metrics": 1}
     assert pd.Timestamp(found["published"]).tzinfo is not None
-    assert not (output / "lock.json").exists()
+    assert sorted(entry.name for entry in output.iterdir()) == [
+        "claims", "current.json", "staging", "versions", "w2vspark.json"
+    ]  # fmt: skip
 
 
 def test_duckdb_pandas_and_pyarrow_read_the_same_vectors(output):

@@ -152,8 +152,8 @@ def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
     try:
         current = read_current(output)
-    except OutputError as problem:  # one of these versions will mend it
-        get_logger().warning(key_values(event="damaged", problem=problem))
+    except OutputError as damage:  # one of these versions will mend it
+        get_logger().warning(key_values(event="damaged", problem=damage))
         current = None
     now = str(current["version"]) if current else ""
     found = []
