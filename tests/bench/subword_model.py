@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from w2vspark.base import storage
 from w2vspark.base.config import SparkConfig, SubwordsConfig, TrainingConfig
+from w2vspark.base.listed import write_small
 from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VOCABULARY, WORDS
 from w2vspark.stages import composed
-from w2vspark.stages.listed_files import write_listed
+from w2vspark.stages.listed_files import write_listed, write_table
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets
 from w2vspark.stages.session import build_session
-from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.vectors import vectors
 
 LETTERS, LEAST_LETTERS = 8, 3  # of a word: on average, as in English, and at least
@@ -31,11 +31,10 @@ TARGET = TrainingConfig().cpu_target
 def make(session: SparkSession, folder: Path, words: int, buckets: int, dimensions: int) -> None:
     """Write vocabulary, buckets and parameters. Words are random letters, which share fewer n-grams than English."""
     known = {"id": np.arange(words, dtype=np.int32), "word": spelled(words), "count": np.full(words, 5)}
-    storage.write_table(pa.table(known, schema=VOCABULARY), str(folder / "vocabulary"))
+    write_small(pa.table(known, schema=VOCABULARY), str(folder / "vocabulary"))
     config = SubwordsConfig(enabled=True, buckets=buckets)
     found = ngram_buckets(session, str(folder / "vocabulary"), config, TARGET)
-    write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
-    rows = words + storage.count_rows(str(folder / "buckets"))
+    rows = words + write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
     uri = str(folder / "parameters")
     files = partial(write_rows, uri=uri, rows=rows, dimensions=dimensions)
     write_listed(session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), uri)
