@@ -229,6 +229,9 @@ def named(output: str, number: str) -> str:
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
     """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
     folder = version_folder(output, version.name)
+    if link := storage.first_link(folder, output):
+        get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
+        return
     claim.check()
     storage.write_text(storage.join(folder, TOMBSTONE), _json({"by": claim.run_id}))
     claim.check()
