@@ -1,5 +1,6 @@
 """Claims: one run at a time, taken over from the dead and the paused, who then can change nothing any more."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -214,6 +215,16 @@ def test_a_paused_run_that_nobody_took_over_goes_on(output: str) -> None:
         assert first.does(f"promote {version(1)}") == "done"
 
 
+def test_a_check_renews_a_claim_that_was_not_renewed_in_time(output: str) -> None:
+    with Claim(output, renew_seconds=1000, stale_seconds=0.2) as claim:
+        first = said(output, 1)["renewals"]
+        claim.check()
+        assert said(output, 1)["renewals"] == first
+        time.sleep(0.3)
+        claim.check()
+        assert said(output, 1)["renewals"] == first + 1
+
+
 def test_a_run_that_is_paused_between_check_and_promotion_does_not_promote(output: str) -> None:
     with held(output, STALE) as first, Claimant(output, STALE) as second:
         assert first.does(f"pause {version(1)}") == "checked"
@@ -381,8 +392,10 @@ def test_a_text_that_is_no_claim_is_taken_over_when_it_stands_still(disk: str, t
 def test_values_of_a_wrong_type_are_no_traceback(disk: str, key: str, value: object) -> None:
     Claim(disk).__enter__().__exit__(None, None, None)
     claim_path(disk, 1).write_text(json.dumps(said(disk, 1) | {"released": False, key: value}))
-    with Claim(disk, stale_seconds=0.1) as claim:
-        assert claim.term == 2
+    with claim_path(disk, 1).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # so that nothing but its text counts
+        with Claim(disk, stale_seconds=0.1) as claim:
+            assert claim.term == 2
 
 
 def test_a_text_that_is_no_claim_and_changes_belongs_to_somebody(disk: str) -> None:
@@ -489,12 +502,16 @@ def test_the_environment_shortens_the_limits(disk: str, monkeypatch: pytest.Monk
 
 
 def test_a_claim_that_was_removed_ends_its_run(output: str) -> None:
-    with Claim(output, renew_seconds=0.01) as claim:
+    with Claim(output, renew_seconds=1000) as claim:
         storage.delete_file(storage.join(output, "claims", "000001.json"))
         with pytest.raises(OutputError, match=r"its claim 000001 was taken away; this run stops"):
             claim.check()
+    with Claim(output, renew_seconds=0.01) as claim:
+        storage.delete_file(storage.join(output, "claims", "000001.json"))
         eventually(lambda: not claim._thread.is_alive())
-        assert claims(output) == []
+        with pytest.raises(OutputError, match="was taken away"):
+            claim.check()
+    assert claims(output) == []
 
 
 @pytest.mark.parametrize("where", ["disk", "store"])
@@ -508,15 +525,14 @@ def test_a_reader_never_sees_current_json_missing_or_empty(where: str, tmp_path:
                 seen.add(json.loads(current(output))["note"])
             except Exception as error:
                 problems.append(repr(error))
+            time.sleep(0.001)  # leaves the writer some of the interpreter
 
     with Claim(output) as claim:
         claim.replace_current(version(1, "first"))
-        readers = [threading.Thread(target=read) for _ in range(2)]
-        for reader in readers:
-            reader.start()
+        reader = threading.Thread(target=read)
+        reader.start()
         for number in range(1000):
             claim.replace_current(version(1, f"{number} " + "x" * (number % 700)))
         done.set()
-        for reader in readers:
-            reader.join()
+        reader.join()
     assert problems == [] and len(seen) > 20
