@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from w2vspark.base.lock import OutputLock
 
 from w2vspark.base import definitions, fingerprint
 from w2vspark.base.config import Config
 from w2vspark.base.config_checks import find_problems
+from w2vspark.base.staging import Staging
 from w2vspark.pipeline import fingerprints
 from w2vspark.progress import Progress
 from w2vspark.run import Run
@@ -37,7 +37,7 @@ def fingerprints_of(config: Config, session: object = None) -> dict[str, str]:
     """What pipeline.fingerprints says; {} for a configuration that is refused."""
     if list(find_problems(config)):
         return {}
-    run = Run(config, "/nowhere", Progress(), OutputLock("/nowhere"))
+    run = Run(config, "/nowhere", Progress(), Staging("/nowhere"), last="vectors")
     run.started_session = session
     return fingerprints(run)
 

@@ -5,6 +5,7 @@ The file is long because the tables have a row for every key.
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from w2vspark.base import fingerprint as fingerprinting
 from w2vspark.base.config import Config
 from w2vspark.base.definitions import definitions, module_files
 from w2vspark.base.fingerprint import PLUMBING, maker_versions
+from w2vspark.base.publish import Version
 from w2vspark.stages import corpus_version
 
 # What stands beside the defaults in each case. The tables of a case are those that its run has.
@@ -51,6 +53,7 @@ TABLES = {
     "lsa": "word_counts vocabulary encoded bucket_counts term_document svd vectors",
 }
 WORD2VEC = "skipgram-ns cbow-hs cbow-softmax subwords phrases warm"
+NOT_WARM = "skipgram-ns cbow-hs cbow-softmax subwords phrases glove ppmi-svd lsa"
 NEGATIVES = "skipgram-ns subwords phrases warm"
 
 ALL = (
@@ -75,6 +78,7 @@ KEYS: dict[str, tuple[Any, Expected]] = {
     "input.options": ({"mode": "FAILFAST"}, ALL),
     "output.path": ("/elsewhere", ""),
     "output.keep_versions": (7, ""),
+    "output.single_writer": (True, ""),
     "tokens.tokenizer": ("whitespace", ALL),
     "tokens.normalize": ("NFC", ALL),
     "tokens.lowercase": (False, ALL),
@@ -264,7 +268,8 @@ CODE: dict[str, Expected] = {
     "w2vspark.published.publish_vectors": "vectors",
     "w2vspark.published.word2vec_tables": "vectors",
     "w2vspark.manifest.manifest": "vectors",
-    "w2vspark.base.publish.publish": "vectors",
+    "w2vspark.base.versions.write_candidate": "vectors",
+    "w2vspark.flow.publish_tables": "vectors",
     "w2vspark.stages.vectors.vectors": "vectors",
     "w2vspark.stages.phrases.phrases": {"phrases": ALL},
     "w2vspark.base.tokenizer.tokenizer": ALL,
@@ -272,7 +277,9 @@ CODE: dict[str, Expected] = {
     "w2vspark.stages.corpus.read_corpus": ALL,
     "w2vspark.base.config.text_column": ALL,
     "w2vspark.run.Run": "earlier " + ALL,
-    "w2vspark.base.storage.read_table": ALL,
+    "w2vspark.stages.listed_files.write_table": "earlier " + ALL,
+    "w2vspark.base.publish.Version": {"warm": FROM_EARLIER, NOT_WARM: "vectors"},
+    "w2vspark.stages.earlier.EarlierModel": {"warm": FROM_EARLIER},
     "w2vspark.base.schemas.ENCODED": FROM_ENCODED,
     "w2vspark.stages.word_counts.read_report": FROM_WORD_COUNTS,
     "w2vspark.intermediate.make_word_counts": FROM_WORD_COUNTS,
@@ -315,8 +322,8 @@ CODE: dict[str, Expected] = {
     "w2vspark.base.config.load_config": "",
     "w2vspark.base.log.log_start": "",
     "w2vspark.base.errors.InputError": "",
-    "w2vspark.base.lock.OutputLock": "",
-    "w2vspark.base.staging.complete": "",
+    "w2vspark.base.claims.Claim": "",
+    "w2vspark.base.staging.Staging": "",
     "w2vspark.base.fingerprint.fingerprint": "",
     "w2vspark.progress.Progress": "",
     "w2vspark.stages.session.build_session": "",
@@ -405,20 +412,20 @@ def test_the_target_of_kernels_counts_where_numba_does(config_of):
 
 # Folded documents.
 
-MODEL = {"run_id": "1", "config": {"tokens": {"tokenizer": "pattern"}}}
+MODEL = Version("/model", "1", {"config": {"tokens": {"tokenizer": "pattern"}}})
 
 
 @pytest.mark.parametrize(
     ("name", "anew"),
     [
-        ("w2vspark.folding._publish", {"documents"}),
-        ("w2vspark.base.publish.publish", {"documents"}),
+        ("w2vspark.folding.publish_folded", {"documents"}),
+        ("w2vspark.base.versions.write_candidate", {"documents"}),
         ("w2vspark.stages.folded.folded", {"folded", "documents"}),
         ("w2vspark.base.lsa_model.read_lsa_model", {"folded", "documents"}),
         ("w2vspark.base.tokenizer.tokenizer", {"folded", "documents"}),
         ("w2vspark.kernels.glove.train_records", set()),
         ("w2vspark.published.publish_vectors", set()),
-        ("w2vspark.base.staging.complete", set()),
+        ("w2vspark.base.staging.Staging", set()),
     ],
 )
 def test_changed_code_folds_or_publishes_anew(name, anew, monkeypatch):
@@ -430,7 +437,7 @@ def test_changed_code_folds_or_publishes_anew(name, anew, monkeypatch):
 
 def test_another_corpus_or_model_is_folded_anew():
     before = folding.fingerprints("corpus", MODEL)
-    for after in (folding.fingerprints("other", MODEL), folding.fingerprints("corpus", MODEL | {"run_id": "2"})):
+    for after in (folding.fingerprints("other", MODEL), folding.fingerprints("corpus", replace(MODEL, run_id="2"))):
         assert made_anew(before, after) == {"folded", "documents"} and before["request"] != after["request"]
 
 

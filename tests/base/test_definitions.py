@@ -25,14 +25,14 @@ OTHER = {"w2vspark.base.other.f", "w2vspark.base.other.g", "w2vspark.base.other.
 def used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The definitions that `root` of the module w2vspark.own reaches, without bodies, in a package of MODULES."""
 
-    def find(source: str, plumbing: tuple[str, ...] = ()) -> set[str]:
+    def find(source: str, plumbing: tuple[str, ...] = (), holders: tuple[str, ...] = ()) -> set[str]:
         for name, text in (MODULES | {"w2vspark.own": source}).items():
             file = tmp_path / f"{name}.py"
             file.write_text(text)
         files = {path.name.removesuffix(".py"): path for path in tmp_path.iterdir()}
         monkeypatch.setattr(graph, "module_files", lambda: files)
         definitions.cache_clear()
-        found = reached([Node("w2vspark.own", "root")], plumbing)
+        found = reached([Node("w2vspark.own", "root")], plumbing, holders)
         return {f"{node.module}.{node.name}" for node in found if node.name != BODY} - {"w2vspark.own.root"}
 
     yield find
@@ -147,6 +147,11 @@ def test_plumbing_is_left_out_with_what_only_it_uses(used):
     source = "from w2vspark.base.other import f\nfrom w2vspark.deep import inner\ndef root(): f(inner.Inner)"
     assert used(source, ("w2vspark.base.other",)) == {"w2vspark.deep.inner.Inner"}
     assert used(source, ("w2vspark.base.other.g",)) == {"w2vspark.base.other.f", "w2vspark.deep.inner.Inner"}
+
+
+def test_a_holder_counts_without_what_only_it_uses(used):
+    source = "from w2vspark.base.other import f\ndef root(): f()"
+    assert used(source, (), ("w2vspark.base.other.g",)) == {"w2vspark.base.other.f", "w2vspark.base.other.g"}
 
 
 def test_the_libraries_are_those_that_a_definition_names(used):

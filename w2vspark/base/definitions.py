@@ -35,13 +35,13 @@ class Definition:
     libraries: frozenset[str]  # packages of others that it names: numpy
 
 
-def reached(roots: Iterable[Node], plumbing: Iterable[str] = ()) -> dict[Node, Definition]:
+def reached(roots: Iterable[Node], plumbing: Iterable[str] = (), holders: Iterable[str] = ()) -> dict[Node, Definition]:
     """The definitions that these use, transitively, and the bodies of their modules and packages.
 
     plumbing: modules ("w2vspark.base.log") and definitions ("w2vspark.run.Run") that are left out, with what only they
-    use. Raises KeyError for a root that is not there.
+    use. holders: definitions that count, without what only they use. Raises KeyError for a root that is not there.
     """
-    left_out = set(plumbing)
+    left_out, ends = set(plumbing), set(holders)
     found: dict[Node, Definition] = {}
     waiting = list(roots)
     while waiting:
@@ -53,7 +53,8 @@ def reached(roots: Iterable[Node], plumbing: Iterable[str] = ()) -> dict[Node, D
             waiting += [Node(node.module, name) for name in module]
             continue
         found[node] = module[node.name]
-        waiting += found[node].uses
+        if f"{node.module}.{node.name}" not in ends:
+            waiting += found[node].uses
         waiting += [Node(package, BODY) for package in _with_packages(node.module)]
     return found
 

@@ -32,6 +32,8 @@ PLUMBING = {
     "w2vspark.stages.shared_storage": "refuses executors that do not fit",
     "w2vspark.stages.worker_errors": "words errors",
 }
+# Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
+HOLDERS = ("w2vspark.run.Run",)
 # Packages that decide what is in a table, by the name of the import that needs them.
 LIBRARIES = {
     "numba": ("numba", "llvmlite"),
@@ -75,7 +77,7 @@ def library_versions(packages: Iterable[str]) -> dict[str, str]:
 
 def code_fingerprint(*names: str) -> str:
     """The fingerprint of modules ("w2vspark.stages.encoded") or definitions ("w2vspark.counted.make_svd") and of all
-    definitions of the package that they use, but for the PLUMBING. Nothing is imported or run for it.
+    definitions of the package that they use, but for the PLUMBING and what only HOLDERS use. No module is run for it.
     """
     return _hash(_reached(*names))
 
@@ -100,7 +102,7 @@ def _reached(*names: str) -> dict[Node, Definition]:
     for name, root in zip(names, roots, strict=True):
         if root.name not in (WHOLE, *definitions(root.module)):
             raise ValueError(f"{name}: is no module of the package, and no definition of one")
-    return reached(roots, PLUMBING)
+    return reached(roots, PLUMBING, HOLDERS)
 
 
 def _hash(found: dict[Node, Definition]) -> str:
