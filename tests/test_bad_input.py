@@ -227,7 +227,11 @@ def test_a_lock_that_is_no_lock_is_named_and_left_alone(content, output, good):
         lock.unlink()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"version": "abc", "path": "versions/000001"}', '{"version": "000001", "path": 5}'],
+    ids=["cut", "list", "no keys", "no version's name", "path of a wrong type"],
+)
 def test_a_current_json_that_is_damaged_is_named(content, output, good):
     file = output / "current.json"
     whole = file.read_text()

@@ -54,7 +54,7 @@ def fold_documents(model_output: str, config: Config, progress: Progress) -> dic
         model["run_id"] = publish.read_version_manifest(folder)["run_id"]
         corpus = corpus_version(config.input, run.session)
         own = fingerprint(table="folded", made_from=corpus, model=model["run_id"], code=code_fingerprint())
-        if publish.read_current(output) and publish.read_manifest(output)["fingerprints"].get("folded") == own:
+        if publish.read_current(output) and publish.read_manifest(output).get("fingerprints", {}).get("folded") == own:
             return publish.read_manifest(output) | {"made": False}
         try:
             with worker_errors():
@@ -120,7 +120,7 @@ def _publish(run: Run, own: str, folder: str, model: dict[str, Any], record: dic
 
 def _refuse_models(output: str) -> None:
     """Folded documents that took the place of a model's tables would hide them from their readers."""
-    if publish.read_current(output) and "folded" not in publish.read_manifest(output)["fingerprints"]:
+    if publish.read_current(output) and "folded" not in publish.read_manifest(output).get("fingerprints", {}):
         raise OutputError(f"output.path {output}: holds the tables of a run; name another folder for folded documents")
 
 

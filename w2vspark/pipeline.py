@@ -167,7 +167,7 @@ def run_flow(config: Config, progress: Progress, force_from: str | None = None, 
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     publish.check_output(output)
-    if publish.read_current(output) and "folded" in publish.read_manifest(output)["fingerprints"]:
+    if publish.read_current(output) and "folded" in publish.read_manifest(output).get("fingerprints", {}):
         raise OutputError(f"output.path {output}: holds documents of w2vspark fold; name another folder for a run")
     with OutputLock(output) as lock:
         run = Run(config, output, progress, lock)

@@ -223,6 +223,52 @@ def test_a_damaged_current_json_is_named(tmp_path: Path, text: str) -> None:
         read_current(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("version", "abc", 'version is "abc", not a name as "000001"'),
+        ("version", 1, "version is 1, not a name"),
+        ("path", 5, "path is 5, not a text"),
+        ("path", "", 'path is "", not a text'),
+        ("tables", ["vectors"], 'tables is ["vectors"], not an object of names and numbers'),
+        ("tables", {"vectors": "3"}, 'tables is {"vectors": "3"}, not an object'),
+        ("run_id", None, "run_id is null, not a text"),
+    ],
+)
+def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
+    tmp_path: Path, key: str, value: object, expected: str
+) -> None:
+    publish_next(tmp_path)
+    file = tmp_path / "current.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    for read in (read_current, current_path, next_version):
+        with pytest.raises(OutputError) as caught:
+            read(str(tmp_path))
+        assert str(caught.value).startswith(f"{file}: {expected}")
+        assert 'write the version that is to be read into it, as in {"version": "000001"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tables", ["vectors"]),
+        ("tables", {"vectors": None}),
+        ("fingerprints", []),
+        ("fingerprints", {"vectors": 1}),
+        ("config", {"subwords": 5}),
+        ("corpus", "none"),
+        ("vocabulary", 7),
+        ("run_id", 3),
+    ],
+)
+def test_a_manifest_of_wrong_types_is_named_with_the_key_and_the_fix(tmp_path: Path, key: str, value: object) -> None:
+    publish_next(tmp_path)
+    file = tmp_path / "versions" / "000001" / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(OutputError, match=rf"000001/manifest\.json: {key} is .*, not .*; restore it, or run the job"):
+        read_manifest(str(tmp_path))
+
+
 def test_a_version_without_its_manifest_is_named(tmp_path: Path) -> None:
     publish_next(tmp_path)
     (tmp_path / "versions" / "000001" / "manifest.json").unlink()

@@ -80,6 +80,9 @@ def read_lsa_model(folder: str) -> LsaModel:
     singular = storage.read_table(storage.join(folder, "singular_values")).sort_by("dimension")["value"].to_numpy()
     found = storage.read_table(storage.join(folder, "term_weights"), ["id", "word", "weight"])
     ids = found["id"].to_numpy()
+    if not np.array_equal(np.sort(ids), np.arange(ids.size)):
+        what = f"the ids of its {ids.size} rows are not 0, 1, 2 and so on, each once"
+        raise OutputError(f"{folder}/term_weights: the table is damaged, {what}; publish it again")
     weights = np.zeros(ids.size)
     weights[ids] = found["weight"].to_numpy()
     inverse = np.zeros(singular.size)

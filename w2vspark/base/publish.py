@@ -11,6 +11,35 @@ from w2vspark.base.errors import OutputError
 
 CURRENT, VERSIONS, MANIFEST = "current.json", "versions", "manifest.json"
 OURS = {CURRENT, VERSIONS, "staging", "lock.json"}  # by any of these a folder is known as an output of w2vspark
+RESTORE = "restore it, or run the job again into a new folder"
+RESTORE_CURRENT = (
+    'write the version that is to be read into it, as in {"version": "000001", "path": "versions/000001"}, or run the '
+    "job again into a new folder"
+)
+
+_Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
+
+
+def _is_table(values: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(type(inner) is values for inner in value.values())
+
+
+_TEXT: _Kind = ("a text", lambda value: isinstance(value, str) and bool(value))
+_ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
+_OF_CURRENT = {
+    "version": ('a name as "000001"', lambda value: isinstance(value, str) and _is_version(value)),
+    "path": _TEXT,
+    "run_id": _TEXT,
+    "tables": _ROWS,
+}
+_OF_MANIFEST = {
+    "run_id": _TEXT,
+    "tables": _ROWS,
+    "fingerprints": ("an object of texts", _is_table(str)),
+    "config": ("an object of objects", _is_table(dict)),
+    "corpus": ("an object", lambda value: isinstance(value, dict)),
+    "vocabulary": ("an object of numbers", _is_table(int)),
+}
 
 
 def check_output(output_uri: str) -> None:
@@ -27,7 +56,7 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
     """What current.json says (version, path, published, run_id, tables); None when nothing is published yet."""
     uri = storage.join(output_uri, CURRENT)
     try:
-        return _read_object(uri, {"version", "path"})
+        return _read_object(uri, {"version", "path"}, _OF_CURRENT, RESTORE_CURRENT)
     except FileNotFoundError:
         return None
 
@@ -50,7 +79,7 @@ def read_version_manifest(folder: str) -> dict[str, Any]:
     """The manifest in the folder of a published version. Raises OutputError when there is none."""
     uri = storage.join(folder, MANIFEST)
     try:
-        return _read_object(uri, {"tables"})
+        return _read_object(uri, {"tables"}, _OF_MANIFEST, RESTORE)
     except FileNotFoundError as error:
         raise OutputError(f"{uri}: is missing though {CURRENT} names its version; run the job again") from error
 
@@ -117,20 +146,24 @@ def prune(output_uri: str, keep: int) -> list[str]:
 
 def _versions(output_uri: str) -> list[str]:
     names = storage.list_names(storage.join(output_uri, VERSIONS))
-    return sorted((name for name in names if re.fullmatch(r"[0-9]{6,}", name)), key=int)
+    return sorted(filter(_is_version, names), key=int)
 
 
-def _read_object(uri: str, needed: set[str]) -> dict[str, Any]:
+def _is_version(name: str) -> bool:
+    return re.fullmatch(r"[0-9]{6,}", name) is not None
+
+
+def _read_object(uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
     text = storage.read_bytes(uri)
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise OutputError(
-            f"{uri}: is not JSON ({error}); restore it, or run the job again into a new folder"
-        ) from error
+        raise OutputError(f"{uri}: is not JSON ({error}); {fix}") from error
     if not isinstance(value, dict) or not needed <= set(value):
-        names = ", ".join(sorted(needed))
-        raise OutputError(f"{uri}: lacks {names}; restore it, or run the job again into a new folder")
+        raise OutputError(f"{uri}: lacks {', '.join(sorted(needed))}; {fix}")
+    for key, (kind, fits) in kinds.items():
+        if key in value and not fits(value[key]):
+            raise OutputError(f"{uri}: {key} is {json.dumps(value[key])[:100]}, not {kind}; {fix}")
     return value
 
 
