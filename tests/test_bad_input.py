@@ -217,7 +217,11 @@ def test_the_claim_of_a_dead_run_is_taken_over_at_once(spark, good, tmp_path):
     assert json.loads((output / "claims" / "000002.json").read_text())["released"] is True
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"version": "abc", "path": "versions/000001"}', '{"version": "000001", "path": 5}'],
+    ids=["cut", "list", "no keys", "no version's name", "path of a wrong type"],
+)
 def test_a_current_json_that_is_damaged_is_named(content, output, good):
     file = output / "current.json"
     whole = file.read_text()

@@ -94,6 +94,55 @@ def test_a_damaged_current_json_is_named(tmp_path: Path, text: str) -> None:
         read_current(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("version", "abc", 'version is "abc", not a name as "000001"'),
+        ("version", 1, "version is 1, not a name"),
+        ("path", 5, "path is 5, not a text"),
+        ("path", "", 'path is "", not a text'),
+        ("tables", ["vectors"], 'tables is ["vectors"], not an object of names and numbers'),
+        ("tables", {"vectors": "3"}, 'tables is {"vectors": "3"}, not an object'),
+        ("run_id", None, "run_id is null, not a text"),
+    ],
+)
+def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
+    tmp_path: Path, key: str, value: object, expected: str
+) -> None:
+    publish_next(tmp_path)
+    file = tmp_path / "current.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    for read in (read_current, resolve):
+        with pytest.raises(OutputError) as caught:
+            read(str(tmp_path))
+        assert str(caught.value).startswith(f"{file}: {expected}")
+        assert str(caught.value).endswith(f"make a version current: w2vspark promote {tmp_path} VERSION")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tables", ["vectors"]),
+        ("tables", {"vectors": None}),
+        ("fingerprints", []),
+        ("fingerprints", {"vectors": 1}),
+        ("config", {"subwords": 5}),
+        ("corpus", "none"),
+        ("vocabulary", 7),
+        ("run_id", 3),
+        ("files", []),
+        ("files", {"vectors": {}}),
+        ("files", {"vectors": [{"file": "part-00000.parquet", "size": "9", "rows": 3, "crc32": 1}]}),
+    ],
+)
+def test_a_manifest_of_wrong_types_is_named_with_the_key_and_the_fix(tmp_path: Path, key: str, value: object) -> None:
+    publish_next(tmp_path)
+    file = tmp_path / "versions" / "000001" / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(OutputError, match=rf"000001/manifest\.json: {key} is .*, not .*; run the job again"):
+        resolve(str(tmp_path))
+
+
 def test_a_version_without_its_manifest_is_named(tmp_path: Path) -> None:
     publish_next(tmp_path)
     (tmp_path / "versions" / "000001" / "manifest.json").unlink()
@@ -132,7 +181,7 @@ def test_a_manifest_of_another_shape_is_named(tmp_path: Path) -> None:
     publish_next(tmp_path)
     for text, why in (
         ('{"run_id": "r1"}', "lacks files, run_id, tables"),
-        ('{"run_id": "r", "tables": [], "files": {}}', "tables is no object"),
+        ('{"run_id": "r", "tables": [], "files": {}}', "tables is .*, not an object"),
     ):
         (tmp_path / "versions" / "000001" / "manifest.json").write_text(text)
         with pytest.raises(OutputError, match=rf"manifest\.json: .*{why}.*w2vspark rollback {tmp_path}"):

@@ -1,7 +1,8 @@
 """The output folder: versions that never change, and current.json, the one file that is ever replaced, last."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,43 @@ from w2vspark.base.listed import footer_of
 
 CURRENT, VERSIONS, MANIFEST = "current.json", "versions", "manifest.json"
 
+NAME = re.compile(r"[0-9]{6,}")  # of a version
+
+_Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
+
+
+def _is_table(values: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(type(inner) is values for inner in value.values())
+
+
+def _is_files(value: Any) -> bool:
+    kinds = {"file": str, "size": int, "rows": int, "crc32": int}
+    return _is_table(list)(value) and all(
+        isinstance(file, dict) and {key: type(file.get(key)) for key in kinds} == kinds
+        for files in value.values()
+        for file in files
+    )
+
+
+_TEXT: _Kind = ("a text", lambda value: isinstance(value, str) and bool(value))
+_ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
+_OF_CURRENT = {
+    "version": ('a name as "000001"', lambda value: isinstance(value, str) and bool(NAME.fullmatch(value))),
+    "path": _TEXT,
+    "run_id": _TEXT,
+    "tables": _ROWS,
+    "rolled_back": ("an object", lambda value: isinstance(value, dict)),
+}
+_OF_MANIFEST = {
+    "run_id": _TEXT,
+    "tables": _ROWS,
+    "files": ("an object of lists of files, each with file, size, rows and crc32", _is_files),
+    "fingerprints": ("an object of texts", _is_table(str)),
+    "config": ("an object of objects", _is_table(dict)),
+    "corpus": ("an object", lambda value: isinstance(value, dict)),
+    "vocabulary": ("an object of numbers", _is_table(int)),
+}
+
 
 def read_current(output_uri: str) -> dict[str, Any] | None:
     """What current.json says (version, path, published, run_id, tables, rolled_back); None when nothing is published.
@@ -21,7 +59,8 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
     """
     uri = storage.join(output_uri, CURRENT)
     try:
-        return _read_object(uri, {"version", "path"}, f"make a version current: w2vspark promote {output_uri} VERSION")
+        fix = f"make a version current: w2vspark promote {output_uri} VERSION"
+        return _read_object(uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
 
@@ -125,12 +164,9 @@ def read_version(folder: str) -> Version | None:
     """The version whose own folder this is; None where it has no manifest. Raises OutputError for a damaged one."""
     uri = storage.join(folder, MANIFEST)
     try:
-        manifest = _read_object(uri, {"run_id", "tables", "files"}, how_to_mend(uri))
+        manifest = _read_object(uri, {"run_id", "tables", "files"}, _OF_MANIFEST, how_to_mend(uri))
     except FileNotFoundError:
         return None
-    for key in ("tables", "files"):
-        if not isinstance(manifest[key], dict):
-            raise damaged(uri, f"{key} is no object with a key for each table but {manifest[key]!r}")
     return Version(folder, str(manifest["run_id"]), manifest)
 
 
@@ -143,7 +179,7 @@ def _without_manifest(folder: str) -> OutputError:
     return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
 
 
-def _read_object(uri: str, needed: set[str], fix: str) -> dict[str, Any]:
+def _read_object(uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
     text = storage.read_bytes(uri)
     try:
         value = json.loads(text)
@@ -152,4 +188,7 @@ def _read_object(uri: str, needed: set[str], fix: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not needed <= set(value):
         names = ", ".join(sorted(needed))
         raise OutputError(f"{uri}: lacks {names}; {fix}")
+    for key, (kind, fits) in kinds.items():
+        if key in value and not fits(value[key]):
+            raise OutputError(f"{uri}: {key} is {json.dumps(value[key])[:100]}, not {kind}; {fix}")
     return value

@@ -16,7 +16,7 @@ from w2vspark.base import storage
 from w2vspark.base.errors import OutputError, W2VSparkError
 from w2vspark.base.listed import ROWS, count_rows, footer_of, listed_files
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version
+from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -296,7 +296,7 @@ def _changed_file(folder: str, manifest: dict[str, Any]) -> str:
 
 def _names(output: str) -> list[str]:
     names = storage.list_names(storage.join(output, VERSIONS))
-    return sorted((name for name in names if re.fullmatch(r"[0-9]{6,}", name)), key=int)
+    return sorted((name for name in names if NAME.fullmatch(name)), key=int)
 
 
 def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
