@@ -1,38 +1,63 @@
-"""Schemas, and tables that are refused."""
+"""Arrow schemas and columns as tasks make them."""
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
 
-from w2vspark.base import schemas
-from w2vspark.base.errors import OutputError
-from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.base import schemas, sealed, storage
+from w2vspark.base.errors import DamagedTable
+from w2vspark.stages.table_io import binary_values, one_row, open_stream, spark_schema, spark_uri, vector_lists
+
+SCHEMAS = [name for name in dir(schemas) if isinstance(getattr(schemas, name), pa.Schema)]
 
 
-@pytest.mark.parametrize("name", [name for name in dir(schemas) if isinstance(getattr(schemas, name), pa.Schema)])
-def test_every_table_survives_the_way_through_spark(spark: SparkSession, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_spark_knows_every_schema(name: str) -> None:
     schema = getattr(schemas, name)
-    write_table(spark.createDataFrame([], spark_schema(schema)), str(tmp_path / "t"), schema)
-    found = pq.read_schema(next((tmp_path / "t").glob("*.parquet")))
-    assert [(f.name, str(f.type).replace("element", "item")) for f in found] == [(f.name, str(f.type)) for f in schema]
+    found = spark_schema(schema)
+    assert found.names == schema.names
+    assert [field.nullable for field in found] == [field.nullable for field in schema]
 
 
-@pytest.mark.parametrize(
-    "wrong", ["id long, word string, count long", "id int, word string", "word string, id int, count long"]
-)
-def test_a_table_of_other_columns_is_refused(spark: SparkSession, tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(OutputError, match=r"expected the columns id int, word string, count bigint, got .*word"):
-        write_table(spark.createDataFrame([], wrong), str(tmp_path / "t"), schemas.VOCABULARY)
-    assert not (tmp_path / "t").exists()
+def test_a_type_that_no_table_uses_is_refused() -> None:
+    with pytest.raises(KeyError):
+        spark_schema(pa.schema({"id": pa.uint8()}))
 
 
-def test_writing_again_replaces_the_table_and_options_reach_the_writer(spark: SparkSession, tmp_path: Path) -> None:
-    for rows in ([(0, "a", 2), (1, "b", 1)], [(0, "c", 3)]):
-        df = spark.createDataFrame(rows, spark_schema(schemas.VOCABULARY)).coalesce(1)
-        write_table(df, str(tmp_path / "t"), schemas.VOCABULARY, compression="zstd")
-    (file,) = (tmp_path / "t").glob("*.parquet")
-    assert pq.read_table(file).to_pylist() == [{"id": 0, "word": "c", "count": 3}]
-    assert pq.ParquetFile(file).metadata.row_group(0).column(0).compression == "ZSTD"
+def test_rows_become_lists_and_arrays_become_binary_values() -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert vector_lists(rows).to_pylist() == rows.tolist()
+    assert vector_lists(rows[:0]).to_pylist() == []
+    assert binary_values(rows, np.array([16, 0, 32])).to_pylist() == [rows[0].tobytes(), b"", rows[1:].tobytes()]
+
+
+def test_a_batch_of_one_row_has_nulls_where_nothing_is_given() -> None:
+    values = np.arange(3, dtype=np.int32)
+    (row,) = one_row(schemas.ROWS_WANTED, place=5, shard=1, matrix="words", ids=values).to_pylist()
+    assert row == {"place": 5, "shard": 1, "matrix": "words", "ids": values.tobytes()}
+    (row,) = one_row(schemas.PARAMETER_FILES, matrix="words", first_id=0, rows=3).to_pylist()
+    assert {name for name, value in row.items() if value is not None} == {"matrix", "first_id", "rows"}
+
+
+def test_a_stream_is_opened_where_it_begins(tmp_path: Path) -> None:
+    path, offsets = str(tmp_path / "x.arrow"), []
+    batches = [one_row(schemas.ROWS_WANTED, place=place, shard=0, matrix="m", ids=np.arange(place)) for place in (1, 2)]
+    with storage.open_for_writing(path) as sink:
+        for batch in batches:
+            offsets.append(sink.tell())
+            with pa.ipc.new_stream(sink, batch.schema) as writer:
+                sealed.write_batch(writer, batch)
+    for offset, batch in zip(offsets, batches, strict=True):
+        with open_stream(path, offset) as stream:
+            assert sealed.next_batch(stream, path) == batch
+            with pytest.raises(DamagedTable, match=r"x\.arrow: a batch is missing"):
+                sealed.next_batch(stream, path)
+    for offset in (offsets[1] + 3, Path(path).stat().st_size):
+        with pytest.raises(DamagedTable, match=r"x\.arrow: is damaged"), open_stream(path, offset):
+            pass
+
+
+def test_a_local_path_stays_local_for_spark() -> None:
+    assert spark_uri("/data/x") == "file:///data/x" and spark_uri("s3://b/x") == "s3://b/x"
