@@ -1,8 +1,9 @@
-"""One Spark session for all tests."""
+"""One Spark session and one S3 server for all tests."""
 
 from collections.abc import Iterator
 
 import pytest
+import stores
 from pyspark.sql import SparkSession
 
 from w2vspark.base.config import SparkConfig
@@ -17,3 +18,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = build_session(config, "w2vspark tests")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_environment() -> Iterator[dict[str, str]]:
+    with stores.s3_server() as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URI of an empty bucket, which this process and those that it starts can reach."""
+    for key, value in s3_environment.items():
+        monkeypatch.setenv(key, value)
+    return f"s3://{stores.new_bucket(s3_environment)}"

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from w2vspark.base.listed import footer_of
+
 
 def publish_version(output: Path, version: str, tables: dict[str, pa.Table], **manifest: Any) -> Path:
     """Publishes tables as a version, each in files of 200 rows in the order of their names; the version's folder."""
@@ -23,11 +25,20 @@ def publish_version(output: Path, version: str, tables: dict[str, pa.Table], **m
 def declare(output: Path, version: str, tables: dict[str, int], **manifest: Any) -> Path:
     """Writes the manifest of a version whose tables, with so many rows, are there, and current.json."""
     folder = output / "versions" / version
-    whole = {"run_id": uuid.uuid4().hex, "tables": tables, "config": {}, "fingerprints": {}} | manifest
+    files = {name: files_of(folder / name) for name in tables}
+    whole = {"run_id": uuid.uuid4().hex, "tables": tables, "files": files, "config": {}, "fingerprints": {}} | manifest
     (folder / "manifest.json").write_text(json.dumps(whole))
     pointer = {"version": version, "path": f"versions/{version}", "run_id": whole["run_id"], "tables": tables}
     (output / "current.json").write_text(json.dumps(pointer))
     return folder
+
+
+def files_of(folder: Path) -> list[dict[str, Any]]:
+    """A table's files as a manifest lists them."""
+    return [
+        {"file": path.name, "rows": pq.read_metadata(path).num_rows, **footer_of(str(path))._asdict()}
+        for path in sorted(folder.glob("*.parquet"))
+    ]
 
 
 def flip_bit(file: Path, column: int) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, run_several
 
-from w2vspark.base.lock import OutputLock
+from w2vspark.base.claims import Claim
 
 QUICK: dict[str, object] = {"training__dimensions": 8, "training__epochs": 1, "vocabulary__min_count": 2}
 
@@ -200,34 +200,28 @@ def test_an_output_inside_the_input_is_one_clear_error(good):
 
 
 def test_an_output_that_another_run_writes_is_one_clear_error(unharmed, good):
-    with OutputLock(str(unharmed)) as lock:
+    with Claim(str(unharmed)) as claim:
         settings = options(input__path=good, output__path=unharmed, training__seed=5, **QUICK)
-        run_command("run", *settings).assert_one_error(4, str(unharmed), lock.run_id, f"process {os.getpid()}")
-        lock.check()
+        run_command("run", *settings).assert_one_error(4, str(unharmed), claim.run_id, f"process {os.getpid()}")
+        claim.check()
 
 
-def test_the_lock_of_a_dead_run_is_taken_over_at_once(spark, good, tmp_path):
-    script = (
-        f"import os; from w2vspark.base.lock import OutputLock; OutputLock({str(tmp_path)!r}).__enter__(); os._exit(9)"
-    )
+def test_the_claim_of_a_dead_run_is_taken_over_at_once(spark, good, tmp_path):
+    output = tmp_path / "output"
+    script = f"import os; from w2vspark.base.claims import Claim; Claim({str(output)!r}).__enter__(); os._exit(9)"
     assert subprocess.run([PYTHON, "-c", script], check=False).returncode == 9
-    dead = json.loads((tmp_path / "lock.json").read_text())["run_id"]
-    done = run_here("run", *options(input__path=good, output__path=tmp_path, **QUICK)).assert_done()
-    assert f"event=lock_taken_over output={tmp_path} from_run={dead}" in done.err
-    assert not (tmp_path / "lock.json").exists()
+    dead = json.loads((output / "claims" / "000001.json").read_text())["run_id"]
+    done = run_here("run", *options(input__path=good, output__path=output, **QUICK)).assert_done()
+    assert dead in done.err and not (output / "claims" / "000001.json").exists()
+    assert current(output)["version"] == "000002"
+    assert json.loads((output / "claims" / "000002.json").read_text())["released"] is True
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"host": "x"}', ""], ids=["cut", "list", "other keys", "empty"])
-def test_a_lock_that_is_no_lock_is_named_and_left_alone(content, output, good):
-    lock = write(output / "lock.json", content)
-    try:
-        fails(output, 4, "lock.json", "not a lock", input__path=good, training__seed=6)
-        assert lock.read_text() == content
-    finally:
-        lock.unlink()
-
-
-@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"version": "abc", "path": "versions/000001"}', '{"version": "000001", "path": 5}'],
+    ids=["cut", "list", "no keys", "no version's name", "path of a wrong type"],
+)
 def test_a_current_json_that_is_damaged_is_named(content, output, good):
     file = output / "current.json"
     whole = file.read_text()

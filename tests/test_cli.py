@@ -13,9 +13,10 @@ import pytest
 from commands import COMMAND, Outcome, current, digests, manifest, options, run_command, run_here, version_folder
 
 from w2vspark import __version__
+from w2vspark.base.claims import Claim
 from w2vspark.base.config import load_config, to_dict, to_toml
-from w2vspark.base.lock import OutputLock
 from w2vspark.base.redaction import REDACTED
+from w2vspark.stages.composed import composing_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
@@ -180,10 +181,20 @@ def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpu
         assert re.search(rf"^  {stage} +will be made$", rest, re.MULTILINE)
     assert re.search(r"^memory, for [\d,]+ words and [\d,]+ tokens \(guessed", rest, re.MULTILINE)
     assert re.search(r"model [\d,]+ MB; a training worker [\d,]+ MB", rest)
+    assert "publishes" not in rest
 
 
-def test_a_dry_run_takes_no_lock_and_knows_what_is_there(corpus, output, no_java):
-    with OutputLock(str(output)) as lock:
+def test_a_dry_run_tells_the_memory_of_publishing_where_subwords_are_on(corpus, tmp_path, no_java):
+    sizes = {"subwords__enabled": True, "training__dimensions": 300}
+    words = settings(corpus, tmp_path / "output", **sizes)
+    shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
+    guessed = int(re.search(r"memory, for ([\d,]+) words", shown)[1].replace(",", ""))
+    needed = composing_bytes(guessed, 8 * guessed, 300) / 1e6
+    assert f"; a task that publishes vectors {needed:,.0f} MB of Python memory; the driver" in shown
+
+
+def test_a_dry_run_claims_nothing_and_knows_what_is_there(corpus, output, no_java):
+    with Claim(str(output)) as claim:
         shown = run_command("run", *settings(corpus, output), "--dry-run", environment=no_java).assert_done().out
         assert len(re.findall(r"is there$", shown, re.MULTILINE)) == len(STAGES)
         counted = manifest(output)["vocabulary"]
@@ -194,7 +205,7 @@ def test_a_dry_run_takes_no_lock_and_knows_what_is_there(corpus, output, no_java
         assert there == STAGES[:4]
         shown = run_command("run", *settings(corpus, output), "--dry-run", "--from", "encoded", environment=no_java).out
         assert re.findall(r"^  (\w+) +is there$", shown, re.MULTILINE) == STAGES[:2]
-        lock.check()
+        claim.check()
 
 
 def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus, spark, tmp_path):
@@ -203,9 +214,7 @@ def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus
     before = digests(output)
     for number, stage in enumerate(["vectors", "rounds", "word_counts"], start=2):
         done = run_here("run", *settings(corpus, output), "--from", stage).assert_done()
-        # A published run keeps no rounds, so that publishing again means training again.
-        expected = STAGES[4:] if stage == "vectors" else STAGES[STAGES.index(stage) :]
-        assert made(done.err) == expected
+        assert made(done.err) == STAGES[STAGES.index(stage) :]
         assert current(output)["version"] == f"{number:06}"
         assert digests(output) == before
 

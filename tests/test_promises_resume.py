@@ -94,8 +94,9 @@ def made_stages(log: str) -> dict[str, bool]:
 
 def last_record(output: Path) -> tuple[int, list[dict[str, float]]]:
     """The last whole round that is in the staging folder, and the metrics up to it."""
-    records = sorted((output / "staging" / "rounds").glob("*/0*/_record.json"))
-    return int(records[-1].parent.name), json.loads(records[-1].read_text())["metrics"]
+    records = sorted((output / "staging" / "rounds").glob("*/0*/0*.json"))
+    metrics = [row for record in records for row in json.loads(record.read_text())["record"]["metrics"]]
+    return int(records[-1].parent.name), metrics
 
 
 def test_a_run_killed_in_a_round_resumes_from_the_round_before_and_ends_with_the_same_bytes(

@@ -107,9 +107,7 @@ def publish_folded(run: Run, model: publish.Version, model_output: str) -> dict[
         "seconds": {"folded": record["seconds"]},
         **made_with(read.cpu_target),
     }
-    published = publish_tables(run, parts, manifest)
-    run.staging.discard("folded", run.fingerprints["folded"])
-    return published
+    return publish_tables(run, parts, manifest)
 
 
 def fold_report(manifest: dict[str, Any]) -> str:

@@ -78,7 +78,8 @@ def publish_vectors(run: Run) -> dict[str, Any]:
     record = manifest(run.config, run.held().run_id, run.fingerprints, run.records, trained)
     published = publish_tables(run, parts, record)
     step = "rounds" if "rounds" in run.fingerprints else "svd"
-    run.staging.discard(step, run.fingerprints[step])
+    # The result stays: to publish it in another way, nothing is trained again.
+    run.staging.discard_rest(step, run.fingerprints[step], run.parameters())
     return published
 
 

@@ -69,7 +69,8 @@ def of_word2vec_rounds(config: Config) -> Settings:
     if training.model == "cbow":
         names.append("cbow_gradient")
     if training.loss == "ns":
-        names += ["negatives", "noise_exponent", "rows", "negative_pool"]
+        names += ["negatives", "noise_exponent", "negative_pool"]
+        names += [] if config.subwords.enabled else ["rows"]  # words of several rows need all of them
     if not (training.shards == training.lanes == 1):  # several change the same rows
         names.append("combine")
     if _may_be_adagrad(config):

@@ -118,6 +118,15 @@ def test_a_record_may_name_files_elsewhere_and_outlive_its_files(staging: Stagin
     assert list(Path(round_1).parents[2].iterdir()) == []
 
 
+def test_the_last_round_stays_alone(staging: Staging) -> None:
+    rounds = [made(staging, "rounds/f1", f"{number:06}") for number in (1, 2, 3)]
+    last = staging.begin("rounds", "f1")
+    staging.complete(last, {}, [rounds[1]])
+    staging.discard_rest("rounds", "f1", rounds[1])
+    assert [Path(uri).exists() for uri in rounds] == [False, True, False]
+    assert staging.find("rounds", "f1") is not None and staging.record("rounds/f1", "000003") is None
+
+
 def test_other_makings_and_unfinished_attempts_go_and_all_else_stays(staging: Staging, tmp_path: Path) -> None:
     kept, other = made(staging, "rounds/f2", "000001"), made(staging, "rounds/f1", "000001")
     unfinished = staging.begin("rounds/f2", "000002")

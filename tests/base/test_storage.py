@@ -3,6 +3,7 @@
 import glob
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     remote = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem())
     monkeypatch.setattr(uris, "_remote", lambda base: (remote, base.removeprefix("s3a://")))
     yield tmp_path / "lake"
+
+
+ANY = re.compile(".*")
 
 
 def fill(root: Path, *names: str) -> None:
@@ -139,16 +143,28 @@ def test_a_missing_file_is_not_found_and_a_missing_folder_is_empty(tmp_path: Pat
         storage.read_text(missing)
     assert not storage.exists(missing)
     assert storage.list_names(missing) == []
-    storage.delete_folder(missing)
+    storage.delete_own(missing, ANY, str(tmp_path))
+    storage.delete_own_file(missing, str(tmp_path))
+    storage.delete_empty_folder(missing)
     storage.delete_file(missing)
+    assert storage.file_sizes(missing) == {} and storage.list_folders(missing) == []
 
 
 def test_names_and_deletion_of_a_folder(tmp_path: Path) -> None:
     fill(tmp_path, "t/b", "t/a", "t/sub/ccc", "other")
     uri = str(tmp_path / "t")
     assert storage.list_names(uri) == ["a", "b", "sub"]
-    storage.delete_folder(uri)
+    assert storage.list_folders(uri) == ["sub"] and storage.file_sizes(uri) == {"a": 3, "b": 3}
+    storage.delete_own(uri, re.compile("b|c+"), str(tmp_path))
+    assert storage.list_names(uri) == ["a"], "what has another name stays"
+    storage.delete_own(uri, ANY, str(tmp_path))
     assert os.listdir(tmp_path) == ["other"]
+
+
+def test_a_file_moves_whole(tmp_path: Path) -> None:
+    fill(tmp_path, "a")
+    storage.move_file(str(tmp_path / "a"), str(tmp_path / "sub" / "b"))
+    assert os.listdir(tmp_path) == ["sub"] and os.listdir(tmp_path / "sub") == ["b"]
 
 
 def test_a_remote_store_reads_writes_and_lists_under_the_uri_that_was_given(bucket: Path) -> None:
@@ -160,7 +176,9 @@ def test_a_remote_store_reads_writes_and_lists_under_the_uri_that_was_given(buck
         assert [file.uri for file in storage.list_files(pattern)] == below, pattern
     assert [file.uri for file in storage.list_files("s3a://lake/{k,q}/t*.txt")] == ["s3a://lake/k/two.txt"]
     assert storage.list_names("s3a://lake/k") == ["_hidden.txt", "one.txt", "sub", "two.txt"]
-    storage.delete_folder("s3a://lake/k")
+    storage.delete_own("s3a://lake/k", re.compile(r"one\.txt|three\.txt"), "s3a://lake")
+    assert sorted(file.name for file in (bucket / "k").rglob("*.txt")) == ["_hidden.txt", "two.txt"]
+    storage.delete_own("s3a://lake/k", ANY, "s3a://lake")
     assert not (bucket / "k").exists()
 
 

@@ -7,7 +7,6 @@ epoch of gensim's skip-gram with negative sampling, the probe words are those of
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -19,8 +18,11 @@ from growth import gensim
 from ours import warm_up
 from processes import Measured, python, run_measured
 
-from w2vspark.base import storage
-from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, CHUNK_TOKENS, publish_cooccurrences
+from w2vspark.base.claims import Claim
+from w2vspark.base.publish import resolve
+from w2vspark.base.sealed import read_sealed_json
+from w2vspark.base.versions import CHECKED, Part, promote, write_candidate
+from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, CHUNK_TOKENS, COUNTS
 from w2vspark.vectors import probe
 
 MB = 1e6
@@ -47,9 +49,9 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         sizes = {"half": files[: len(files) // 2], "whole": files, "twice": twice(files, folder)}
         rows = [{"": size, **count(some, folder / size)} for size, some in sizes.items()]
         yardstick = gensim(files, folder / "text.txt", None)
-        near = probe(str(folder / "whole" / "version"), "ice", "steam", PROBES)
+        near = probe(str(folder / "whole"), "ice", "steam", PROBES)
         count(files, folder / "whole", "cooccurrences.window=50", "cooccurrences.weighting=uniform")
-        wide = probe(str(folder / "whole" / "version"), "ice", "steam", PROBES)
+        wide = probe(str(folder / "whole"), "ice", "steam", PROBES)
     whole = rows[1]
     report.table("window 10, harmonic, symmetric; memory in MB of a million bytes", rows)
     seconds = whole["CPU s"] + whole["publishing CPU s"]
@@ -74,7 +76,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
 
 
 def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
-    """Run up to the counts, then publish them, in output/version beside the vocabulary; what the stage took."""
+    """Run up to the counts, then publish them beside the vocabulary; what the stage took."""
     paths = json.dumps([str(file) for file in files])
     chosen = [f"input.path={paths}", f"output.path={output}", "spark.master=local[2]", "training.method=ppmi-svd"]
     chosen += settings
@@ -84,15 +86,15 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     run = run_measured(command, INTERVAL)
     began, ended = window(run)
     tables = {line.split()[0]: line.split()[-1] for _, line in run.output[1:]}
-    record = json.loads(Path(tables["cooccurrences"], "_record.json").read_text(encoding="utf-8"))
-    version, cpu = output / "version", time.process_time()
-    shutil.rmtree(version, ignore_errors=True)
-    publish_cooccurrences(tables["cooccurrences"], str(version / "cooccurrences"))
-    cpu = time.process_time() - cpu
-    storage.copy_folder(tables["vocabulary"], str(version / "vocabulary"))
-    rows = {table: storage.count_rows(str(version / table)) for table in ("vocabulary", "cooccurrences")}
-    (version / "manifest.json").write_text(json.dumps({"run_id": "bench", "tables": rows}), encoding="utf-8")
-    sizes = [file.stat().st_size for file in (version / "cooccurrences").iterdir()]
+    record = read_sealed_json(f"{tables['cooccurrences']}.json")["record"]
+    parts = [Part("cooccurrences", tables["cooccurrences"], COUNTS, copy=True)]
+    parts.append(Part("vocabulary", tables["vocabulary"], copy=True))
+    with Claim(str(output)) as claim:
+        cpu = time.process_time()
+        manifest = {"run_id": claim.run_id, "created": "", "config": {}, "fingerprints": {}}
+        promote(str(output), claim, write_candidate(str(output), claim, parts, manifest, CHECKED))
+        cpu = time.process_time() - cpu
+    sizes = [file["size"] for file in resolve(str(output)).manifest["files"]["cooccurrences"]]
     return {
         "entries": record["entries"],
         "files": len(sizes),

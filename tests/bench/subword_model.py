@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from w2vspark.base import storage
 from w2vspark.base.config import SparkConfig, SubwordsConfig, TrainingConfig
-from w2vspark.base.schemas import PARAMETER_FILES, VOCABULARY, WORDS
+from w2vspark.base.listed import write_small
+from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VOCABULARY, WORDS
 from w2vspark.stages import composed
-from w2vspark.stages.listed_files import write_listed
+from w2vspark.stages.listed_files import write_listed, write_table
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets
 from w2vspark.stages.session import build_session
-from w2vspark.stages.table_io import spark_schema, write_table
+from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.vectors import vectors
 
 LETTERS, LEAST_LETTERS = 8, 3  # of a word: on average, as in English, and at least
@@ -30,19 +30,14 @@ TARGET = TrainingConfig().cpu_target
 
 def make(session: SparkSession, folder: Path, words: int, buckets: int, dimensions: int) -> None:
     """Write vocabulary, buckets and parameters. Words are random letters, which share fewer n-grams than English."""
-    from w2vspark.base.schemas import NGRAM_BUCKETS
-
-    vocabulary, config = pa.table(
-        {"id": np.arange(words, dtype=np.int32), "word": spelled(words), "count": np.full(words, 5)}, schema=VOCABULARY
-    ), SubwordsConfig(enabled=True, buckets=buckets)  # fmt: skip
-    storage.write_table(vocabulary, str(folder / "vocabulary"))
+    known = {"id": np.arange(words, dtype=np.int32), "word": spelled(words), "count": np.full(words, 5)}
+    write_small(pa.table(known, schema=VOCABULARY), str(folder / "vocabulary"))
+    config = SubwordsConfig(enabled=True, buckets=buckets)
     found = ngram_buckets(session, str(folder / "vocabulary"), config, TARGET)
-    write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
-    rows = words + storage.count_rows(str(folder / "buckets"))
-    files = partial(write_rows, uri=str(folder / "parameters"), rows=rows, dimensions=dimensions)
-    write_listed(
-        session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), files.keywords["uri"]
-    )
+    rows = words + write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
+    uri = str(folder / "parameters")
+    files = partial(write_rows, uri=uri, rows=rows, dimensions=dimensions)
+    write_listed(session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), uri)
     about = {"words": words, "buckets": buckets, "ngrams": rows - words, "dimensions": dimensions}
     (folder / "model.json").write_text(json.dumps(about))
 

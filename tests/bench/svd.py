@@ -109,9 +109,9 @@ def measure_whole(report: Report, files: list[Path], output: Path) -> None:
 
 def read_matrix(output: Path) -> sparse.csr_matrix:
     """The matrix of the last run, from its staged table."""
-    (made,) = storage.list_names(str(output / "staging" / PPMI))
+    (record,) = (output / "staging" / PPMI).glob("*/*.json")
     words = publish.resolve(str(output)).manifest["vocabulary"]["words"]
-    blocks = list(scan_sparse_rows(str(output / "staging" / PPMI / made), PPMI, 0, words))
+    blocks = list(scan_sparse_rows(str(record.with_suffix("")), PPMI, 0, words))
     ends = np.concatenate([np.diff(block.ends, prepend=0) for block in blocks]).cumsum()
     columns, values = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("columns", "values"))
     return sparse.csr_matrix((values, columns, np.concatenate([[0], ends])), (words, words))

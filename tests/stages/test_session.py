@@ -38,6 +38,11 @@ settings = ["spark.driver.memory", "spark.sql.session.timeZone", "spark.sql.shuf
 print(task_slots(session), *map(session.conf.get, settings))
 session.range(2).mapInArrow(lambda batches: batches, "id long").collect()
 """
+LOG_ERROR = """
+java = session._jvm.java
+error = java.lang.RuntimeException("the reason\\nand more", java.io.IOException("its cause"))
+session._jvm.org.apache.logging.log4j.LogManager.getLogger("a.Logger").error("what failed\\nand where", error)
+"""
 SHOW_SECRETS = """
 import json, psutil
 hadoop = session.sparkContext._jsc.hadoopConfiguration()
@@ -105,8 +110,9 @@ def test_a_java_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_a_local_run_has_the_configured_settings_a_quiet_terminal_and_no_secret_that_others_see(tmp_path: Path) -> None:
     environment = without_spark_variables() | {"TEST_SECRET": SECRET, "TMPDIR": str(tmp_path)}
     run = subprocess.run(
-        [sys.executable, "-c", LOCAL_RUN + SHOW_SECRETS], capture_output=True, text=True, cwd=tmp_path, env=environment
-    )
+        [sys.executable, "-c", LOCAL_RUN + SHOW_SECRETS + LOG_ERROR], capture_output=True, text=True, cwd=tmp_path,
+        env=environment,
+    )  # fmt: skip
     assert run.returncode == 0, run.stderr
     settings, secrets = run.stdout.splitlines()
     assert settings.split() == ["3", "600m", "UTC", "7", "false"]
@@ -115,7 +121,8 @@ def test_a_local_run_has_the_configured_settings_a_quiet_terminal_and_no_secret_
     assert found == {"values": [SECRET] * 2, "processes": 1, "left": [], "arguments": None}
     assert "spark.driver.memory=600m" in words and not any("geheim" in word for word in words)
     # The JVM's own line about a module that Spark asks for cannot be turned off.
-    assert [line for line in run.stderr.splitlines() if "incubator modules" not in line] == []
+    lines = [line for line in run.stderr.splitlines() if "incubator modules" not in line]
+    assert [line[20:] for line in lines] == ["ERROR Logger: what failed: java.lang.RuntimeException: the reason"]
 
 
 def test_secrets_go_by_a_private_file_that_keeps_the_users_own_properties(

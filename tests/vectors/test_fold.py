@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from outputs import files_of
 
 from w2vspark.base import lsa_model, schemas
 from w2vspark.base.errors import InputError, OutputError
@@ -58,6 +59,7 @@ def test_phrases_of_the_run_are_joined(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["config"]["phrases"]["thresholds"] = [5.0, 2.0]
     manifest["tables"]["phrases"] = 2
+    manifest["files"]["phrases"] = files_of(folder / "phrases")
     (folder / "manifest.json").write_text(json.dumps(manifest))
     found = fold_texts(load_lsa(str(folder)), ["New York City sea", "New York bank"])
     assert found == pytest.approx(left[[0, 3]], abs=1e-6)
@@ -71,6 +73,9 @@ def test_a_singular_value_of_0_folds_to_0(tmp_path):
         table = pq.read_table(file)
         values = np.where(table["dimension"].to_numpy() == 2, 0.0, table["value"].to_numpy())
         pq.write_table(pa.table([table["dimension"], values], schema=schemas.SINGULAR_VALUES), file)
+    manifest = json.loads((folder.parent / "manifest.json").read_text())
+    manifest["files"]["singular_values"] = files_of(folder)
+    (folder.parent / "manifest.json").write_text(json.dumps(manifest))
     vector = fold_text(load_lsa(str(tmp_path / "run")), "sea wave")
     assert vector[2] == 0 and vector[:2] == pytest.approx(left[0, :2], abs=1e-6) and math.isfinite(vector.sum())
 
@@ -87,11 +92,11 @@ def test_models_of_other_methods_and_missing_words_are_errors(tmp_path):
     lsa_models.publish_model(tmp_path / "run", DOCUMENTS)
     folder = tmp_path / "run" / "versions" / "000001"
     (folder / "vectors" / "part-0.parquet").unlink()
-    with pytest.raises(OutputError, match=r"vectors: has 11 rows, expected 23; run the job again, .* rollback"):
+    with pytest.raises(OutputError, match=r"vectors: part-0\.parquet is missing .*; run the job again, .* rollback"):
         fold_text(load_lsa(str(tmp_path / "run")), "sea")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "manifest.json").write_text(
-        '{"run_id": "r", "tables": {}, "config": {"training": {"method": "glove"}}}'
+        '{"run_id": "r", "tables": {}, "files": {}, "config": {"training": {"method": "glove"}}}'
     )
     with pytest.raises(OutputError, match=r"holds a model of glove; documents need one of training\.method = lsa"):
         load_lsa(str(tmp_path / "other"))

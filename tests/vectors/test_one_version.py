@@ -200,8 +200,9 @@ def test_so_is_damage_of_n_grams(tmp_path, damage):
     with pytest.raises(OutputError) as caught:
         load_ngrams(str(tmp_path))
     assert names_both_commands(caught.value, tmp_path), caught.value
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError) as caught:
         vectors.vector("writing")
+    assert names_both_commands(caught.value, tmp_path), caught.value
 
 
 @pytest.mark.parametrize("table", ["vectors", "term_weights", "singular_values", "documents"])

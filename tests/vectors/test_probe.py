@@ -99,7 +99,9 @@ def test_no_probe_word_a_missing_table_and_an_unpublished_output_are_errors(outp
     with pytest.raises(OutputError, match="is not there"):
         probe(str(tmp_path / "nowhere"), "w1", "w2", ["w3"])
     (output / "versions" / "000001" / "cooccurrences").rename(tmp_path / "away")
-    with pytest.raises(OutputError, match=r"cooccurrences: there is no such table; run the job again, .* rollback"):
+    with pytest.raises(
+        OutputError, match=r"cooccurrences: part-00000\.parquet is missing .*; run the job again, .* rollback"
+    ):
         probe(str(output), "w1", "w2", ["w3"])
     declare(output, "000001", {"vocabulary": len(WORDS)})
     with pytest.raises(OutputError, match=r"method = glove or ppmi-svd and cooccurrences.publish = true"):

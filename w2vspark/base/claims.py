@@ -163,7 +163,10 @@ class Claim:
     def _highest(self) -> int:
         """The highest number that a claim or a version has had."""
         found = numbers(EVER_CLAIMED, storage.list_names(storage.join(self._output, CLAIMS)))
-        found += numbers(VERSION, storage.list_names(storage.join(self._output, "versions")))
+        versions = storage.join(self._output, "versions")
+        names = [name for name in storage.list_names(versions) if VERSION.fullmatch(name)]
+        ours = [name for name in names if storage.exists(storage.join(versions, name, "manifest.json"))]
+        found += numbers(VERSION, ours)
         try:  # what is wrong with a damaged one is said by who reads it
             found.append(version_number(read_current_bytes(self._output)))
         except FileNotFoundError:

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from w2vspark.base import storage
 from w2vspark.base.conditional import Conflict, Store, Version
 from w2vspark.base.errors import OutputError
-from w2vspark.base.uris import reaching
+from w2vspark.base.uris import FLAT_STORES, reaching
 
 CURRENT = "current.json"
 DRAFT = re.compile(r"\.current\.([0-9]{6,})")  # on disks: what the run of this term is about to promote
+# Arrow and others read an object in two requests, one for its size: a text that is replaced between them must not be
+# cut. So in stores all texts have one size, or a multiple of it; spaces at the end say nothing in JSON.
+STORE_BYTES = 4096
 HDFS_GAP_SECONDS = 5  # how long current.json may be missing on HDFS while it is replaced
 
 Check = Callable[[], None]  # raises OutputError when this run may not write any more
@@ -53,12 +56,13 @@ def replace_in_store(store: Store, term: int, seen: Version | None, text: str, c
     time. A paused run of a lower term may have promoted between our claim and now; its version is replaced like any
     other. Raises OutputError when current.json changed in any other way.
     """
+    content = _padded(text)
     for _ in range(3):
         check()  # after ``seen`` was read: whoever takes over from now on and publishes makes the write fail
         try:
             if seen is None:
-                return store.create(CURRENT, text.encode())
-            return store.replace(CURRENT, text.encode(), seen)
+                return store.create(CURRENT, content)
+            return store.replace(CURRENT, content, seen)
         except Conflict:
             found = store.read(CURRENT)
             if found is None or not 0 < version_number(found[0]) < term:
@@ -80,7 +84,8 @@ def replace_plainly(folder_uri: str, text: str) -> None:
     """Replaces current.json for the only writer. HDFS cannot rename onto a file; that branch is untested."""
     fs, path = storage.filesystem(storage.join(folder_uri, CURRENT))
     if fs.type_name != "hdfs":
-        storage.write_text(storage.join(folder_uri, CURRENT), text)
+        content = _padded(text).decode() if fs.type_name in FLAT_STORES else text
+        storage.write_text(storage.join(folder_uri, CURRENT), content)
         return
     temporary = storage.join(folder_uri, ".current")
     storage.write_text(temporary, text)
@@ -110,6 +115,11 @@ def read_current_bytes(folder_uri: str) -> bytes:
 def stopping(output_uri: str, why: str) -> OutputError:
     """What a run says that has lost its claim."""
     return OutputError(f"{output_uri}: {why}; this run stops and publishes nothing, run it again")
+
+
+def _padded(text: str) -> bytes:
+    content = text.encode()
+    return content.ljust(-(-len(content) // STORE_BYTES) * STORE_BYTES)
 
 
 def _unlink(path: str) -> None:

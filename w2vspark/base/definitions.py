@@ -35,13 +35,13 @@ class Definition:
     libraries: frozenset[str]  # packages of others that it names: numpy
 
 
-def reached(roots: Iterable[Node], plumbing: Iterable[str] = ()) -> dict[Node, Definition]:
+def reached(roots: Iterable[Node], plumbing: Iterable[str] = (), holders: Iterable[str] = ()) -> dict[Node, Definition]:
     """The definitions that these use, transitively, and the bodies of their modules and packages.
 
     plumbing: modules ("w2vspark.base.log") and definitions ("w2vspark.run.Run") that are left out, with what only they
-    use. Raises KeyError for a root that is not there.
+    use. holders: definitions that count, without what only they use. Raises KeyError for a root that is not there.
     """
-    left_out = set(plumbing)
+    left_out, ends = set(plumbing), set(holders)
     found: dict[Node, Definition] = {}
     waiting = list(roots)
     while waiting:
@@ -53,7 +53,8 @@ def reached(roots: Iterable[Node], plumbing: Iterable[str] = ()) -> dict[Node, D
             waiting += [Node(node.module, name) for name in module]
             continue
         found[node] = module[node.name]
-        waiting += found[node].uses
+        if f"{node.module}.{node.name}" not in ends:
+            waiting += found[node].uses
         waiting += [Node(package, BODY) for package in _with_packages(node.module)]
     return found
 
@@ -104,8 +105,6 @@ def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast
     for statement in _that_run(tree.body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for name, target in imports_of(statement, package):
-                if name == "*":
-                    statements[BODY].append(statement)
                 imports.setdefault(name, set()).add(target)
             continue
         names = _defined_by(statement)
@@ -178,7 +177,7 @@ def _definition(
         digest.update(ast.dump(statement, annotate_fields=False).encode())
         chains, targets = used_names(statement, _package_of(module))
         full_names |= targets
-        for name, *attributes in chains:
+        for name, *attributes in sorted(chains):
             if name in statements:
                 uses.add(Node(module, name))
             for target in sorted(imports.get(name, ())):
@@ -200,12 +199,16 @@ def _with_uses(digest: str, uses: set[Node], full_names: set[str]) -> Definition
 
 
 def node_of(full_name: str) -> Node:
-    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone."""
+    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone.
+
+    Raises ValueError for a name of no module that is there as source.
+    """
     parts = full_name.split(".")
-    modules = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
-    module = next(name for name in modules if name in module_files())
-    rest = parts[module.count(".") + 1 :]
-    return Node(module, rest[0] if rest else WHOLE)
+    for count in range(len(parts), 0, -1):
+        module = ".".join(parts[:count])
+        if module in module_files():
+            return Node(module, parts[count] if count < len(parts) else WHOLE)
+    raise ValueError(f"{full_name}: is not in the source of {PACKAGE}; install the package with its .py files")
 
 
 def _package_of(module: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, module_files, node_of, reached
+from w2vspark.base.definitions import WHOLE, Definition, Node, definitions, module_files, node_of, reached, read_source
 
 # Code that makers use and that cannot change what is in a table: modules, and single definitions of modules. It is left
 # out of fingerprints, with what only it uses. All else that a maker uses counts.
@@ -32,6 +32,8 @@ PLUMBING = {
     "w2vspark.stages.shared_storage": "refuses executors that do not fit",
     "w2vspark.stages.worker_errors": "words errors",
 }
+# Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
+HOLDERS = ("w2vspark.run.Run",)
 # Packages that decide what is in a table, by the name of the import that needs them.
 LIBRARIES = {
     "numba": ("numba", "llvmlite"),
@@ -75,16 +77,23 @@ def library_versions(packages: Iterable[str]) -> dict[str, str]:
 
 def code_fingerprint(*names: str) -> str:
     """The fingerprint of modules ("w2vspark.stages.encoded") or definitions ("w2vspark.counted.make_svd") and of all
-    definitions of the package that they use, but for the PLUMBING. Nothing is imported or run for it.
+    definitions of the package that they use, but for the PLUMBING and what only HOLDERS use. No module is run for it.
     """
     return _hash(_reached(*names))
 
 
+@functools.cache
 def package_fingerprint() -> str:
-    """The fingerprint of all code of the package; the same for a folder and a packed archive."""
-    return _hash(
-        {Node(module, name): found for module in module_files() for name, found in definitions(module).items()}
-    )
+    """The fingerprint of the text of all modules, comments and all; the same for a folder and a packed archive.
+
+    It tells whether two machines have the same package. No table depends on it.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(module_files()):
+        text = read_source(name).encode()
+        digest.update(f"{name}\0{len(text)}\0".encode())
+        digest.update(text)
+    return digest.hexdigest()[:16]
 
 
 @functools.cache
@@ -93,7 +102,7 @@ def _reached(*names: str) -> dict[Node, Definition]:
     for name, root in zip(names, roots, strict=True):
         if root.name not in (WHOLE, *definitions(root.module)):
             raise ValueError(f"{name}: is no module of the package, and no definition of one")
-    return reached(roots, PLUMBING)
+    return reached(roots, PLUMBING, HOLDERS)
 
 
 def _hash(found: dict[Node, Definition]) -> str:

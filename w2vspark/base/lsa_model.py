@@ -92,6 +92,9 @@ def _read_model(version: Version, files: tuple[str, ...]) -> LsaModel:
         found = storage.read_table(version.table("term_weights"), ["id", "word", "weight"])
         passes = tuple(_passes(version, len(config["phrases"]["thresholds"])))
     ids = found["id"].to_numpy()
+    if not np.array_equal(np.sort(ids), np.arange(ids.size)):
+        what = f"the ids of its {ids.size} rows are not 0, 1, 2 and so on, each once"
+        raise damaged(storage.join(version.folder, "term_weights"), what)
     weights = np.zeros(ids.size)
     weights[ids] = found["weight"].to_numpy()
     inverse = np.zeros(singular.size)

@@ -13,6 +13,7 @@ from w2vspark.base.errors import OutputError
 from w2vspark.base.uris import reaching
 
 MARKER, FORMAT = "w2vspark.json", 1
+SINCE = "0.2"  # the first version that makes markers
 Kind = Literal["method", "job"]
 HOLDS = {
     "method": "holds the tables of a run; name another folder for folded documents",
@@ -40,7 +41,7 @@ def check_output(output_uri: str, kind: Kind) -> None:
         return
     if {"current.json", "versions"} <= names or (names and names <= BEFORE_MARKERS):
         raise OutputError(
-            f"output.path {output_uri}: was made by w2vspark before version {__version__}, which does not write to it; "
+            f"output.path {output_uri}: was made by w2vspark before version {SINCE}, whose outputs have no {MARKER}; "
             "name a new folder, and delete this one when nothing reads it any more"
         )
     if names:
@@ -77,7 +78,7 @@ def read_marker(output_uri: str) -> dict[str, Any] | None:
             f"{uri}: the folder has format {marker['format']}, and this w2vspark {__version__} knows up to {FORMAT}; "
             "use a newer w2vspark, or name a new folder"
         )
-    if marker["format"] != FORMAT or marker.get("kind") not in HOLDS:
+    if marker["format"] != FORMAT or marker.get("kind") not in list(HOLDS):
         raise _damaged(uri, f"format {marker['format']}, kind {marker.get('kind')!r}")
     return marker
 

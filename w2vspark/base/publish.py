@@ -1,7 +1,8 @@
 """The output folder: versions that never change, and current.json, the one file that is ever replaced, last."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,15 +10,57 @@ from typing import Any
 from w2vspark.base import storage
 from w2vspark.base.advice import how_to_mend, is_below_version
 from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import footer_of
 
 CURRENT, VERSIONS, MANIFEST = "current.json", "versions", "manifest.json"
 
+NAME = re.compile(r"[0-9]{6,}")  # of a version
+
+_Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
+
+
+def _is_table(values: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(type(inner) is values for inner in value.values())
+
+
+def _is_files(value: Any) -> bool:
+    kinds = {"file": str, "size": int, "rows": int, "crc32": int}
+    return _is_table(list)(value) and all(
+        isinstance(file, dict) and {key: type(file.get(key)) for key in kinds} == kinds
+        for files in value.values()
+        for file in files
+    )
+
+
+_TEXT: _Kind = ("a text", lambda value: isinstance(value, str) and bool(value))
+_ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
+_OF_CURRENT = {
+    "version": ('a name as "000001"', lambda value: isinstance(value, str) and bool(NAME.fullmatch(value))),
+    "path": _TEXT,
+    "run_id": _TEXT,
+    "tables": _ROWS,
+    "rolled_back": ("an object", lambda value: isinstance(value, dict)),
+}
+_OF_MANIFEST = {
+    "run_id": _TEXT,
+    "tables": _ROWS,
+    "files": ("an object of lists of files, each with file, size, rows and crc32", _is_files),
+    "fingerprints": ("an object of texts", _is_table(str)),
+    "config": ("an object of objects", _is_table(dict)),
+    "corpus": ("an object", lambda value: isinstance(value, dict)),
+    "vocabulary": ("an object of numbers", _is_table(int)),
+}
+
 
 def read_current(output_uri: str) -> dict[str, Any] | None:
-    """What current.json says (version, path, published, run_id, tables); None when nothing is published yet."""
+    """What current.json says (version, path, published, run_id, tables, rolled_back); None when nothing is published.
+
+    Raises OutputError where it is damaged.
+    """
     uri = storage.join(output_uri, CURRENT)
     try:
-        return _read_object(uri, {"version", "path"}, "restore it, or run the job again into a new folder")
+        fix = f"make a version current: w2vspark promote {output_uri} VERSION"
+        return _read_object(uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
 
@@ -39,7 +82,7 @@ class Version:
         return self.folder.rpartition("/")[2]
 
     def table(self, name: str) -> str:
-        """The URI of a table. Reads the footers of its files.
+        """The URI of a table, once its files have the sizes and footers that were written.
 
         Raises OutputError where the version has no such table, or where files of it are missing or damaged.
         """
@@ -47,16 +90,19 @@ class Version:
         if name not in tables:
             raise OutputError(f"{self.folder}: this version has no table {name!r}; it has {', '.join(sorted(tables))}")
         uri = storage.join(self.folder, name)
-        found = storage.count_rows(uri)
-        if found != tables[name]:
-            raise damaged(uri, f"has {found:,} rows, expected {tables[name]:,}")
+        for file in self.manifest["files"][name]:
+            try:
+                whole = footer_of(storage.join(uri, file["file"])) == (file["size"], file["crc32"])
+            except (FileNotFoundError, OutputError):
+                whole = False
+            if not whole:
+                raise damaged(uri, f"{file['file']} is missing or is not what was written")
         return uri
 
     def files(self, *tables: str) -> tuple[str, ...]:
-        """The names of some tables' files, for the keys of caches."""
-        return tuple(
-            f"{table}/{name}" for table in tables for name in storage.list_names(storage.join(self.folder, table))
-        )
+        """The names of some tables' files with their checksums, for the keys of caches."""
+        files = self.manifest["files"]
+        return tuple(f"{table}/{file['file']}:{file['crc32']}" for table in tables for file in files.get(table, []))
 
     @contextmanager
     def reading(self, again: str) -> Iterator[None]:
@@ -74,7 +120,10 @@ class Version:
     def _check_unchanged(self, again: str) -> None:
         found = read_version(self.folder)
         if found is None:
-            why = "was deleted after it was found, as output.keep_versions says"
+            current = read_current(storage.parent(storage.parent(self.folder)))
+            if current is not None and current["version"] == self.name:
+                raise _without_manifest(self.folder)
+            why = "was deleted after it was found (see output.keep_versions)"
             raise OutputError(f"{self.folder}: version {self.name} {why}; {again}")
         if found != self:
             why = f"was replaced by run {found.run_id} after it was found"
@@ -107,7 +156,7 @@ def find_version(output: str) -> Version | None:
             return version
         before, current = current, read_current(folder)
         if current == before:  # else the version was deleted between the two reads, after a newer one was published
-            raise damaged(storage.join(of_current, MANIFEST), f"is missing though {CURRENT} names its version")
+            raise _without_manifest(of_current)
     return read_version(folder)
 
 
@@ -115,11 +164,9 @@ def read_version(folder: str) -> Version | None:
     """The version whose own folder this is; None where it has no manifest. Raises OutputError for a damaged one."""
     uri = storage.join(folder, MANIFEST)
     try:
-        manifest = _read_object(uri, {"run_id", "tables"}, how_to_mend(uri))
+        manifest = _read_object(uri, {"run_id", "tables", "files"}, _OF_MANIFEST, how_to_mend(uri))
     except FileNotFoundError:
         return None
-    if not isinstance(manifest["tables"], dict):
-        raise damaged(uri, f"tables is no object with rows of tables but {manifest['tables']!r}")
     return Version(folder, str(manifest["run_id"]), manifest)
 
 
@@ -128,7 +175,11 @@ def damaged(uri: str, what: str) -> OutputError:
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
 
 
-def _read_object(uri: str, needed: set[str], fix: str) -> dict[str, Any]:
+def _without_manifest(folder: str) -> OutputError:
+    return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
+
+
+def _read_object(uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
     text = storage.read_bytes(uri)
     try:
         value = json.loads(text)
@@ -137,4 +188,7 @@ def _read_object(uri: str, needed: set[str], fix: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not needed <= set(value):
         names = ", ".join(sorted(needed))
         raise OutputError(f"{uri}: lacks {names}; {fix}")
+    for key, (kind, fits) in kinds.items():
+        if key in value and not fits(value[key]):
+            raise OutputError(f"{uri}: {key} is {json.dumps(value[key])[:100]}, not {kind}; {fix}")
     return value

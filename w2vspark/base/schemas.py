@@ -292,7 +292,7 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Which file of a folder has which rows of a matrix, in neighbouring blocks, its size and its footer's CRC32; and, in rows
+# Which file of a folder has which rows of a matrix, in neighbouring blocks, its size and footer's CRC32; and, in rows
 # of METRICS_MATRIX, the metrics of a shard.
 PARAMETER_FILES = pa.schema(
     [

@@ -110,6 +110,17 @@ class Staging:
         """Delete all attempts at a table, those at its rounds or passes too. keep_records: delete the files alone."""
         self._discard_below(self._folder(table, fingerprint), keep_records)
 
+    def discard_rest(self, table: str, fingerprint: str, keep: str) -> None:
+        """Delete the attempts at a table's rounds or passes, but for the one whose folder is `keep`."""
+        folder = self._folder(table, fingerprint)
+        for making in filter(_MAKING.fullmatch, storage.list_folders(folder)):
+            names = storage.list_names(storage.join(folder, making))
+            for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
+                if storage.join(folder, making, attempt) != keep:
+                    self.discard_attempt(storage.join(folder, making, attempt))
+            if names:
+                storage.delete_empty_folder(storage.join(folder, making))
+
     def delete_part(self, uri: str) -> None:
         """Delete a folder within an attempt: what was on its way between tasks."""
         self._held().check()

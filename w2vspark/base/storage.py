@@ -34,6 +34,7 @@ __all__ = [
     "expression",
     "file_sizes",
     "filesystem",
+    "first_link",
     "is_file",
     "is_hidden",
     "join",
@@ -153,7 +154,7 @@ def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
     with reaching(uri):
         if not isinstance(fs, pafs.LocalFileSystem):
             _delete_own_remote(fs, path, names)
-        elif link := _first_link(filesystem(below)[1], path):
+        elif link := first_link(uri, below):
             get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
         else:
             _delete_own_local(path, names)
@@ -161,13 +162,23 @@ def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
 
 def delete_own_file(uri: str, below: str) -> None:
     """Delete a file, unless a link stands on the way to it from the folder `below`; a missing one is fine."""
-    fs, path = filesystem(uri)
-    with reaching(uri):
-        link = _first_link(filesystem(below)[1], path) if isinstance(fs, pafs.LocalFileSystem) else ""
-    if link:
+    if link := first_link(uri, below):
         get_logger().warning(key_values(event="not_deleted", file=uri, link=link))
     else:
         delete_file(uri)
+
+
+def first_link(uri: str, below: str) -> str:
+    """The first link on the way from the folder `below`, which may be one, to a path; "" = none, or a store."""
+    fs, path = filesystem(uri)
+    if not isinstance(fs, pafs.LocalFileSystem):
+        return ""
+    at = filesystem(below)[1]
+    for name in os.path.relpath(path, at).split(os.sep):
+        at = os.path.join(at, name)
+        if os.path.islink(at):
+            return at
+    return ""
 
 
 def delete_empty_folder(uri: str) -> None:
@@ -176,16 +187,6 @@ def delete_empty_folder(uri: str) -> None:
     if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
         with suppress(OSError):  # it holds something, or is gone
             os.rmdir(path)
-
-
-def _first_link(below: str, path: str) -> str:
-    """The first link among a path and its parents, down from the folder `below`, which may be one; "" = none."""
-    at = below
-    for name in os.path.relpath(path, below).split(os.sep):
-        at = os.path.join(at, name)
-        if os.path.islink(at):
-            return at
-    return ""
 
 
 def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
@@ -311,13 +312,14 @@ def scan_table(
     """As read_table, batch by batch, for tables that should not be in memory at once.
 
     files_ahead: how many files are opened side by side; many where most have no row that passes. batches_ahead: how
-    many are read while one is used; none where they are large.
+    many are read while one is used; 0 where they are large: then this thread reads them one by one.
     """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
             filter=expression(filters),
             batch_readahead=batches_ahead,
+            use_threads=batches_ahead > 0,  # threads would read some hundred MB ahead of a slow reader all the same
             fragment_readahead=files_ahead,
             fragment_scan_options=ds.ParquetFragmentScanOptions(
                 pre_buffer=False,  # would hold a file's columns whole

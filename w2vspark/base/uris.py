@@ -16,6 +16,8 @@ from w2vspark.base.errors import EnvironmentFailure
 SCHEMES = {"hdfs": "hdfs", "s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "abfs": "abfs", "abfss": "abfss"}
 FLAT_STORES = ("s3", "gcs", "abfs")  # folders are only names there: making one would leave an empty object
 
+FULL_DISK = "No space left on device|Disk quota exceeded"  # a regular expression: what systems say
+
 
 def absolute_uri(path: str) -> str:
     """The one spelling of a path that every process understands.
@@ -78,6 +80,8 @@ def reaching(uri: str) -> Iterator[None]:
         raise
     except (OSError, pa.ArrowException) as error:
         advice = "check the path, the network and this process's permissions or credentials"
+        if re.search(FULL_DISK, str(error)):
+            advice = "the disk is full: free space there, or name a folder on a larger disk"
         raise EnvironmentFailure(f"{uri}: cannot be used ({first_line(error)}); {advice}") from error
 
 

@@ -26,7 +26,10 @@ def used_names(statement: ast.stmt, package: str) -> tuple[set[Chain], set[str]]
 
 
 def imports_of(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
-    """The names that an import defines, each with the full name behind it; ("*", module) for all of a module."""
+    """The names that an import defines, each with the full name behind it.
+
+    Raises ValueError for `import *`, which does not say what it defines.
+    """
     if isinstance(statement, ast.Import):
         for alias in statement.names:
             yield (alias.asname, alias.name) if alias.asname else (alias.name.split(".")[0], alias.name.split(".")[0])
@@ -35,7 +38,9 @@ def imports_of(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator
     above = parents[: len(parents) - statement.level + 1] if statement.level else []
     source = ".".join([*above, *([statement.module] if statement.module else [])])
     for alias in statement.names:
-        yield (alias.asname or alias.name), (source if alias.name == "*" else f"{source}.{alias.name}")
+        if alias.name == "*":
+            raise ValueError(f"from {source} import *: does not say what is used; name what is imported")
+        yield alias.asname or alias.name, f"{source}.{alias.name}"
 
 
 class _Uses(ast.NodeVisitor):

@@ -16,7 +16,7 @@ from w2vspark.base import storage
 from w2vspark.base.errors import OutputError, W2VSparkError
 from w2vspark.base.listed import ROWS, count_rows, footer_of, listed_files
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, VERSIONS, read_current, read_version
+from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -150,7 +150,11 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
 
 def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
-    current = read_current(output)
+    try:
+        current = read_current(output)
+    except OutputError as damage:  # one of these versions will mend it
+        get_logger().warning(key_values(event="damaged", problem=damage))
+        current = None
     now = str(current["version"]) if current else ""
     found = []
     for name in _names(output):
@@ -159,7 +163,7 @@ def list_versions(output: str) -> list[ListedVersion]:
             version = read_version(folder)
         except OutputError:  # somebody else's
             continue
-        if version is None or not isinstance(version.manifest.get("files"), dict):
+        if version is None:
             continue
         manifest = version.manifest
         deleted = storage.exists(storage.join(folder, TOMBSTONE))
@@ -225,6 +229,9 @@ def named(output: str, number: str) -> str:
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
     """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
     folder = version_folder(output, version.name)
+    if link := storage.first_link(folder, output):
+        get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
+        return
     claim.check()
     storage.write_text(storage.join(folder, TOMBSTONE), _json({"by": claim.run_id}))
     claim.check()
@@ -289,7 +296,7 @@ def _changed_file(folder: str, manifest: dict[str, Any]) -> str:
 
 def _names(output: str) -> list[str]:
     names = storage.list_names(storage.join(output, VERSIONS))
-    return sorted((name for name in names if re.fullmatch(r"[0-9]{6,}", name)), key=int)
+    return sorted((name for name in names if NAME.fullmatch(name)), key=int)
 
 
 def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from w2vspark.base import cpu_target
 from w2vspark.base.config import SubwordsConfig
 from w2vspark.base.errors import DamagedTable
-from w2vspark.stages.ngrams import SubwordTables, buckets_in_use
+from w2vspark.stages.ngrams import SubwordTables, buckets_in_use, forget_subwords
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.session import PROCESS_BYTES
 from w2vspark.stages.vectors import known_words
@@ -25,9 +25,10 @@ from w2vspark.stages.vectors import known_words
 if TYPE_CHECKING:
     from w2vspark.kernels.subwords import Subwords
 
-BUFFER_BYTES = 650_000_000  # of rows that a task holds at once
+BUFFER_BYTES = 550_000_000  # of rows that a task holds at once
+SCAN_BYTES = 120_000_000  # that Arrow takes for blocks on their way, and the process does not give back at once
 # Of the vectors that a task makes. Neighbouring words share n-grams: the larger the task, the fewer rows a word needs.
-MEANS_BYTES = 64 << 20
+MEANS_BYTES = 56 << 20
 RUN_NGRAMS = 4_000_000  # that a task lists at once; some 30 bytes each
 PART_ROWS = 4096  # of the vectors that a task hands on at once
 # For composing_bytes: an English word has some 25 n-grams of 3 to 6 characters.
@@ -42,7 +43,7 @@ def composed_tasks(words: int, dimensions: int, means_bytes: int = MEANS_BYTES) 
 def composing_bytes(
     words: int, ngrams: int, dimensions: int, buffer_bytes: int = BUFFER_BYTES, means_bytes: int = MEANS_BYTES
 ) -> int:
-    """Memory that a publishing task needs at its peak: its process, buffer, vectors, and lists of n-grams.
+    """Memory that a publishing task needs at its peak: its process, blocks, buffer, vectors, lists of n-grams.
 
     words, ngrams: rows of the matrix that are words' own, and those that are n-grams'.
     """
@@ -51,7 +52,7 @@ def composing_bytes(
     row_bytes = 4 * (-(-dimensions // 8) * 8)
     buffer = min(buffer_bytes, row_bytes * (of_task + min(ngrams, listed)))
     lists = BYTES_OF_NGRAM * listed + BYTES_OF_BUCKET * ngrams
-    return PROCESS_BYTES + buffer + 4 * dimensions * of_task + lists
+    return PROCESS_BYTES + SCAN_BYTES + buffer + 4 * dimensions * of_task + lists
 
 
 def composed_rows(
@@ -73,6 +74,7 @@ def composed_rows(
     cpu_target.pin(tables.cpu_target)
     from w2vspark.kernels.subwords import subwords_of
 
+    forget_subwords()
     config, used = tables.config, buckets_in_use(tables)
     known = known_words(tables.vocabulary_uri, first, last)["word"]
     for begin, end in word_runs(known, config):
@@ -124,7 +126,8 @@ def _wanted_rows(
     count = subwords.starts.size - 1
     needed = np.zeros(count + ngrams, np.bool_)
     needed[subwords.rows] = True
-    place = np.cumsum(needed, dtype=np.int32) - np.int32(1)
+    place = np.cumsum(needed, dtype=np.int32)
+    place -= 1
     own = np.arange(first, first + count)
     return (own, words + np.flatnonzero(needed[count:])), Subwords(subwords.starts, place[subwords.rows])
 

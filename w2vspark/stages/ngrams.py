@@ -74,6 +74,11 @@ def _read_subwords(tables: SubwordTables, _files: tuple[tuple[str, ...], ...]) -
     return subwords_of(words, config.min_length, config.max_length, config.buckets, buckets_in_use(tables))
 
 
+def forget_subwords() -> None:
+    """Free what read_subwords keeps for the next round: a process that trained may publish later."""
+    _read_subwords.cache_clear()
+
+
 def ngrams(session: SparkSession, parameters_uri: str, tables: SubwordTables, words: int, dimensions: int) -> TaskRows:
     """The vectors of all buckets in use as schemas.NGRAMS, sorted by bucket within each file."""
     tasks = max(1, tables.ngrams * dimensions * 4 // TASK_BYTES)
@@ -102,7 +107,6 @@ def ngram_batches(
 
 
 def buckets_in_use(tables: SubwordTables) -> npt.NDArray[np.int32]:
-    found: npt.NDArray[np.int32] = (
-        read_listed(tables.ngram_buckets_uri, ["bucket"]).sort_by("bucket")["bucket"].to_numpy()
-    )
+    """The numbers of the buckets that have a row, rising."""
+    found: npt.NDArray[np.int32] = np.sort(read_listed(tables.ngram_buckets_uri, ["bucket"])["bucket"].to_numpy())
     return found

@@ -1,5 +1,7 @@
 """The Spark session: built here for local runs; under spark-submit the cluster's settings stand."""
 
+import atexit
+import logging
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -73,6 +76,9 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     if ours and threading.current_thread() is threading.main_thread():
         # pyspark's handler calls the JVM from within a call; the JVM of a local run ends with this process anyway.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if ours and config.master.startswith("local-cluster"):
+        # A JVM that ends by itself tries to start dozens of executors meanwhile, and tells about each.
+        atexit.register(_stop, session)
     return session
 
 
@@ -170,9 +176,17 @@ def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
     if config.master.startswith("local"):  # no look-up of this machine's name, no open port
         settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
+        settings |= {"spark.python.daemon.module": "w2vspark.stages.worker_daemon"}
     settings |= config.options
     settings[JAVA_OPTIONS] = java_options(config, java_version)  # one key holds them all: ours and the user's
     return settings
+
+
+def _stop(session: SparkSession) -> None:
+    try:
+        session.stop()
+    except (OSError, Py4JError) as error:
+        logging.getLogger("w2vspark").debug("event=session_not_stopped reason=%s", error)  # the JVM ended before us
 
 
 def _is_known(session: SparkSession, key: str) -> bool:

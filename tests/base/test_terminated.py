@@ -1,0 +1,55 @@
+"""SIGTERM: raised once in the main thread, like Ctrl-C."""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from w2vspark.base.terminated import Terminated, sigterm_raises
+
+
+def test_sigterm_raises_within_the_block_and_is_as_before_behind_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated) as caught, sigterm_raises():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert isinstance(caught.value, KeyboardInterrupt) and caught.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_second_sigterm_does_not_disturb_the_clearing_up() -> None:
+    cleared = []
+    with pytest.raises(Terminated), sigterm_raises():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+            cleared.append(True)
+    assert cleared
+
+
+def test_a_process_that_waits_for_an_answer_hears_it() -> None:
+    ours, theirs = socket.socketpair()
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    began = time.monotonic()
+    with pytest.raises(Terminated), sigterm_raises(), ours, theirs:
+        ours.recv(1)  # as py4j waits for the JVM
+    assert time.monotonic() - began < 10
+
+
+def test_other_threads_install_nothing() -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def run() -> None:
+        with sigterm_raises():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before]

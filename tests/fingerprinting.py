@@ -1,0 +1,88 @@
+"""Fingerprints of a run under another configuration, other code and other libraries, without running anything."""
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from w2vspark.base import definitions, fingerprint
+from w2vspark.base.config import Config
+from w2vspark.base.config_checks import find_problems
+from w2vspark.base.staging import Staging
+from w2vspark.pipeline import fingerprints
+from w2vspark.progress import Progress
+from w2vspark.run import Run
+
+NO_TABLES = {"corpus", "earlier model", "request"}
+
+
+def with_keys(config: Config, changes: dict[str, Any]) -> Config:
+    """The configuration with some keys ("training.window") changed; nothing is checked."""
+    for key, value in changes.items():
+        table, name = key.split(".")
+        config = replace(config, **{table: replace(getattr(config, table), **{name: value})})
+    return config
+
+
+def all_keys() -> list[str]:
+    """Every key of the configuration, as "table.key"."""
+    return [f"{table.name}.{key.name}" for table in fields(Config) for key in fields(getattr(Config(), table.name))]
+
+
+def fingerprints_of(config: Config, session: object = None) -> dict[str, str]:
+    """What pipeline.fingerprints says; {} for a configuration that is refused."""
+    if list(find_problems(config)):
+        return {}
+    run = Run(config, "/nowhere", Progress(), Staging("/nowhere"), last="vectors")
+    run.started_session = session
+    return fingerprints(run)
+
+
+def made_anew(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """The tables of the second that are not as in the first."""
+    return {table for table, own in after.items() if table not in NO_TABLES and before.get(table) != own}
+
+
+@contextmanager
+def source_of(monkeypatch: pytest.MonkeyPatch, module: str, text: str) -> Iterator[None]:
+    """A module has another source for a while."""
+    known = definitions.definitions
+    with monkeypatch.context() as patch:
+        patch.setattr(definitions, "read_source", {module: text}.__getitem__)
+        changed = {module: known.__wrapped__(module)}  # only this module is read again
+        for user in (definitions, fingerprint):
+            patch.setattr(user, "definitions", lambda name: changed.get(name) or known(name))
+        fingerprint._reached.cache_clear()
+        try:
+            yield
+        finally:
+            fingerprint._reached.cache_clear()
+
+
+def source(module: str) -> str:
+    return definitions.read_source(module)
+
+
+def with_changed(module: str, name: str) -> str:
+    """A module's source with one more statement in a function or class, or with another value of a constant."""
+    tree = ast.parse(source(module))
+    (found,) = [
+        node for node in tree.body if getattr(node, "name", "") == name or ast.unparse(node).startswith(f"{name} = ")
+    ]
+    if isinstance(found, ast.Assign):
+        found.value = ast.Constant("another value")
+    else:
+        found.body.append(ast.parse("changed = 1").body[0])
+    return ast.unparse(tree)
+
+
+def write_corpus(folder: Path) -> dict[str, str]:
+    """Two corpora of JSON and two earlier models, as files."""
+    paths = {name: folder / name for name in ("corpus.json", "other.json", "earlier.txt", "other.txt")}
+    for number, path in enumerate(paths.values()):
+        path.write_text(f"file {number}\n" * (number + 1))
+    return {name: str(path) for name, path in paths.items()}

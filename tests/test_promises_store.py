@@ -1,0 +1,91 @@
+"""A whole run whose output lies in an S3 bucket: published, found again, resumed, rolled back and read."""
+
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import planted
+import pyarrow.parquet as pq
+import pytest
+from commands import digests, options, run_command, run_here
+from stores import new_bucket, s3_server
+from test_promises_fencing import started
+
+from w2vspark.base import storage
+from w2vspark.base.claims import ENVIRONMENT
+from w2vspark.base.publish import resolve
+from w2vspark.vectors import load_vectors
+
+QUICK: dict[str, object] = {
+    "training__dimensions": 8,
+    "training__shards": 2,
+    "training__epochs": 3,
+    "training__rounds_per_epoch": 2,
+    "subwords__enabled": True,
+    "subwords__buckets": 500,
+    "spark__master": "local[2]",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return planted.write_lines(tmp_path_factory.mktemp("store") / "corpus", planted.documents(60, seed=5))
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """A bucket; the environment names its server, for this process and those that it starts."""
+    with s3_server() as environment:
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        try:
+            yield new_bucket(environment)
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def command(corpus: Path, output: str, **settings: object) -> list[str]:
+    return ["run", *options(**(QUICK | {"input__path": corpus, "output__path": output} | settings))]
+
+
+def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(corpus, bucket, tmp_path):
+    words = command(corpus, f"s3://{bucket}/out")
+    environment = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+    with started(*words, log=tmp_path / "log", **environment, **{ENVIRONMENT: "6"}) as first:
+        first.wait_for("event=end round=3 of")
+        first.send(signal.SIGKILL)
+        first.end()
+    done = run_command(*words, environment=environment | {ENVIRONMENT: "6"}).assert_done()
+    rounds = [int(number) for number in re.findall(r"event=end round=(\d) of", done.err)]
+    assert rounds and rounds[0] >= 4 and rounds[-1] == 6
+    assert run_command(*words, environment=environment).assert_done().out.startswith("nothing to do")
+
+    local = tmp_path / "local"
+    run_command(*command(corpus, str(local))).assert_done()
+    version = resolve(f"s3://{bucket}/out")
+    for table in digests(local):
+        fs, path = storage.filesystem(version.table(table))
+        found, expected = pq.read_table(path, filesystem=fs), pq.read_table(resolve(str(local)).table(table))
+        keys = [(name, "ascending") for name in ("bucket", "id") if name in found.column_names]
+        assert found.sort_by(keys).equals(expected.sort_by(keys)), table
+    names = [name.rpartition("/")[2] for name in files_below(version.folder)]
+    assert all(re.fullmatch(r"part-\d{5}\.parquet|manifest\.json", name) for name in names), names
+    assert load_vectors(f"s3://{bucket}/out").vector("countrymen").shape == (8,)
+
+    run_command(*command(corpus, f"s3://{bucket}/out", training__seed=2), environment=environment).assert_done()
+    run_here("rollback", f"s3://{bucket}/out").assert_done()
+    states = json.loads(run_here("versions", f"s3://{bucket}/out", "--json").assert_done().out)
+    assert [row["state"] for row in states] == ["was current", "current"]
+    assert resolve(f"s3://{bucket}/out").run_id == version.run_id
+
+
+def files_below(uri: str) -> list[str]:
+    names = [storage.join(uri, name) for name in storage.file_sizes(uri)]
+    return names + [name for folder in storage.list_folders(uri) for name in files_below(storage.join(uri, folder))]
