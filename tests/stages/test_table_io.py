@@ -57,6 +57,10 @@ def test_a_stream_is_opened_where_it_begins(tmp_path: Path) -> None:
     for offset in (offsets[1] + 3, Path(path).stat().st_size):
         with pytest.raises(DamagedTable, match=r"x\.arrow: is damaged"), open_stream(path, offset):
             pass
+    with pytest.raises(DamagedTable, match=r"y\.arrow: is missing"), open_stream(str(tmp_path / "y.arrow"), 0):
+        pass
+    with pytest.raises(FileNotFoundError, match="z"), open_stream(path, 0):
+        (tmp_path / "z").read_bytes()  # an error of what is done with the stream stays what it is
 
 
 def test_a_local_path_stays_local_for_spark() -> None:

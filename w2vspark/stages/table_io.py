@@ -1,13 +1,14 @@
 """Arrow schemas as Spark's, and columns and batches as tasks make them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import types as st
 
 from w2vspark.base import sealed, storage
+from w2vspark.base.errors import DamagedTable
 
 ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
 TASK_BYTES = 32 << 20  # of float32 that one task turns into rows of vectors
@@ -59,8 +60,15 @@ def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
 
 @contextmanager
 def open_stream(uri: str, offset: int) -> Iterator[pa.RecordBatchStreamReader]:
-    """The Arrow stream that begins so many bytes from a file's beginning. Raises DamagedTable where none does."""
-    with storage.open_at(uri, offset) as file:
+    """The Arrow stream that begins so many bytes from a file's beginning.
+
+    Raises DamagedTable where none does, or the file is missing.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(storage.open_at(uri, offset))
+        except FileNotFoundError as error:
+            raise DamagedTable(f"{uri}: is missing") from error
         yield sealed.open_stream(file, uri)
 
 
