@@ -96,8 +96,8 @@ def _candidate(run: Run) -> ListedVersion | None:
         version
         for version in list_versions(run.output)
         if version.candidate not in ("", WRITING)
-        and not version.problem
         and version.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]
+        and not version.problem
     ]
     return found[-1] if found else None
 

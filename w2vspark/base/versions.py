@@ -22,7 +22,6 @@ TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
 # run was told to hold it back.
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
-DELETING = "is being deleted"
 MOVES = 8  # files that are moved or copied at once
 
 
@@ -54,10 +53,20 @@ class ListedVersion:
     """A version as it stands in the output folder."""
 
     name: str  # six digits or more
+    folder: str
     manifest: dict[str, Any]
     current: bool
     candidate: str  # why it has never been the current version; "" = it was
-    problem: str  # what is missing of it; "" = nothing
+
+    @property
+    def deleting(self) -> bool:
+        """Whether its deletion has begun."""
+        return storage.exists(storage.join(self.folder, TOMBSTONE))
+
+    @property
+    def problem(self) -> str:
+        """What is missing of it; "" where all files are there with their sizes. Lists its folders."""
+        return "is being deleted" if self.deleting else problem_of(self.folder, self.manifest)
 
 
 def version_folder(output: str, name: str) -> str:
@@ -165,10 +174,8 @@ def list_versions(output: str) -> list[ListedVersion]:
             continue
         if version is None:
             continue
-        manifest = version.manifest
-        deleted = storage.exists(storage.join(folder, TOMBSTONE))
-        problem = DELETING if deleted else problem_of(folder, manifest)
-        found.append(ListedVersion(name, manifest, name == now, str(manifest.get("candidate", "")), problem))
+        candidate = str(version.manifest.get("candidate", ""))
+        found.append(ListedVersion(name, folder, version.manifest, name == now, candidate))
     return found
 
 
@@ -212,8 +219,8 @@ def delete_unfinished(output: str, claim: Claim) -> list[str]:
 
 def unfinished(output: str) -> list[ListedVersion]:
     """Versions whose run has not ended, or died; and those whose deletion was cut short."""
-    left = [version for version in list_versions(output) if version.candidate == WRITING or version.problem == DELETING]
-    return [version for version in left if not version.current]
+    left = [version for version in list_versions(output) if not version.current]
+    return [version for version in left if version.candidate == WRITING or version.deleting]
 
 
 def named(output: str, number: str) -> str:
