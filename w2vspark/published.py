@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from w2vspark.base import storage
+from w2vspark.base.candidates import Part
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import write_small
@@ -31,7 +32,6 @@ from w2vspark.base.schemas import (
     VECTORS_OF_WORDS,
     WORDS,
 )
-from w2vspark.base.versions import Part
 from w2vspark.flow import publish_tables
 from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
