@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -113,6 +114,16 @@ def start_several(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def stack_lines(said: str) -> list[str]:
+    """The lines of stacks, Java's or Python's, that a command wrote."""
+    return [line for line in said.splitlines() if re.match(r"\s+at [\w$.]+[./]|Traceback |  File \"|Caused by: ", line)]
+
+
+def wait_for_all(processes: Sequence[psutil.Process]) -> None:
+    """Waits for what a command started: a JVM ends, and may still write, after the command."""
+    assert psutil.wait_procs(processes, timeout=60)[1] == []
 
 
 @contextmanager

@@ -55,6 +55,16 @@ def test_a_full_disk_of_sparks_own_files_is_one_clear_error(disk, corpus, tmp_pa
     assert len(odd) == 1, done.err
 
 
+def test_a_disk_on_which_spark_cannot_start_is_one_clear_error(disk, corpus, tmp_path):
+    scratch = disk("64k,nr_inodes=1")  # it has room for no folder
+    words = options(input__path=corpus, output__path=tmp_path / "output", **SETTINGS)
+    done = run_command("run", *words, "--set", f"spark.options.spark.local.dir={scratch}")
+    done.assert_one_error(5, "Spark did not start", "see the messages above")
+    assert f"Failed to create local dir in {scratch}" in done.err
+    odd = [line for line in done.err.splitlines() if " INFO " not in line and "incubator modules" not in line]
+    assert len(odd) <= 3, done.err
+
+
 @pytest.mark.parametrize(("size", "last"), [("512k", "encoded"), ("3m", "rounds")])
 def test_a_full_disk_of_the_output_is_one_clear_error(size, last, disk, corpus, spark):
     folder = disk(size)

@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import planted
+import polars as pl
 import pyarrow as pa
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
@@ -345,11 +346,15 @@ def test_current_json_names_the_version_its_tables_and_its_time(output):
     ]  # fmt: skip
 
 
-def test_duckdb_pandas_and_pyarrow_read_the_same_vectors(output):
+def test_duckdb_pandas_polars_spark_and_pyarrow_read_the_same_vectors_by_the_folder(output, spark):
     folder = version_folder(output) / "vectors"
     expected = pq.read_table(folder).sort_by("id").to_pylist()
     query = f"SELECT id, word, count, vector FROM read_parquet('{folder}/*.parquet') ORDER BY id"
     assert [list(row) for row in duckdb.sql(query).fetchall()] == [list(row.values()) for row in expected]
+    assert pl.read_parquet(folder).sort("id").to_dicts() == expected
+    rows = spark.read.parquet(str(folder)).orderBy("id").collect()
+    assert [row.asDict() for row in rows] == expected
+    assert {path.suffix for path in version_folder(output).rglob("*") if path.is_file()} == {".parquet", ".json"}
     frame = pd.read_parquet(folder).sort_values("id")
     assert frame["word"].tolist() == [row["word"] for row in expected]
     assert np.array_equal(np.stack(frame["vector"].tolist()), np.array([row["vector"] for row in expected], np.float32))

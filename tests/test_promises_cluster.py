@@ -9,7 +9,17 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from commands import COMMAND, PYTHON, digests, options, run_command, run_here, run_several
+from commands import (
+    COMMAND,
+    PYTHON,
+    digests,
+    options,
+    run_command,
+    run_here,
+    run_several,
+    stack_lines,
+    wait_for_all,
+)
 from standalone import can_hide_folders, standalone_cluster
 from test_promises_identity import VARIANTS, command
 
@@ -53,14 +63,19 @@ def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tm
         while "event=progress round=1 " not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.02)
-        executors = [child for child in psutil.Process(process.pid).children(recursive=True) if is_executor(child)]
+        family = psutil.Process(process.pid).children(recursive=True)
+        executors = [child for child in family if is_executor(child)]
         assert len(executors) == 2
         executors[0].kill()
         assert process.wait(timeout=200) == 0, log.read_text()[-4000:]
+        wait_for_all(family)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    said = log.read_text()
+    assert "Lost executor" in said and stack_lines(said) == [], said[-4000:]
+    assert said.count(" ERROR ") < 6, said[-4000:]
     run_here("run", *words[1:], *options(output__path=tmp_path / "here")).assert_done()
     assert digests(tmp_path / "cluster") == digests(tmp_path / "here")
 

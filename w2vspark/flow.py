@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 from w2vspark.base import publish
+from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.claims import Claim
 from w2vspark.base.config import Config
 from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
@@ -18,13 +19,11 @@ from w2vspark.base.versions import (
     HELD,
     WRITING,
     ListedVersion,
-    Part,
     delete_unfinished,
     list_versions,
     promote,
     prune,
     version_folder,
-    write_candidate,
 )
 from w2vspark.run import Run
 from w2vspark.stages.worker_errors import worker_errors
@@ -96,8 +95,8 @@ def _candidate(run: Run) -> ListedVersion | None:
         version
         for version in list_versions(run.output)
         if version.candidate not in ("", WRITING)
-        and not version.problem
         and version.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]
+        and not version.problem
     ]
     return found[-1] if found else None
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from w2vspark.base import publish, storage
+from w2vspark.base.candidates import Part
 from w2vspark.base.config import Config, load_config, to_dict
 from w2vspark.base.errors import ConfigError, InputError
 from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_versions
@@ -14,7 +15,6 @@ from w2vspark.base.marker import check_output
 from w2vspark.base.redaction import redacted
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.base.staging import Staging
-from w2vspark.base.versions import Part
 from w2vspark.flow import Step, publish_tables, run_steps
 from w2vspark.manifest import made_with
 from w2vspark.progress import Progress

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from w2vspark.base import storage
+from w2vspark.base.candidates import Part
 from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import write_small
@@ -31,7 +32,6 @@ from w2vspark.base.schemas import (
     VECTORS_OF_WORDS,
     WORDS,
 )
-from w2vspark.base.versions import Part
 from w2vspark.flow import publish_tables
 from w2vspark.manifest import manifest
 from w2vspark.run import Run, shapes_of, subword_tables, words_of
@@ -50,6 +50,7 @@ from w2vspark.stages.phrases import read_phrase_table
 from w2vspark.stages.strata import context_rows
 from w2vspark.stages.table_io import spark_schema
 from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
+from w2vspark.training.tasks import rows_in_free_memory
 
 Table = tuple[str, pa.Schema, int, TaskRows | DataFrame]  # name, schema, number of rows, and the rows
 
@@ -108,7 +109,8 @@ def word2vec_tables(run: Run, training: TrainingConfig) -> Iterator[Table]:
 
     if subwords is not None:
         of_words = {"tables": subwords, "words": words, "dimensions": dimensions}
-        composed = partial(composed_rows, parameters_uri=parameters_uri, matrix=WORDS, **of_words)
+        means = partial(composed_rows, parameters_uri=parameters_uri, matrix=WORDS, **of_words)
+        composed = partial(rows_in_free_memory, source=means, target=training.cpu_target)
         tasks = composed_tasks(words, dimensions)
         yield "vectors", VECTORS, words, vectors(session, composed, vocabulary_uri, words, dimensions, tasks=tasks)
     else:

@@ -391,7 +391,8 @@ def test_a_text_that_is_no_claim_is_taken_over_when_it_stands_still(disk: str, t
 @pytest.mark.parametrize("value", [None, [], {}, "1.5", 2.5, 7])
 def test_values_of_a_wrong_type_are_no_traceback(disk: str, key: str, value: object) -> None:
     Claim(disk).__enter__().__exit__(None, None, None)
-    claim_path(disk, 1).write_text(json.dumps(said(disk, 1) | {"released": False, key: value}))
+    paused = said(disk, 1) | {"released": False, "renewed": time.monotonic() - 9}
+    claim_path(disk, 1).write_text(json.dumps(paused | {key: value}))
     with claim_path(disk, 1).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # so that nothing but its text counts
         with Claim(disk, stale_seconds=0.1) as claim:

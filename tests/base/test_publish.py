@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from w2vspark.base import storage, versions
+from w2vspark.base import candidates, storage, versions
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import ROWS, NewFile, write_list
 from w2vspark.base.publish import find_version, read_current, resolve
@@ -37,8 +37,8 @@ def publish_next(output: Path, rows: int = 3) -> str:
                 file.write(pa.table({"id": range(first, last)}))
             files.append({"matrix": ROWS, "first_id": first, "rows": file.rows, **file.listed()})
         write_list(uri, files)
-        parts.append(versions.Part(table, uri))
-    name = versions.write_candidate(str(output), claim, parts, {"run_id": claim.run_id}, "")
+        parts.append(candidates.Part(table, uri))
+    name = candidates.write_candidate(str(output), claim, parts, {"run_id": claim.run_id}, "")
     versions.promote(str(output), claim, name)
     return name
 

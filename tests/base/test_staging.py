@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from w2vspark.base import storage
+from w2vspark.base import deletion, storage
 from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.base.listed import LIST, read_list, write_small
 from w2vspark.base.staging import Staging
@@ -173,7 +173,7 @@ def test_a_table_loses_its_record_before_its_files(staging: Staging, monkeypatch
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "delete_own", killed)
+    monkeypatch.setattr(deletion, "delete_own", killed)
     with pytest.raises(KeyboardInterrupt):
         staging.discard("encoded", "f1")
     assert staging.find("encoded", "f1") is None and (Path(uri) / LIST).exists()

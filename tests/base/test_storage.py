@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from outputs import flip_bit
 
-from w2vspark.base import storage, uris
+from w2vspark.base import deletion, storage, uris
 from w2vspark.base.errors import EnvironmentFailure, InputError, OutputError
 
 
@@ -143,9 +143,9 @@ def test_a_missing_file_is_not_found_and_a_missing_folder_is_empty(tmp_path: Pat
         storage.read_text(missing)
     assert not storage.exists(missing)
     assert storage.list_names(missing) == []
-    storage.delete_own(missing, ANY, str(tmp_path))
-    storage.delete_own_file(missing, str(tmp_path))
-    storage.delete_empty_folder(missing)
+    deletion.delete_own(missing, ANY, str(tmp_path))
+    deletion.delete_own_file(missing, str(tmp_path))
+    deletion.delete_empty_folder(missing)
     storage.delete_file(missing)
     assert storage.file_sizes(missing) == {} and storage.list_folders(missing) == []
 
@@ -155,9 +155,9 @@ def test_names_and_deletion_of_a_folder(tmp_path: Path) -> None:
     uri = str(tmp_path / "t")
     assert storage.list_names(uri) == ["a", "b", "sub"]
     assert storage.list_folders(uri) == ["sub"] and storage.file_sizes(uri) == {"a": 3, "b": 3}
-    storage.delete_own(uri, re.compile("b|c+"), str(tmp_path))
+    deletion.delete_own(uri, re.compile("b|c+"), str(tmp_path))
     assert storage.list_names(uri) == ["a"], "what has another name stays"
-    storage.delete_own(uri, ANY, str(tmp_path))
+    deletion.delete_own(uri, ANY, str(tmp_path))
     assert os.listdir(tmp_path) == ["other"]
 
 
@@ -176,9 +176,9 @@ def test_a_remote_store_reads_writes_and_lists_under_the_uri_that_was_given(buck
         assert [file.uri for file in storage.list_files(pattern)] == below, pattern
     assert [file.uri for file in storage.list_files("s3a://lake/{k,q}/t*.txt")] == ["s3a://lake/k/two.txt"]
     assert storage.list_names("s3a://lake/k") == ["_hidden.txt", "one.txt", "sub", "two.txt"]
-    storage.delete_own("s3a://lake/k", re.compile(r"one\.txt|three\.txt"), "s3a://lake")
+    deletion.delete_own("s3a://lake/k", re.compile(r"one\.txt|three\.txt"), "s3a://lake")
     assert sorted(file.name for file in (bucket / "k").rglob("*.txt")) == ["_hidden.txt", "two.txt"]
-    storage.delete_own("s3a://lake/k", ANY, "s3a://lake")
+    deletion.delete_own("s3a://lake/k", ANY, "s3a://lake")
     assert not (bucket / "k").exists()
 
 

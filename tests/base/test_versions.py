@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from w2vspark.base import storage, versions
+from w2vspark.base import deletion, storage, versions
+from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import read_list, write_small
-from w2vspark.base.versions import CHECKED, HELD, WRITING, Part
+from w2vspark.base.versions import CHECKED, HELD, WRITING
 
 
 class Held:
@@ -41,7 +42,7 @@ def candidate(output: Path, term: int, why: str = CHECKED, request: str = "r", r
     parts = [Part("vectors", staged(output, f"vectors-{term}", rows))]
     parts.append(Part("vocabulary", staged(output, f"vocabulary-{term}"), copy=True))
     manifest = {"run_id": claim.run_id, "created": "2026", "fingerprints": {"vectors": f"v{term}", "request": request}}
-    assert versions.write_candidate(str(output), claim, parts, manifest, why) == f"{term:06}"
+    assert write_candidate(str(output), claim, parts, manifest, why) == f"{term:06}"
     return claim
 
 
@@ -88,7 +89,7 @@ def test_a_candidate_whose_files_are_not_what_was_written_leaves_nothing(tmp_pat
     content[-20] ^= 1
     file.write_bytes(content)
     with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is not what was written"):
-        versions.write_candidate(str(tmp_path), claim, [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
+        write_candidate(str(tmp_path), claim, [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
     assert names(tmp_path) == []
 
 
@@ -117,9 +118,7 @@ def test_a_run_that_loses_its_claim_neither_writes_nor_promotes_nor_deletes(
 
     monkeypatch.setattr(storage, "move_file", lost_meanwhile)
     with pytest.raises(OutputError, match="taken over"):
-        versions.write_candidate(
-            str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED
-        )
+        write_candidate(str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED)
     assert current(tmp_path) == before
     assert [v.candidate for v in versions.list_versions(str(tmp_path))] == ["", "", CHECKED, WRITING]
     assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 5)) == ["000004"]
@@ -231,7 +230,7 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "delete_own", killed)
+        patched.setattr(deletion, "delete_own", killed)
         with pytest.raises(KeyboardInterrupt):
             versions.prune(str(tmp_path), claim, 1)
     assert versions.list_versions(str(tmp_path))[0].problem == "is being deleted"

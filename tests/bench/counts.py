@@ -18,10 +18,11 @@ from growth import gensim
 from ours import warm_up
 from processes import Measured, python, run_measured
 
+from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.claims import Claim
 from w2vspark.base.publish import resolve
 from w2vspark.base.sealed import read_sealed_json
-from w2vspark.base.versions import CHECKED, Part, promote, write_candidate
+from w2vspark.base.versions import CHECKED, promote
 from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, CHUNK_TOKENS, COUNTS
 from w2vspark.vectors import probe
 

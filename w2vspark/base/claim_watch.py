@@ -51,5 +51,4 @@ def _wait_for_end(
             return again.text
         if again.text != seen.text:
             raise refusal(output_uri, folder.uri(number), holder)
-    get_logger().warning(key_values(event="claim_taken_over", claim=folder.uri(number), stood_still=stale_seconds))
     return seen.text

@@ -147,6 +147,12 @@ class Claim:
             self._let_go()
         else:
             raise OutputError(f"{self.output_uri}: other runs claim it over and over; run this again")
+        for number, text in ended.items():
+            holder = parse(text)
+            if holder is None or not holder.released:
+                run_id = holder.run_id if holder else "unknown"
+                claim = folder.uri(number)
+                get_logger().warning(key_values(event="claim_taken_over", claim=claim, from_run=run_id))
         folder.retire(sorted(ended), self.term, replace(self._holder, released=True).text())
         with self._one_at_a_time:
             self._renew()  # at once, so that a disk that cannot rewrite a file in place is told now

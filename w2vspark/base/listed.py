@@ -173,6 +173,7 @@ def scan_listed(
             filter=storage.expression(filters),
             batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
+            use_threads=batches_ahead > 0,  # Arrow's threads hold batches ahead too
         )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from w2vspark.base import storage
 from w2vspark.base.advice import how_to_mend, is_below_version
+from w2vspark.base.current import CURRENT, read_current_bytes
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import footer_of
 
-CURRENT, VERSIONS, MANIFEST = "current.json", "versions", "manifest.json"
+VERSIONS, MANIFEST = "versions", "manifest.json"
 
 NAME = re.compile(r"[0-9]{6,}")  # of a version
 
@@ -60,7 +61,7 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
     uri = storage.join(output_uri, CURRENT)
     try:
         fix = f"make a version current: w2vspark promote {output_uri} VERSION"
-        return _read_object(uri, {"version", "path"}, _OF_CURRENT, fix)
+        return _object(read_current_bytes(output_uri), uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
 
@@ -164,7 +165,8 @@ def read_version(folder: str) -> Version | None:
     """The version whose own folder this is; None where it has no manifest. Raises OutputError for a damaged one."""
     uri = storage.join(folder, MANIFEST)
     try:
-        manifest = _read_object(uri, {"run_id", "tables", "files"}, _OF_MANIFEST, how_to_mend(uri))
+        text = storage.read_bytes(uri)
+        manifest = _object(text, uri, {"run_id", "tables", "files"}, _OF_MANIFEST, how_to_mend(uri))
     except FileNotFoundError:
         return None
     return Version(folder, str(manifest["run_id"]), manifest)
@@ -179,8 +181,7 @@ def _without_manifest(folder: str) -> OutputError:
     return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
 
 
-def _read_object(uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
-    text = storage.read_bytes(uri)
+def _object(text: bytes, uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from w2vspark.base import storage
+from w2vspark.base import deletion, storage
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.listed import LIST, missing_file
 from w2vspark.base.log import get_logger, key_values
@@ -119,12 +119,12 @@ class Staging:
                 if storage.join(folder, making, attempt) != keep:
                     self.discard_attempt(storage.join(folder, making, attempt))
             if names:
-                storage.delete_empty_folder(storage.join(folder, making))
+                deletion.delete_empty_folder(storage.join(folder, making))
 
     def delete_part(self, uri: str) -> None:
         """Delete a folder within an attempt: what was on its way between tasks."""
         self._held().check()
-        storage.delete_own(uri, _OUR_FILES, self._output)
+        deletion.delete_own(uri, _OUR_FILES, self._output)
 
     def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
         """Delete an attempt, its record first, so that half a table is never taken for a whole one.
@@ -134,8 +134,8 @@ class Staging:
         self._held().check()
         self._discarded.add(uri)
         if not keep_record:
-            storage.delete_own_file(f"{uri}.json", self._output)
-        storage.delete_own(uri, _OUR_FILES, self._output)
+            deletion.delete_own_file(f"{uri}.json", self._output)
+        deletion.delete_own(uri, _OUR_FILES, self._output)
 
     def discard_others(self, table: str, keep: str) -> None:
         """Delete the table's earlier makings, and unfinished attempts at the one of the fingerprint `keep`."""
@@ -175,7 +175,7 @@ class Staging:
         for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
             self.discard_attempt(storage.join(folder, attempt), keep_records)
         if names and not keep_records:
-            storage.delete_empty_folder(folder)
+            deletion.delete_empty_folder(folder)
 
     def _discard_unfinished(self, folder: str) -> None:
         names = set(storage.list_names(folder))

@@ -2,10 +2,9 @@
 
 import io
 import os
-import re
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import pyarrow.parquet as pq
 from w2vspark.base import globs
 from w2vspark.base.advice import how_to_mend
 from w2vspark.base.errors import InputError, OutputError
-from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, parent, reaching, split_uri
 
 __all__ = [
@@ -26,15 +24,11 @@ __all__ = [
     "absolute_uri",
     "copy_file",
     "count_rows",
-    "delete_empty_folder",
     "delete_file",
-    "delete_own",
-    "delete_own_file",
     "exists",
     "expression",
     "file_sizes",
     "filesystem",
-    "first_link",
     "is_file",
     "is_hidden",
     "join",
@@ -142,81 +136,6 @@ def delete_file(uri: str) -> None:
     with reaching(uri):
         if fs.get_file_info(path).type == pafs.FileType.File:
             fs.delete_file(path)
-
-
-def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
-    """Delete the files in a folder, and in folders below it, whose whole name matches; then what folders are empty.
-
-    Other files stay, with a warning. Nothing is deleted through a link: neither where one stands on the way from the
-    folder `below` to this one, nor within. A missing folder is fine.
-    """
-    fs, path = filesystem(uri)
-    with reaching(uri):
-        if not isinstance(fs, pafs.LocalFileSystem):
-            _delete_own_remote(fs, path, names)
-        elif link := first_link(uri, below):
-            get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
-        else:
-            _delete_own_local(path, names)
-
-
-def delete_own_file(uri: str, below: str) -> None:
-    """Delete a file, unless a link stands on the way to it from the folder `below`; a missing one is fine."""
-    if link := first_link(uri, below):
-        get_logger().warning(key_values(event="not_deleted", file=uri, link=link))
-    else:
-        delete_file(uri)
-
-
-def first_link(uri: str, below: str) -> str:
-    """The first link on the way from the folder `below`, which may be one, to a path; "" = none, or a store."""
-    fs, path = filesystem(uri)
-    if not isinstance(fs, pafs.LocalFileSystem):
-        return ""
-    at = filesystem(below)[1]
-    for name in os.path.relpath(path, at).split(os.sep):
-        at = os.path.join(at, name)
-        if os.path.islink(at):
-            return at
-    return ""
-
-
-def delete_empty_folder(uri: str) -> None:
-    """Delete a folder of a disk if it is empty; on a store folders are only names."""
-    fs, path = filesystem(uri)
-    if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
-        with suppress(OSError):  # it holds something, or is gone
-            os.rmdir(path)
-
-
-def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
-    if not os.path.isdir(folder):
-        return
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        if entry.is_dir(follow_symlinks=False):
-            _delete_own_local(entry.path, names)
-        elif names.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-            os.unlink(entry.path)
-        else:
-            get_logger().warning(key_values(event="not_deleted", file=entry.path, why="it is not ours"))
-    with suppress(OSError):  # it holds something of somebody else's
-        os.rmdir(folder)
-
-
-def _delete_own_remote(fs: pafs.FileSystem, path: str, names: re.Pattern[str]) -> None:
-    below = fs.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
-    files = [file for file in below if file.type == pafs.FileType.File]
-    strangers = [file.path for file in files if not names.fullmatch(file.base_name)]
-    if not files or not strangers:
-        if below or fs.get_file_info(path).type == pafs.FileType.Directory:
-            fs.delete_dir(path)
-        return
-    for file in files:
-        if file.path not in strangers:
-            fs.delete_file(file.path)
-    get_logger().warning(key_values(event="not_deleted", files=strangers, why="they are not ours"))
 
 
 def list_folders(uri: str) -> list[str]:

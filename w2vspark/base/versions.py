@@ -1,4 +1,4 @@
-"""The versions of an output folder: written as candidates, checked, promoted, rolled back and deleted.
+"""The versions of an output folder: listed, promoted, rolled back and deleted. base.candidates writes them.
 
 A version's manifest is written first, with the list of its files, so that whatever stands in its folder is known by
 name. While the manifest has the key "candidate", the version has never been the current one.
@@ -6,15 +6,12 @@ name. While the manifest has the key "candidate", the version has never been the
 
 import json
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from w2vspark.base import storage
-from w2vspark.base.errors import OutputError, W2VSparkError
-from w2vspark.base.listed import ROWS, count_rows, footer_of, listed_files
+from w2vspark.base import deletion, storage
+from w2vspark.base.errors import OutputError
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
 
@@ -22,8 +19,6 @@ TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
 # run was told to hold it back.
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
-DELETING = "is being deleted"
-MOVES = 8  # files that are moved or copied at once
 
 
 class Claim(Protocol):
@@ -40,58 +35,29 @@ class Claim(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A table to publish: the staged files of one matrix."""
-
-    table: str
-    uri: str  # of a folder with a list
-    matrix: str = ROWS
-    copy: bool = False  # staging needs the files still
-
-
-@dataclass(frozen=True, slots=True)
 class ListedVersion:
     """A version as it stands in the output folder."""
 
     name: str  # six digits or more
+    folder: str
     manifest: dict[str, Any]
     current: bool
     candidate: str  # why it has never been the current version; "" = it was
-    problem: str  # what is missing of it; "" = nothing
+
+    @property
+    def deleting(self) -> bool:
+        """Whether its deletion has begun."""
+        return storage.exists(storage.join(self.folder, TOMBSTONE))
+
+    @property
+    def problem(self) -> str:
+        """What is missing of it; "" where all files are there with their sizes. Lists its folders."""
+        return "is being deleted" if self.deleting else problem_of(self.folder, self.manifest)
 
 
 def version_folder(output: str, name: str) -> str:
     """The folder of a version."""
     return storage.join(output, VERSIONS, name)
-
-
-def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: dict[str, Any], why: str) -> str:
-    """Write a version that is not current yet, and check it; returns its name, the claim's term.
-
-    The staged files are moved into the version's folder, or copied. manifest: gets the keys files, tables and
-    candidate; why: of the latter. Raises OutputError where a file is not what was written; then, and on any other
-    error, nothing of the version stays.
-    """
-    name = f"{claim.term:06}"
-    folder = version_folder(output, name)
-    files = {part.table: _published_files(part) for part in parts}
-    tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
-    whole = manifest | {"tables": tables, "files": files}
-    claim.check()
-    try:
-        _write_manifest(folder, whole | {"candidate": WRITING})
-        with ThreadPoolExecutor(MOVES) as pool:
-            for part in parts:
-                list(pool.map(lambda pair, part=part: _move(part, *pair), _pairs(part, folder, files[part.table])))
-        problem = problem_of(folder, whole) or _changed_file(folder, whole)
-        if problem:
-            raise OutputError(f"{folder}: {problem}; run the job again")
-        claim.check()
-        _write_manifest(folder, whole | {"candidate": why})
-    except BaseException:
-        _give_up(output, claim, name, whole)
-        raise
-    return name
 
 
 def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | None = None) -> None:
@@ -113,7 +79,7 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     if "candidate" in manifest:
         claim.check()
         manifest = {key: value for key, value in manifest.items() if key != "candidate"}
-        _write_manifest(folder, manifest)
+        write_manifest(folder, manifest)
     current = {
         "version": name,
         "path": f"{VERSIONS}/{name}",
@@ -165,10 +131,8 @@ def list_versions(output: str) -> list[ListedVersion]:
             continue
         if version is None:
             continue
-        manifest = version.manifest
-        deleted = storage.exists(storage.join(folder, TOMBSTONE))
-        problem = DELETING if deleted else problem_of(folder, manifest)
-        found.append(ListedVersion(name, manifest, name == now, str(manifest.get("candidate", "")), problem))
+        candidate = str(version.manifest.get("candidate", ""))
+        found.append(ListedVersion(name, folder, version.manifest, name == now, candidate))
     return found
 
 
@@ -212,8 +176,8 @@ def delete_unfinished(output: str, claim: Claim) -> list[str]:
 
 def unfinished(output: str) -> list[ListedVersion]:
     """Versions whose run has not ended, or died; and those whose deletion was cut short."""
-    left = [version for version in list_versions(output) if version.candidate == WRITING or version.problem == DELETING]
-    return [version for version in left if not version.current]
+    left = [version for version in list_versions(output) if not version.current]
+    return [version for version in left if version.candidate == WRITING or version.deleting]
 
 
 def named(output: str, number: str) -> str:
@@ -229,7 +193,7 @@ def named(output: str, number: str) -> str:
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
     """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
     folder = version_folder(output, version.name)
-    if link := storage.first_link(folder, output):
+    if link := deletion.first_link(folder, output):
         get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
         return
     claim.check()
@@ -239,59 +203,15 @@ def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
     if current is not None and str(current["version"]) == version.name:
         storage.delete_file(storage.join(folder, TOMBSTONE))
         raise OutputError(f"{folder}: is the current version, which is never deleted")
-    _delete_files(output, folder, version.manifest)
+    delete_files(output, folder, version.manifest)
 
 
-def _delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
+def delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
+    """Delete the files that a version's manifest lists, and the manifest."""
     for table, files in manifest["files"].items():
         names = "|".join(re.escape(file["file"]) for file in files)
-        storage.delete_own(storage.join(folder, table), re.compile(names), output)
-    storage.delete_own(folder, re.compile(rf"{re.escape(MANIFEST)}|{re.escape(TOMBSTONE)}"), output)
-
-
-def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> None:
-    """Delete what this run has written of its version; the error that stopped it counts more than one of this."""
-    try:
-        claim.check()
-        _delete_files(output, version_folder(output, name), manifest)
-    except W2VSparkError as problem:
-        get_logger().warning(key_values(event="candidate_not_deleted", version=name, problem=problem))
-
-
-def _published_files(part: Part) -> list[dict[str, Any]]:
-    found = []
-    for number, file in enumerate(listed_files(part.uri, part.matrix)):
-        # A list counts a matrix's rows, of which a file may hold the entries.
-        rows = file["rows"] if part.matrix == ROWS else count_rows(part.uri, file)
-        found.append({"file": f"part-{number:05}.parquet", "size": file["size"], "rows": rows, "crc32": file["crc32"]})
-    return found
-
-
-def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Where each staged file of a table is, and where it goes."""
-    sources = [storage.join(part.uri, file["file"]) for file in listed_files(part.uri, part.matrix)]
-    return [
-        (source, storage.join(folder, part.table, file["file"])) for source, file in zip(sources, files, strict=True)
-    ]
-
-
-def _move(part: Part, source: str, target: str) -> None:
-    if part.copy:
-        storage.copy_file(source, target)
-    else:
-        storage.move_file(source, target)
-
-
-def _changed_file(folder: str, manifest: dict[str, Any]) -> str:
-    """Which file has another footer than was written, or stands in a table's folder without being listed."""
-    for table, files in manifest["files"].items():
-        strangers = set(storage.list_names(storage.join(folder, table))) - {file["file"] for file in files}
-        if strangers:
-            return f"{table} holds {min(strangers)}, which is not ours"
-        for file in files:
-            if footer_of(storage.join(folder, table, file["file"])) != (file["size"], file["crc32"]):
-                return f"{table}/{file['file']} is not what was written"
-    return ""
+        deletion.delete_own(storage.join(folder, table), re.compile(names), output)
+    deletion.delete_own(folder, re.compile(rf"{re.escape(MANIFEST)}|{re.escape(TOMBSTONE)}"), output)
 
 
 def _names(output: str) -> list[str]:
@@ -299,7 +219,8 @@ def _names(output: str) -> list[str]:
     return sorted((name for name in names if NAME.fullmatch(name)), key=int)
 
 
-def _write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+def write_manifest(folder: str, manifest: dict[str, Any]) -> None:
+    """Replace a version's manifest whole."""
     storage.write_text(storage.join(folder, MANIFEST), _json(manifest))
 
 

@@ -69,9 +69,10 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     try:
         with secrets_file(secrets):
             session = builder.getOrCreate()
-    except PySparkException as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:  # the last two: the JVM ended while it started
+        reason = " ".join(str(error).partition("\n\tat ")[0].split())
         raise EnvironmentFailure(
-            f"Spark did not start: {error}; see the messages above, and [spark] in the config"
+            f"Spark did not start: {reason}; see the messages above, and [spark] in the config"
         ) from error
     if ours and threading.current_thread() is threading.main_thread():
         # pyspark's handler calls the JVM from within a call; the JVM of a local run ends with this process anyway.

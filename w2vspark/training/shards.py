@@ -164,6 +164,12 @@ def _read_counts(uri: str, _files: tuple[str, ...], exponent: float) -> tuple[np
     return counts, cumulative_noise(counts, exponent)
 
 
+def forget_kept() -> None:
+    """Free what a worker keeps for its next round."""
+    for kept in (_tables, _read_counts, _kept_slice):
+        kept.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _kept_slice(uri: str, _files: tuple[str, ...], first: int, last: int) -> Slice:
     return read_slice(uri, first, last)

@@ -7,10 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
+from w2vspark.stages.vectors import RowSource
 from w2vspark.training.glove_plan import GloveJob
 from w2vspark.training.plan import RoundJob
 
@@ -72,6 +75,17 @@ def train_glove(batches: Iterator[pa.RecordBatch], job: GloveJob) -> Iterator[pa
     for batch in batches:
         for shard in batch.column(0).to_pylist():
             yield from train_glove_shard(shard, job)
+
+
+def rows_in_free_memory(
+    first: int, last: int, source: RowSource, target: str
+) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """The rows of a source, once what rounds keep in this worker is freed: a process that trained may publish later."""
+    begin_task(target, 1)
+    from w2vspark.training.shards import forget_kept
+
+    forget_kept()
+    yield from source(first, last)
 
 
 def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[str, Any]]]:
