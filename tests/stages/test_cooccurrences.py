@@ -19,13 +19,14 @@ from held import Held, staging_of
 from listed_tables import list_folder
 
 from w2vspark.base import storage
+from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.config import CooccurrencesConfig
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.listed import listed_files, write_list
 from w2vspark.base.publish import Version
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
-from w2vspark.base.versions import CHECKED, Part, version_folder, write_candidate
+from w2vspark.base.versions import CHECKED, version_folder
 from w2vspark.stages import cooccurrences as counting
 from w2vspark.stages.cooccurrences import COUNTS, CountJob, cooccurrences, count_job, read_row_sums
 from w2vspark.stages.listed_files import write_listed
@@ -270,8 +271,11 @@ def published(job: CountJob, output: Path) -> Path:
     """The published table of counts."""
     parts = [Part("cooccurrences", job.table_uri, COUNTS, copy=True)]
     folder = Path(version_folder(str(output), write_candidate(str(output), Held(), parts, {"run_id": "r"}, CHECKED)))
-    table = Version(str(folder), "r", json.loads((folder / "manifest.json").read_text())).table("cooccurrences")
-    return Path(table)  # with as many rows as its manifest says
+    version = Version(str(folder), "r", json.loads((folder / "manifest.json").read_text()))
+    table = version.table("cooccurrences")
+    # Where the list in staging counts the matrix's rows, the manifest counts those of the Parquet files: entries.
+    assert version.manifest["tables"] == {"cooccurrences": storage.count_rows(table)}
+    return Path(table)
 
 
 def test_published_rows_rise_through_the_files_and_ranges_are_read_alone(spark, corpus, tmp_path, monkeypatch):

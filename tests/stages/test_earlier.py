@@ -49,10 +49,17 @@ def test_a_versions_own_folder_is_a_beginning_too(tmp_path):
     assert identity(find_earlier(WarmStartConfig(path=str(first))))["version"] == "000001"
 
 
-def test_a_version_that_is_deleted_while_it_is_read_is_an_error_that_says_so(spark, tmp_path):
+@pytest.mark.parametrize(
+    ("newer", "message"),
+    [(True, r"version 000001 was deleted .*; run again"), (False, r"000001/manifest\.json: is missing.*rollback")],
+    ids=["after a newer one was published", "while it is current"],
+)
+def test_a_version_that_is_deleted_while_it_is_read_is_an_error_that_says_so(newer, message, spark, tmp_path):
     first = publish_model(tmp_path, "000001", ["a"], 1.0)
     model = find_earlier(WarmStartConfig(path=str(tmp_path)))
-    with pytest.raises(OutputError, match=r"version 000001 was deleted .*; run again"), reading(model):
+    if newer:
+        publish_model(tmp_path, "000002", ["a"], 2.0)
+    with pytest.raises(OutputError, match=message), reading(model):
         rows = earlier(spark, model, "auto", with_ngrams=False)
         shutil.rmtree(first)
         rows.collect()
@@ -63,7 +70,8 @@ def test_a_missing_table_is_named_with_the_commands_that_mend_it(spark, tmp_path
     folder = publish_model(tmp_path, "000001", ["a"], 1.0)
     shutil.rmtree(folder / table)
     model = find_earlier(WarmStartConfig(path=str(tmp_path)))
-    with pytest.raises(OutputError, match=f"{table}: there is no such table; run the job again") as caught:
+    message = rf"{table}: part-00000\.parquet is missing or is not what was written; run the job again"
+    with pytest.raises(OutputError, match=message) as caught:
         earlier(spark, model, "auto", with_ngrams=False)
         earlier_vocabulary(spark, model, "")
     assert f"w2vspark rollback {tmp_path}" in str(caught.value)

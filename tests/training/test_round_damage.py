@@ -207,7 +207,7 @@ def put_back_an_earlier_file(uri: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda uri: write_list(str(uri), []), "lacks the block of 'words' at row 0"),
+        (lambda uri: write_list(str(uri), []), "lacks the block of '(words|context)' at row 0"),
         (overwrite_a_file, r"words-\w+\.parquet"),
         (put_back_an_earlier_file, r"words-\w+\.parquet"),
     ],
