@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from w2vspark.base.listed import footer_of
+from w2vspark.base.marker import create_marker
 
 
 def publish_version(output: Path, version: str, tables: dict[str, pa.Table], **manifest: Any) -> Path:
@@ -27,6 +28,7 @@ def declare(output: Path, version: str, tables: dict[str, int], **manifest: Any)
     folder = output / "versions" / version
     files = {name: files_of(folder / name) for name in tables}
     whole = {"run_id": uuid.uuid4().hex, "tables": tables, "files": files, "config": {}, "fingerprints": {}} | manifest
+    create_marker(str(output), "method")
     (folder / "manifest.json").write_text(json.dumps(whole))
     pointer = {"version": version, "path": f"versions/{version}", "run_id": whole["run_id"], "tables": tables}
     (output / "current.json").write_text(json.dumps(pointer))

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.config import SparkConfig, SubwordsConfig, TrainingConfig
 from w2vspark.base.listed import write_small
-from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VOCABULARY, WORDS
+from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VECTORS, VOCABULARY, WORDS
 from w2vspark.stages import composed
 from w2vspark.stages.listed_files import write_listed, write_table
 from w2vspark.stages.ngrams import SubwordTables, ngram_buckets
@@ -69,7 +69,7 @@ def write_rows(batches: Iterator[pa.RecordBatch], uri: str, rows: int, dimension
 
 
 def publish(session: SparkSession, folder: Path, buffer_bytes: int, means_bytes: int) -> dict[str, float]:
-    """Make the rows of table vectors, with bounds of our own, and throw them away; seconds, tasks and bytes scanned."""
+    """Write table vectors, with bounds of our own; seconds, tasks and bytes scanned."""
     about = json.loads((folder / "model.json").read_text())
     words, dimensions = about["words"], about["dimensions"]
     vocabulary_uri, config = str(folder / "vocabulary"), SubwordsConfig(enabled=True, buckets=about["buckets"])
@@ -80,8 +80,8 @@ def publish(session: SparkSession, folder: Path, buffer_bytes: int, means_bytes:
     tasks = composed.composed_tasks(words, dimensions, means_bytes)
     rows = partial(counted_rows, folder=str(folder / "scanned"), **settings)
     began = time.perf_counter()
-    frame = vectors(session, rows, vocabulary_uri, words, dimensions, tasks=tasks)
-    frame.write.format("noop").mode("overwrite").save()
+    found = vectors(session, rows, vocabulary_uri, words, dimensions, tasks=tasks)
+    write_table(found, str(folder / "vectors"), VECTORS)
     seconds = time.perf_counter() - began
     scanned = sum(int(path.read_text()) for path in (folder / "scanned").iterdir())
     return {"seconds": seconds, "tasks": tasks, "scanned": scanned}
