@@ -148,7 +148,7 @@ def test_mistakes_are_one_line_and_leave_what_is_published(spark, run, corpus, t
     error.assert_one_error(3, "none of 1 documents could be folded (1 no known word)")
     assert len(documents(tmp_path / "out")) == 43
     another = run_here("run", *options(input__path=corpus, input__format="json", output__path=tmp_path / "out"))
-    another.assert_one_error(4, "holds documents of w2vspark fold")
+    another.assert_one_error(4, "holds folded documents")
     fold(run, corpus, tmp_path / "a", input__id_column="nr").assert_one_error(3, "has no column 'nr'")
 
 
