@@ -48,9 +48,9 @@ def decompose(
     """
     _check_shape(job)
     table = f"svd/{fingerprint}"
-    written = staging.find(table, _name(job.passes + 1))
-    if written is not None:
-        return written.uri, written.record["singular_values"]
+    whole = staging.find(table, _name(job.passes + 1))
+    if whole is not None:
+        return whole.uri, whole.record["singular_values"]
     first = _first_pass(job)
     done: Staged | None = None
     for number in range(job.passes, 0, -1):
