@@ -99,7 +99,7 @@ def bit_flipped(folder: Path) -> None:
 DAMAGES: list[Callable[[Path], None]] = [shutil.rmtree, vectors_gone, bit_flipped]
 
 
-@pytest.mark.parametrize("damage", DAMAGES[:2])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output, corpus):
     before = digests(output)
     damage(version_folder(output))
@@ -111,6 +111,23 @@ def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output,
     assert digests(output) == before and run_here("similar", str(output), word).code == 0
     run_here("rollback", str(output.with_name("other"))).assert_done()
     assert run_here("similar", str(output.with_name("other")), word).code == 0
+
+
+def test_a_version_whose_run_died_while_it_promoted_is_not_made_twice(output, corpus):
+    words, before = command(corpus, output, training__seed=2), digests(output)
+    pointer = (output / "current.json").read_text()
+    run_here("promote", str(output), "1").assert_done()
+    done = run_here(*words).assert_done()  # 000002 is called no candidate, and is not current
+    assert done.out.startswith("promoted: ") and "stage=vectors" not in done.err
+    assert digests(output) == before and current(output)["version"] == json.loads(pointer)["version"] == "000002"
+
+
+def test_the_version_to_which_one_rolled_back_outlives_the_next_publication(output, corpus):
+    for seed in (3, 4, 5):
+        run_here(*command(corpus, output, training__seed=seed, output__keep_versions=9)).assert_done()
+    run_here("rollback", str(output), "1").assert_done()
+    run_here(*command(corpus, output, training__seed=6, output__keep_versions=3)).assert_done()
+    assert sorted(states(output)) == ["000001", "000005", current(output)["version"]]
 
 
 def test_a_damaged_current_json_is_mended_by_promote(output):

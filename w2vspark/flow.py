@@ -19,6 +19,7 @@ from w2vspark.base.versions import (
     HELD,
     WRITING,
     ListedVersion,
+    changed_file,
     delete_unfinished,
     list_versions,
     promote,
@@ -69,14 +70,16 @@ def publish_tables(run: Run, parts: Sequence[Part], manifest: dict[str, Any]) ->
 
 
 def _promote(run: Run, name: str) -> None:
+    before = next((version.name for version in list_versions(run.output) if version.current), "")
     promote(run.output, run.held(), name)
-    prune(run.output, run.held(), run.config.output.keep_versions)
+    prune(run.output, run.held(), run.config.output.keep_versions, before)
 
 
 def standing(run: Run) -> str:
     """Why there is nothing to do; "" where the run has to make or promote something."""
     current = publish.read_current(run.output) or {}
-    whole = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
+    now = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
+    whole = None if now is None or changed_file(now.folder, now.manifest) else now
     if whole is not None and whole.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]:
         return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
     if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
@@ -90,13 +93,19 @@ def standing(run: Run) -> str:
 
 
 def _candidate(run: Run) -> ListedVersion | None:
-    """A whole version that was made from just this and has never been current; the newest."""
+    """The newest whole version that was made from just this, and has never been current or is newer than the current.
+
+    A run that dies while it promotes may leave a version that is called a candidate no more.
+    """
+    current = publish.read_current(run.output) or {"version": "0"}
     found = [
         version
         for version in list_versions(run.output)
-        if version.candidate not in ("", WRITING)
+        if version.candidate != WRITING
+        and (version.candidate or int(version.name) > int(current["version"]))
         and version.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]
         and not version.problem
+        and not changed_file(version.folder, version.manifest)
     ]
     return found[-1] if found else None
 

@@ -36,7 +36,7 @@ class Run:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
-    promoted: str = ""  # a candidate that was there already, and became the current version
+    promoted: str = ""  # a version that was there already, and became the current one
     earlier: EarlierModel | None = None  # what this run begins from, as it was found when the run began
     started_session: SparkSession | None = None
     checked_executors: bool = False

@@ -125,7 +125,7 @@ def report(run: Run) -> str:
     version = publish.resolve(run.records["vectors"]["path"] if run.made else run.output)
     current, record = version.folder, version.manifest
     if run.promoted:
-        return f"promoted: {current} was a candidate of this input, configuration and code, and is current now\n"
+        return f"promoted: {current} was made from this input, configuration and code, and is current now\n"
     corpus, training = record["corpus"], record["config"]["training"]
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",

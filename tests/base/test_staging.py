@@ -185,3 +185,11 @@ def test_the_attempt_that_an_error_is_about(staging: Staging, tmp_path: Path) ->
         assert staging.damaged(DamagedTable(text)) == uri
     for text in (f"{tmp_path}/other/staging/encoded/f1/000001-01234567: x", "vectors/000001: x", f"about {uri}: x"):
         assert staging.damaged(DamagedTable(text)) is None
+
+
+@pytest.mark.parametrize("place", ["staging/out", "my out", "000001-01234567/out", "out"])
+def test_the_attempt_that_an_error_is_about_is_found_wherever_the_output_stands(place: str, tmp_path: Path) -> None:
+    staging = Staging(str(tmp_path / place), Held())
+    for table, fingerprint in (("encoded", "f1"), ("rounds/f1", "000001")):
+        uri = made(staging, table, fingerprint)
+        assert staging.damaged(DamagedTable(f"{uri}/part-1.parquet: is missing")) == uri

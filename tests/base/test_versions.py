@@ -135,6 +135,25 @@ def test_the_newest_versions_stay_and_candidates_that_were_held(tmp_path: Path) 
     assert versions.prune(str(tmp_path), claim, 1) == []
 
 
+def test_the_version_that_was_current_until_now_stays_though_it_is_old(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2, 3, 4, 5)
+    versions.rollback(str(tmp_path), claim, "000001")
+    claim = published(tmp_path, 6)
+    assert versions.prune(str(tmp_path), claim, 3, before="000001") == ["000002", "000003", "000004"]
+    assert names(tmp_path) == ["000001", "000005", "000006"]
+    assert versions.prune(str(tmp_path), claim, 1, before="000001") == ["000001", "000005"]
+
+
+def test_a_footer_that_changed_is_found_before_promotion(tmp_path: Path) -> None:
+    claim = candidate(tmp_path, 1)
+    file = tmp_path / "versions" / "000001" / "vectors" / "part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is not what was written"):
+        versions.promote(str(tmp_path), claim, "000001")
+
+
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     published(tmp_path, 1)
     foreign = [
@@ -181,6 +200,15 @@ def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
     assert current(tmp_path)["version"] == "000003" and "rolled_back" not in current(tmp_path)
     versions.rollback(str(tmp_path), claim, "000001")
     assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
+    with pytest.raises(OutputError, match="000003 is not before the current version 000001; use w2vspark promote"):
+        versions.rollback(str(tmp_path), claim, "000003")
+
+
+def test_a_candidate_is_not_among_what_was_rolled_back(tmp_path: Path) -> None:
+    published(tmp_path, 1)
+    candidate(tmp_path, 2, HELD, request="r2")
+    versions.rollback(str(tmp_path), published(tmp_path, 3))
+    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3"]}
 
 
 def test_a_rollback_passes_over_damaged_versions_and_candidates(tmp_path: Path) -> None:

@@ -198,6 +198,16 @@ def test_a_decomposition_that_was_killed_goes_on_from_its_last_pass_to_the_same_
         assert resumed.bytes == whole.bytes
 
 
+def test_the_result_is_whole_by_its_own_record_so_that_clean_leaves_it(tmp_path):
+    matrix = random_matrix()
+    job = job_of(stored(tmp_path / "m", matrix), matrix.shape, 9)
+    whole = Found(tmp_path, job)
+    staging = staging_of(tmp_path / "made")
+    assert staging.unfinished() == []
+    again = Found(tmp_path, job)
+    assert (again.passes, again.bytes) == ([], whole.bytes)
+
+
 @pytest.mark.parametrize("kind", ["partial", "sums", "basis", "transform"])
 def test_a_flipped_bit_is_an_error_and_a_run_goes_on_to_the_same_bytes(kind, tmp_path, monkeypatch):
     matrix = random_matrix()

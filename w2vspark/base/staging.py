@@ -18,7 +18,7 @@ from w2vspark.base.sealed import read_sealed_json, sealed_json
 STAGING = "staging"
 _ATTEMPT = re.compile(r"[0-9]{6,}-[0-9a-f]{8}")
 _MAKING = re.compile(r"[0-9a-f]{1,16}")  # a fingerprint, or the number of a round or pass
-_DAMAGED = re.compile(rf"/{STAGING}/(\S+?/{_ATTEMPT.pattern})")
+_DAMAGED = re.compile(rf"(?:[\w-]+/){{2,3}}{_ATTEMPT.pattern}")  # <table>/<fingerprint>/[<round>/]<attempt>
 _OUR_FILES = re.compile(r"_files\.json|_transform(_scaled)?|[\w-]+-[0-9a-f]{32}(\.parquet|\.arrow)?")
 
 
@@ -162,9 +162,10 @@ class Staging:
 
     def damaged(self, error: DamagedTable) -> str | None:
         """The attempt below this folder that an error is about; None for another table."""
-        found = _DAMAGED.search(str(error))
-        uri = storage.join(self._output, STAGING, found[1]) if found else ""
-        return uri if uri and str(error).startswith(uri) else None
+        folder = storage.join(self._output, STAGING, "")
+        text = str(error)
+        found = _DAMAGED.match(text, len(folder)) if text.startswith(folder) else None
+        return folder + found[0] if found else None
 
     def _discard_below(self, folder: str, keep_records: bool) -> None:
         names = storage.list_names(folder)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from w2vspark.base import deletion, storage
 from w2vspark.base.errors import OutputError
+from w2vspark.base.listed import footer_of
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
 
@@ -72,7 +73,7 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     if version is None:
         raise OutputError(f"{folder}: there is no such version; list them with: w2vspark versions {output}")
     manifest = version.manifest
-    if problem := problem_of(folder, manifest):
+    if problem := problem_of(folder, manifest) or changed_file(folder, manifest):
         raise OutputError(f"{folder}: {problem}; choose another version: w2vspark versions {output}")
     if manifest.get("candidate") == WRITING:
         raise OutputError(f"{folder}: was never finished; choose another version: w2vspark versions {output}")
@@ -102,13 +103,17 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     if current is None:
         raise OutputError(f"{output}: has no published version, so that there is nothing to go back to")
     now = str(current["version"])
+    if name is not None and int(name) >= int(now):
+        raise OutputError(
+            f"{output}: {name} is not before the current version {now}; use w2vspark promote {output} {name}"
+        )
     if name is None:
         earlier = [v for v in list_versions(output) if int(v.name) < int(now) and not v.candidate and not v.problem]
         if not earlier:
             raise OutputError(f"{output}: has no whole version before {now}; run the job again")
         name = earlier[-1].name
     requests = list(current.get("rolled_back", {}).get("requests", []))
-    between = [v for v in list_versions(output) if int(name) < int(v.name) <= int(now)]
+    between = [v for v in list_versions(output) if int(name) < int(v.name) <= int(now) and not v.candidate]
     requests += [v.manifest["fingerprints"]["request"] for v in between if "request" in v.manifest["fingerprints"]]
     promote(output, claim, name, {"from": now, "requests": sorted(set(requests))})
     return name
@@ -146,18 +151,32 @@ def problem_of(folder: str, manifest: dict[str, Any]) -> str:
     return ""
 
 
-def prune(output: str, claim: Claim, keep: int) -> list[str]:
+def changed_file(folder: str, manifest: dict[str, Any]) -> str:
+    """Which file of a version has another footer than was written; "" = none. Reads the end of every file."""
+    for table, files in manifest["files"].items():
+        for file in files:
+            try:
+                whole = footer_of(storage.join(folder, table, file["file"])) == (file["size"], file["crc32"])
+            except (FileNotFoundError, OutputError):
+                whole = False
+            if not whole:
+                return f"{table}/{file['file']} is not what was written"
+    return ""
+
+
+def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     """Delete old versions; returns their names.
 
-    Of the versions before the current one, the newest `keep` - 1 that were current once stay, and as many candidates
-    that were held or refused. Newer versions stay.
+    Of the versions before the current one, `keep` - 1 that were current once stay: the one that was current `before`
+    this promotion, which readers may still read, and the newest. As many candidates that were held or refused stay too.
+    Newer versions stay.
     """
     current = read_current(output)
     if current is None:
         return []
     now = int(current["version"])
     older = [version for version in list_versions(output) if int(version.name) < now]
-    published = [version for version in older if not version.candidate]
+    published = sorted((v for v in older if not v.candidate), key=lambda v: v.name == before)  # it counts as newest
     held = [version for version in older if version.candidate not in ("", WRITING)]
     kept = {version.name for group in (published, held) for version in group[max(0, len(group) - keep + 1) :]}
     dropped = [version for version in older if version.name not in kept]

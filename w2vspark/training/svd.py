@@ -48,6 +48,9 @@ def decompose(
     """
     _check_shape(job)
     table = f"svd/{fingerprint}"
+    whole = staging.find(table, _name(job.passes + 1))
+    if whole is not None:
+        return whole.uri, whole.record["singular_values"]
     first = _first_pass(job)
     done: Staged | None = None
     for number in range(job.passes, 0, -1):
@@ -70,7 +73,9 @@ def decompose(
     assert done is not None
     uri = staging.begin(table, _name(job.passes + 1))
     _write_vectors(session, _next_pass(first, uri, job.passes + 1, done), done.record)
-    return uri, done.record["singular_values"]
+    values = done.record["singular_values"]
+    staging.complete(uri, {"singular_values": values})
+    return uri, values
 
 
 def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
