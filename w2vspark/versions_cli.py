@@ -40,13 +40,15 @@ def handle_versions(arguments: argparse.Namespace) -> int:
 
 def handle_promote(arguments: argparse.Namespace) -> int:
     """Makes a version the current one."""
-    from w2vspark.base.versions import named, promote
+    from w2vspark.base.versions import list_versions, named, promote
 
     output, claim = _claimed(arguments)
     with claim:
         name = named(output, arguments.version)
+        newer = [version.name for version in list_versions(output) if version.current and version.name > name]
         promote(output, claim, name)
-    sys.stdout.write(f"{arguments.output}: version {name} is current\n")
+    advice = f"; the run that made {newer[0]} will undo this, unless you use w2vspark rollback" if newer else ""
+    sys.stdout.write(f"{arguments.output}: version {name} is current{advice}\n")
     return 0
 
 
