@@ -45,7 +45,7 @@ def handle_promote(arguments: argparse.Namespace) -> int:
     output, claim = _claimed(arguments)
     with claim:
         name = named(output, arguments.version)
-        newer = [version.name for version in list_versions(output) if version.current and version.name > name]
+        newer = [version.name for version in list_versions(output) if version.current and int(version.name) > int(name)]
         promote(output, claim, name)
     advice = f"; the run that made {newer[0]} will undo this, unless you use w2vspark rollback" if newer else ""
     sys.stdout.write(f"{arguments.output}: version {name} is current{advice}\n")
