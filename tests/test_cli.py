@@ -87,6 +87,11 @@ def test_the_same_command_again_finds_nothing_to_do_and_starts_no_spark(corpus, 
     assert {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()} == before
 
 
+def test_hold_without_publishing_is_refused(tmp_path):
+    words = options(input__path=tmp_path / "none", output__path=tmp_path / "output")
+    run_here("run", *words, "--until", "encoded", "--hold").assert_one_error(2, "--hold", "--until encoded")
+
+
 def test_a_manifest_holds_no_secret(output):
     assert "geheim" not in (version_folder(output) / "manifest.json").read_text()
     assert manifest(output)["config"]["spark"]["options"] == {"spark.hadoop.fs.s3a.secret.key": REDACTED}

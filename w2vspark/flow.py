@@ -122,11 +122,13 @@ def _promoted(run: Run) -> bool:
 
 def _make_all(run: Run, steps: Sequence[Step], forced: Sequence[str]) -> None:
     """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
+    for table in forced:
+        run.staging.discard(table, run.fingerprints[table])
     damaged: set[str] = set()
     while True:
         try:
             for step in steps:
-                _make_or_find(run, step, step.table in forced and step.table not in run.made)
+                _make_or_find(run, step)
             return
         except DamagedTable as damage:
             attempt = run.staging.damaged(damage)
@@ -140,10 +142,8 @@ def _make_all(run: Run, steps: Sequence[Step], forced: Sequence[str]) -> None:
             run.staging.discard_attempt(attempt)
 
 
-def _make_or_find(run: Run, step: Step, forced: bool) -> None:
+def _make_or_find(run: Run, step: Step) -> None:
     own = run.fingerprints[step.table]
-    if forced:
-        run.staging.discard(step.table, own)
     found = run.staging.find(step.table, own)
     if found is not None:
         if step.table not in run.made:

@@ -141,6 +141,8 @@ def run_flow(
     base.errors; what was published before stays as it is then.
     """
     steps = steps_until(config, until)
+    if hold and "vectors" not in [step.table for step in steps]:
+        raise ConfigError(f"--hold: with --until {until} nothing is published; leave one of the two out")
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     check_output(output, "method")

@@ -88,7 +88,7 @@ def _memory(model: int, worker: int, training: TrainingConfig) -> str:
 
 
 def _size(run: Run) -> tuple[int, int, str]:
-    """Tokens and words of the corpus, and whence they are known."""
+    """Tokens and words of the corpus, and whether they were counted or guessed."""
     counted = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
     if counted is not None:
         return counted.record["tokens"], counted.record["words"], "counted"

@@ -11,7 +11,7 @@ import pytest
 
 from w2vspark.base import deletion, storage, versions
 from w2vspark.base.candidates import Part, write_candidate
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.base.listed import read_list, write_small
 from w2vspark.base.versions import CHECKED, HELD, WRITING
 
@@ -91,6 +91,33 @@ def test_a_candidate_whose_files_are_not_what_was_written_leaves_nothing(tmp_pat
     with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is not what was written"):
         write_candidate(str(tmp_path), claim, [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
     assert names(tmp_path) == []
+
+
+def test_a_staged_file_that_is_missing_is_a_damaged_table(tmp_path: Path) -> None:
+    for copy in (False, True):
+        uri = staged(tmp_path, f"vectors-{copy}")
+        (tmp_path / "staging" / f"vectors-{copy}" / read_list(uri)[0]["file"]).unlink()
+        with pytest.raises(DamagedTable, match=rf"{uri}/part-\w+\.parquet: is missing"):
+            write_candidate(
+                str(tmp_path), Held(tmp_path, 3), [Part("vectors", uri, copy=copy)], {"run_id": "r"}, CHECKED
+            )
+    assert names(tmp_path) == []
+
+
+def test_a_folder_of_somebody_elses_with_the_next_number_is_not_written_to(tmp_path: Path) -> None:
+    mine = tmp_path / "versions" / "000003" / "vectors" / "part-00000.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    uri = staged(tmp_path, "vectors")
+    with pytest.raises(OutputError, match="000003: holds vectors, which is not ours"):
+        write_candidate(str(tmp_path), Held(tmp_path, 3), [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
+    assert mine.read_text() == "mine" and len(list(mine.parent.parent.iterdir())) == 1
+
+
+def test_what_a_killed_run_was_writing_goes_with_the_version(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2)
+    (tmp_path / "versions" / "000001" / f".manifest.json.{'0' * 32}").write_text("{")
+    assert versions.prune(str(tmp_path), claim, 1) == ["000001"] and names(tmp_path) == ["000002"]
 
 
 def test_a_run_that_loses_its_claim_neither_writes_nor_promotes_nor_deletes(

@@ -1,1 +1,1 @@
-"""Ground floor: configuration, table schemas, storage, publishing, lock, log, errors. Needs no pyspark."""
+"""Ground floor: configuration, table schemas, storage, claims, publishing, log, errors. Needs no pyspark."""

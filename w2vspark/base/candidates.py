@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from w2vspark.base import storage
-from w2vspark.base.errors import OutputError, W2VSparkError
+from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.listed import ROWS, count_rows, listed_files
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.versions import (
@@ -36,8 +36,8 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
     """Write a version that is not current yet, and check it; returns its name, the claim's term.
 
     The staged files are moved into the version's folder, or copied. manifest: gets the keys files, tables and
-    candidate; why: of the latter. Raises OutputError where a file is not what was written; then, and on any other
-    error, nothing of the version stays.
+    candidate; why: of the latter. Raises OutputError where a file is not what was written, DamagedTable where a staged
+    file is missing; then, and on any other error, nothing of the version stays.
     """
     name = f"{claim.term:06}"
     folder = version_folder(output, name)
@@ -45,6 +45,8 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
     tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
     whole = manifest | {"tables": tables, "files": files}
     claim.check()
+    if found := storage.list_names(folder):
+        raise OutputError(f"{folder}: holds {found[0]}, which is not ours; run this again, under the next number")
     try:
         write_manifest(folder, whole | {"candidate": WRITING})
         with ThreadPoolExecutor(MOVES) as pool:
@@ -88,10 +90,13 @@ def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[s
 
 
 def _move(part: Part, source: str, target: str) -> None:
-    if part.copy:
-        storage.copy_file(source, target)
-    else:
-        storage.move_file(source, target)
+    try:
+        if part.copy:
+            storage.copy_file(source, target)
+        else:
+            storage.move_file(source, target)
+    except FileNotFoundError as error:
+        raise DamagedTable(f"{source}: is missing") from error
 
 
 def _stranger(folder: str, manifest: dict[str, Any]) -> str:

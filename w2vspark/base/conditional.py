@@ -90,7 +90,7 @@ class Store:
 
     def require_conditions(self, name: str) -> None:
         """Tries both conditions on an object of this name. Raises OutputError when the store does not keep them."""
-        self._put(name, b"1", "create")
+        self.create(name, b"1")
         try:
             for condition in ("create", {"e_tag": '"0"', "version": "0"}):
                 try:

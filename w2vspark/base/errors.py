@@ -20,7 +20,7 @@ class InputError(W2VSparkError):
 
 
 class OutputError(W2VSparkError):
-    """The output folder holds something else, is locked by another run, or has no published model."""
+    """The output folder holds something else, is in use by another run, or has no published model."""
 
     exit_code = 4
 

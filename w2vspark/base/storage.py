@@ -254,13 +254,15 @@ def count_rows(uri: str) -> int:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file byte for byte; both must be on one store. Parent folders are made."""
+    """Copies a file byte for byte, on a disk to the disk itself; both must be on one store. Parent folders are made."""
     from_fs, from_path = filesystem(source)
     to_fs, to_path = filesystem(target)
     with reaching(target):
         if to_fs.type_name not in FLAT_STORES:
             to_fs.create_dir(to_path.rpartition("/")[0] or "/", recursive=True)
         pafs.copy_files(from_path, to_path, source_filesystem=from_fs, destination_filesystem=to_fs)
+        if isinstance(to_fs, pafs.LocalFileSystem):
+            _to_disk(to_path)
 
 
 def _replace_local(path: str, content: bytes) -> None:

@@ -21,6 +21,11 @@ TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # run was told to hold it back.
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
 
+_OURS = rf"({re.escape(MANIFEST)}|{re.escape(TOMBSTONE)})"
+_OUR_FILES = re.compile(
+    rf"{_OURS}|\.{_OURS}\.[0-9a-f]{{32}}"
+)  # the latter: of a run that was killed while it wrote one
+
 
 class Claim(Protocol):
     """What a run holds while it may write."""
@@ -230,7 +235,7 @@ def delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
     for table, files in manifest["files"].items():
         names = "|".join(re.escape(file["file"]) for file in files)
         deletion.delete_own(storage.join(folder, table), re.compile(names), output)
-    deletion.delete_own(folder, re.compile(rf"{re.escape(MANIFEST)}|{re.escape(TOMBSTONE)}"), output)
+    deletion.delete_own(folder, _OUR_FILES, output)
 
 
 def _names(output: str) -> list[str]:

@@ -161,6 +161,6 @@ def checked_metrics(
     if len(metrics) != shards or found != tokens or rows != wanted:
         raise TrainingError(
             f"{uri}: expected {shards} shards, {tokens} tokens and the rows {json.dumps(wanted)}, got {len(metrics)}, "
-            f"{found} and {json.dumps(rows)}; run again with --from rounds"
+            f"{found} and {json.dumps(rows)}; run the job again, which repeats this round"
         )
     return sorted(metrics, key=lambda row: int(row["shard"]))
