@@ -51,6 +51,14 @@ def test_versions_are_listed_the_newest_first(output):
     assert states(output) == {"000002": "current", "000001": "was current"}
 
 
+def test_a_manifest_without_most_of_its_keys_is_listed_all_the_same(output):
+    file = version_folder(output) / "manifest.json"
+    found = json.loads(file.read_text())
+    file.write_text(json.dumps({key: found[key] for key in ("run_id", "tables", "files")}))
+    assert states(output) == {"000002": "current", "000001": "was current"}
+    run_here("rollback", str(output)).assert_done()
+
+
 def test_a_held_candidate_is_promoted_by_hand_or_by_the_same_run_without_training(output, corpus):
     words = command(corpus, output, training__seed=3)
     before = digests(output)

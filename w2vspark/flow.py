@@ -80,7 +80,7 @@ def standing(run: Run) -> str:
     current = publish.read_current(run.output) or {}
     now = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
     whole = None if now is None or changed_file(now.folder, now.manifest) else now
-    if whole is not None and whole.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]:
+    if whole is not None and whole.manifest.get("fingerprints", {}).get(run.last) == run.fingerprints[run.last]:
         return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
     if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
         return (
@@ -103,7 +103,7 @@ def _candidate(run: Run) -> ListedVersion | None:
         for version in list_versions(run.output)
         if version.candidate != WRITING
         and (version.candidate or int(version.name) > int(current["version"]))
-        and version.manifest["fingerprints"].get(run.last) == run.fingerprints[run.last]
+        and version.manifest.get("fingerprints", {}).get(run.last) == run.fingerprints[run.last]
         and not version.problem
         and not changed_file(version.folder, version.manifest)
     ]

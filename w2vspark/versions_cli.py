@@ -106,8 +106,8 @@ def _facts(version: Any) -> dict[str, Any]:
     scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
     return {
         "version": version.name,
-        "made": manifest["created"],
-        "method": manifest["config"].get("training", {}).get("method", "fold"),
+        "made": manifest.get("created", "unknown"),
+        "method": manifest.get("config", {}).get("training", {}).get("method", "fold"),
         "words": manifest["tables"].get("vectors", manifest["tables"].get("documents", 0)),
         "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
         "state": f"{state}; damaged: {version.problem}" if version.problem else state,

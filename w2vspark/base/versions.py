@@ -119,7 +119,8 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
         name = earlier[-1].name
     requests = list(current.get("rolled_back", {}).get("requests", []))
     between = [v for v in list_versions(output) if int(name) < int(v.name) <= int(now) and not v.candidate]
-    requests += [v.manifest["fingerprints"]["request"] for v in between if "request" in v.manifest["fingerprints"]]
+    made = [v.manifest.get("fingerprints", {}).get("request") for v in between]
+    requests += [request for request in made if request is not None]
     promote(output, claim, name, {"from": now, "requests": sorted(set(requests))})
     return name
 
