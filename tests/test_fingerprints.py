@@ -268,7 +268,7 @@ CODE: dict[str, Expected] = {
     "w2vspark.published.publish_vectors": "vectors",
     "w2vspark.published.word2vec_tables": "vectors",
     "w2vspark.manifest.manifest": "vectors",
-    "w2vspark.base.versions.write_candidate": "vectors",
+    "w2vspark.base.candidates.write_candidate": "vectors",
     "w2vspark.flow.publish_tables": "vectors",
     "w2vspark.stages.vectors.vectors": "vectors",
     "w2vspark.stages.phrases.phrases": {"phrases": ALL},
@@ -419,7 +419,7 @@ MODEL = Version("/model", "1", {"config": {"tokens": {"tokenizer": "pattern"}}})
     ("name", "anew"),
     [
         ("w2vspark.folding.publish_folded", {"documents"}),
-        ("w2vspark.base.versions.write_candidate", {"documents"}),
+        ("w2vspark.base.candidates.write_candidate", {"documents"}),
         ("w2vspark.stages.folded.folded", {"folded", "documents"}),
         ("w2vspark.base.lsa_model.read_lsa_model", {"folded", "documents"}),
         ("w2vspark.base.tokenizer.tokenizer", {"folded", "documents"}),

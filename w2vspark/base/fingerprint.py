@@ -31,6 +31,7 @@ PLUMBING = {
     "w2vspark.stages.session": "starts Spark; Spark's own version counts",
     "w2vspark.stages.shared_storage": "refuses executors that do not fit",
     "w2vspark.stages.worker_errors": "words errors",
+    "w2vspark.training.shards.forget_kept": "frees memory",
 }
 # Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
 HOLDERS = ("w2vspark.run.Run",)
