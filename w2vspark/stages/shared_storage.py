@@ -1,6 +1,7 @@
 """A look at the executors before the work begins: do they reach the output folder, and run the same code?"""
 
 import socket
+import uuid
 from collections.abc import Iterator
 from functools import partial
 
@@ -25,7 +26,7 @@ def check_executors(session: SparkSession, output: str) -> None:
     """
     if task_slots(session) is not None:
         return
-    probe = storage.join(output, "staging", "_probe.json")
+    probe = storage.join(output, "staging", f"_probe-{uuid.uuid4().hex}.json")
     code = package_fingerprint()
     storage.write_text(probe, code)
     try:
