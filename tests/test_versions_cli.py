@@ -112,7 +112,7 @@ def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output,
     before = digests(output)
     damage(version_folder(output))
     word = planted.country(0)
-    advice = "run the job again, which makes the version anew", "to an earlier version with w2vspark rollback"
+    advice = "run the job again, which makes the version anew", "back to an earlier version with w2vspark rollback"
     run_here("similar", str(output), word).assert_one_error(4, "000002", *advice)
     shutil.copytree(output, output.with_name("other"))
     run_here(*command(corpus, output, training__seed=2)).assert_done()

@@ -11,8 +11,8 @@ def how_to_mend(uri: str) -> str:
     if found is None:
         return "make it again by running the job"
     return (
-        "run the job again, which makes the version anew (with --from vectors where it finds nothing to do), or go back "
-        "to an earlier version with "
+        "run the job again, which makes the version anew (with --from vectors where it finds nothing to do), or go "
+        "back to an earlier version with "
         f"w2vspark rollback {found[1]}"
     )
 
