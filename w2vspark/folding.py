@@ -48,6 +48,7 @@ def fold_documents(model_output: str, config: Config, progress: Progress) -> dic
     output = storage.absolute_uri(config.output.path)
     check_output(output, "job")
     model = publish.resolve(model_output)
+    read_lsa_model(model)  # a model of another method is an error before anything is written
     run = Run(config, output, progress, Staging(output), last="documents")
     run.fingerprints = fingerprints(corpus_version(config.input, run.session), model)
     steps = (

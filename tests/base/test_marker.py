@@ -75,7 +75,6 @@ def test_a_name_that_we_use_does_not_make_a_folder_ours(output: str, name: str) 
     [
         ["current.json", "versions/000001/manifest.json"],
         ["current.json", "versions/000001/x", "staging/x", "note.txt"],
-        ["staging/encoded/x"],
         ["lock.json", "staging/x"],
     ],
 )
@@ -84,6 +83,17 @@ def test_an_output_of_before_markers_is_refused_with_what_to_do(output: str, nam
     words = refused(output)
     assert "was made by w2vspark before" in words
     assert "name a new folder, and delete this one when nothing reads it any more" in words
+
+
+def test_folders_with_our_names_alone_are_not_said_to_be_old_outputs(output: str) -> None:
+    put(output, "versions/20240131/x", "staging/x")
+    assert "delete" not in refused(output) and "holds something else" in refused(output)
+
+
+def test_an_output_that_lost_its_marker_is_told_how_to_get_it_back(output: str) -> None:
+    put(output, "claims/000001.json", "versions/000001/manifest.json", "current.json")
+    words = refused(output)
+    assert 'write {"format": 1, "kind": "method"} into it' in words and "delete" not in words
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from w2vspark.base.terminated import Terminated, sigterm_raises
+from w2vspark.base.terminated import Terminated, signals_wait, sigterm_raises
 
 
 def test_sigterm_raises_within_the_block_and_is_as_before_behind_it() -> None:
@@ -53,3 +53,22 @@ def test_other_threads_install_nothing() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_a_block_and_a_second_one_does_not(number: signal.Signals) -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), sigterm_raises():
+        with signals_wait():
+            signal.raise_signal(number)
+            done.append(1)
+        done.append(2)
+    assert done == [1]
+    with pytest.raises(KeyboardInterrupt), sigterm_raises(), signals_wait():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        done.append(3)
+    assert done == [1]
+    with signals_wait():
+        done.append(4)
+    assert done == [1, 4] and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -284,6 +284,6 @@ def test_a_task_that_returns_other_columns_than_it_says_writes_no_list(spark, tm
         yield from batches
 
     frame = spark.range(0, 1, 1, 1).mapInArrow(partial(wrong), spark_schema(PARAMETER_FILES))
-    with pytest.raises(Exception, match="id"):
+    with pytest.raises(Exception, match=r"id|aborted"):  # Spark 4.0 has no check of its own
         write_listed(frame, str(tmp_path / "t"))
     assert not (tmp_path / "t").exists()

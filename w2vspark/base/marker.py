@@ -39,7 +39,12 @@ def check_output(output_uri: str, kind: Kind) -> None:
         if found["kind"] != kind:
             raise OutputError(f"output.path {output_uri}: {HOLDS[found['kind']]}")
         return
-    if {"current.json", "versions"} <= names or (names and names <= BEFORE_MARKERS):
+    if "claims" in names and names & {"staging", "versions"}:
+        raise OutputError(
+            f"output.path {output_uri}: has no {MARKER}; where it is an output of w2vspark that lost it, write "
+            f'{{"format": {FORMAT}, "kind": "method"}} into it ("job" for folded documents), else name a new folder'
+        )
+    if {"current.json", "versions"} <= names or ("lock.json" in names and names <= BEFORE_MARKERS):
         raise OutputError(
             f"output.path {output_uri}: was made by w2vspark before version {SINCE}, whose outputs have no {MARKER}; "
             "name a new folder, and delete this one when nothing reads it any more"

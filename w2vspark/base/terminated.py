@@ -29,6 +29,36 @@ def sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)  # None: not set by Python
 
 
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Within the block, the first Ctrl-C or SIGTERM waits until its end; a second one does not.
+
+    For the start of a JVM: one that is half started when its parent ends is left behind for good. Does nothing in other
+    threads.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}  # None: not set by Python
+    caught: list[int] = []
+
+    def wait(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+        for each in numbers:
+            signal.signal(each, before[each])
+
+    for number in numbers:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
+        if caught:
+            signal.raise_signal(caught[0])
+
+
 def _raise(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated

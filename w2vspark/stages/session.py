@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from w2vspark.base.config import SparkConfig
 from w2vspark.base.errors import EnvironmentFailure
 from w2vspark.base.redaction import check_given
+from w2vspark.base.terminated import signals_wait
 from w2vspark.stages.class_archive import archive_path, reading_options
 from w2vspark.stages.secret_settings import secret_settings, secrets_file
 
@@ -67,7 +68,7 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        with secrets_file(secrets):
+        with signals_wait(), secrets_file(secrets):
             session = builder.getOrCreate()
     except (PySparkException, Py4JError, ConnectionError) as error:  # the last two: the JVM ended while it started
         reason = " ".join(str(error).partition("\n\tat ")[0].split())
