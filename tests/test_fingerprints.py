@@ -1,4 +1,4 @@
-"""Which tables are made anew when a key, a piece of code or a library changes: the golden tables.
+"""Golden tables: which tables are made again when a key, a piece of code or a library changes.
 
 The file is long because the tables have a row for every key.
 """
@@ -67,7 +67,7 @@ FROM_VOCABULARY = (
 FROM_ENCODED = "encoded bucket_counts cooccurrences strata rounds ppmi term_document svd vectors"
 WITH_KERNELS = "ngram_buckets initial cooccurrences strata rounds ppmi term_document svd vectors"
 FROM_EARLIER = "earlier vocabulary encoded bucket_counts ngram_buckets initial rounds vectors"
-# What a change of a key makes anew: the same tables in every case that has them, or by cases; elsewhere nothing.
+# The tables that a change of a key makes again: one list for every case, or a list by case. All others stay.
 Expected = str | dict[str, str]
 KEYS: dict[str, tuple[Any, Expected]] = {
     "input.path": (("other.json",), ALL),

@@ -4,22 +4,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from held import Held
 
 from w2vspark.base import deletion, storage
 from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.base.listed import LIST, read_list, write_small
 from w2vspark.base.staging import Staging
-
-
-class Held:
-    """A claim that can be lost."""
-
-    def __init__(self, term: int = 7) -> None:
-        self.term, self.lost = term, False
-
-    def check(self) -> None:
-        if self.lost:
-            raise OutputError("another run has taken over")
 
 
 def made(staging: Staging, table: str, fingerprint: str, rows: int = 3) -> str:

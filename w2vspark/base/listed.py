@@ -48,7 +48,6 @@ class NewFile:
         self.rows = 0
         self._uri = storage.join(folder, self.file)
         self._schema, self._options = schema, options
-
         self._stack = ExitStack()
 
     def __enter__(self) -> "NewFile":

@@ -116,12 +116,7 @@ class Staging:
         """Delete the attempts at a table's rounds or passes, but for the one whose folder is `keep`."""
         folder = self._folder(table, fingerprint)
         for making in filter(_MAKING.fullmatch, storage.list_folders(folder)):
-            names = storage.list_names(storage.join(folder, making))
-            for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
-                if storage.join(folder, making, attempt) != keep:
-                    self.discard_attempt(storage.join(folder, making, attempt))
-            if names:
-                deletion.delete_empty_folder(storage.join(folder, making))
+            self._discard_below(storage.join(folder, making), False, keep)
 
     def delete_part(self, uri: str) -> None:
         """Delete a folder within an attempt: what was on its way between tasks."""
@@ -169,14 +164,14 @@ class Staging:
         found = _DAMAGED.match(text, len(folder)) if text.startswith(folder) else None
         return folder + found[0] if found else None
 
-    def _discard_below(self, folder: str, keep_records: bool) -> None:
+    def _discard_below(self, folder: str, keep_records: bool, keep: str = "") -> None:
         names = storage.list_names(folder)
-        for name in filter(
-            _MAKING.fullmatch, storage.list_folders(folder)
-        ):  # rounds or passes, with attempts of their own
-            self._discard_below(storage.join(folder, name), keep_records)
+        # Rounds and passes have attempts of their own.
+        for name in filter(_MAKING.fullmatch, storage.list_folders(folder)):
+            self._discard_below(storage.join(folder, name), keep_records, keep)
         for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
-            self.discard_attempt(storage.join(folder, attempt), keep_records)
+            if storage.join(folder, attempt) != keep:
+                self.discard_attempt(storage.join(folder, attempt), keep_records)
         if names and not keep_records:
             deletion.delete_empty_folder(folder)
 

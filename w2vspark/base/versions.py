@@ -22,9 +22,8 @@ TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
 
 _OURS = rf"({re.escape(MANIFEST)}|{re.escape(TOMBSTONE)})"
-_OUR_FILES = re.compile(
-    rf"{_OURS}|\.{_OURS}\.[0-9a-f]{{32}}"
-)  # the latter: of a run that was killed while it wrote one
+# The second form is left by a run that was killed while it wrote such a file.
+_OUR_FILES = re.compile(rf"{_OURS}|\.{_OURS}\.[0-9a-f]{{32}}")
 
 
 class Claim(Protocol):
@@ -107,18 +106,18 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     current = read_current(output)
     if current is None:
         raise OutputError(f"{output}: has no published version, so that there is nothing to go back to")
-    now = str(current["version"])
+    now, versions = str(current["version"]), list_versions(output)
     if name is not None and int(name) >= int(now):
         raise OutputError(
             f"{output}: {name} is not before the current version {now}; use w2vspark promote {output} {name}"
         )
     if name is None:
-        earlier = [v for v in list_versions(output) if int(v.name) < int(now) and not v.candidate and not v.problem]
+        earlier = [v for v in versions if int(v.name) < int(now) and not v.candidate and not v.problem]
         if not earlier:
             raise OutputError(f"{output}: has no whole version before {now}; run the job again")
         name = earlier[-1].name
     requests = list(current.get("rolled_back", {}).get("requests", []))
-    between = [v for v in list_versions(output) if int(name) < int(v.name) <= int(now) and not v.candidate]
+    between = [v for v in versions if int(name) < int(v.name) <= int(now) and not v.candidate]
     made = [v.manifest.get("fingerprints", {}).get("request") for v in between]
     requests += [request for request in made if request is not None]
     promote(output, claim, name, {"from": now, "requests": sorted(set(requests))})
