@@ -109,6 +109,30 @@ def test_a_second_time_there_is_nothing_to_do_and_a_change_makes_a_version(spark
     assert len(list((tmp_path / "out" / "staging" / "folded").iterdir())) == 1
 
 
+def test_a_rollback_of_folded_documents_stays_and_a_flipped_page_is_made_again(spark, run, corpus, tmp_path):
+    output, less = tmp_path / "out", tmp_path / "less"
+    less.mkdir()
+    (less / "one.json").write_text('{"id": "only", "text": "the violin"}\n')
+    fold(run, less, output).assert_done()
+    fold(run, corpus, output).assert_done()
+    run_here("rollback", str(output)).assert_done()
+    again = fold(run, corpus, output).assert_done().out
+    assert again.startswith("nothing to do: version 000001 is current by a rollback"), again
+    run_here("promote", str(output), "2").assert_done()
+    before = documents(output)
+    file = version_folder(output) / "documents" / "part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content)
+    run_here("search", str(run), "sea", "--documents", str(output)).assert_one_error(4, "--from documents")
+    fold(run, corpus, output, "--from", "nothing").assert_one_error(
+        2, "--from nothing: is no stage", "folded, documents"
+    )
+    made = fold(run, corpus, output, "--from", "documents").assert_done()
+    assert "stage=folded event=start" not in made.err and documents(output) == before
+    assert version_folder(output).name not in ("000001", "000002")
+
+
 def test_workers_read_a_model_anew_that_was_made_anew_under_the_same_path(spark, corpus, tmp_path):
     model = tmp_path / "model"
     for number, documents_of_model in enumerate((DOCUMENTS, lsa_models.texts(30, seed=5))):

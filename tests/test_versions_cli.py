@@ -67,6 +67,9 @@ def test_a_held_candidate_is_promoted_by_hand_or_by_the_same_run_without_trainin
     assert digests(output) == before and states(output)["000003"] == "candidate: is held back by --hold"
     again = run_here(*words, "--hold").assert_done().out
     assert again.startswith("nothing to do") and "000003 is a candidate" in again
+    plan = run_here(*words, "--dry-run").assert_done().out
+    assert "versions/000003 was made from just this and will be promoted" in plan and "will be made" not in plan
+    assert "000003 is a candidate" in run_here(*words, "--hold", "--dry-run").assert_done().out
     done = run_here(*words).assert_done()
     assert done.out.startswith("promoted: ") and "stage=rounds" not in done.err
     assert current(output)["version"] == "000003" and digests(output) != before
@@ -91,6 +94,27 @@ def test_a_rollback_stays_in_force_until_the_corpus_or_the_settings_change(outpu
         shutil.copy(file, tmp_path / "corpus")  # the same text, another file
     run_here(*command(tmp_path / "corpus", output, training__seed=2)).assert_done()
     assert current(output)["version"] != "000001"
+
+
+def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(output, corpus):
+    words = command(corpus, output, training__seed=2)
+    assert run_here("rollback", str(output), "").assert_one_error(4, "has no version ") and states(output) == {
+        "000002": "current", "000001": "was current",
+    }  # fmt: skip
+    run_here("rollback", str(output)).assert_done()
+    vectors_gone(output / "versions" / "000001")
+    for more in ([], ["--dry-run"], ["--hold"]):
+        told = run_here(*words, *more)
+        told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback", "--from vectors")
+        assert f"undo it with: w2vspark promote {output} 000002" in told.err
+    shutil.rmtree(output / "versions" / "000001")
+    run_here(*words).assert_one_error(4, "000001: has no manifest; it is current by a rollback")
+    assert states(output)["000001"].startswith("current; damaged: ")
+    shutil.copytree(output, output.with_name("other"))
+    run_here("promote", str(output), "000002").assert_done()
+    assert run_here(*words).assert_done().out.startswith("nothing to do")
+    run_here(*command(corpus, output.with_name("other"), "--from", "vectors", training__seed=2)).assert_done()
+    assert digests(output.with_name("other")) == digests(output)
 
 
 def vectors_gone(folder: Path) -> None:
@@ -119,6 +143,21 @@ def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output,
     assert digests(output) == before and run_here("similar", str(output), word).code == 0
     run_here("rollback", str(output.with_name("other"))).assert_done()
     assert run_here("similar", str(output.with_name("other")), word).code == 0
+
+
+def test_a_page_that_flipped_is_mended_by_making_the_vectors_again(output, corpus):
+    before, words = digests(output), command(corpus, output, training__seed=2)
+    (file,) = (version_folder(output) / "vectors").iterdir()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    run_here("similar", str(output), planted.country(0)).assert_one_error(4, "000002/vectors", "--from vectors")
+    assert run_here(*words).assert_done().out.startswith("nothing to do")  # it looks at footers
+    later = command(corpus, output.with_name("later"), warm_start__path=output)
+    run_here(*later).assert_one_error(4, "000002/vectors: a file of it is damaged", f"w2vspark rollback {output}")
+    made = run_here(*words, "--from", "vectors").assert_done()
+    assert "stage=rounds event=start" not in made.err and digests(output) == before
+    assert run_here("similar", str(output), planted.country(0)).code == 0
 
 
 def test_a_version_whose_run_died_while_it_promoted_is_not_made_twice(output, corpus):

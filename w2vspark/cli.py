@@ -115,7 +115,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     log.configure(arguments.verbose)
     config = load_config(arguments.config, arguments.overrides)
     if arguments.dry_run:
-        write(dry_run(config, arguments.force_from, arguments.until))
+        write(dry_run(config, arguments.force_from, arguments.until, arguments.hold))
         return 0
     from w2vspark.pipeline import run_flow
     from w2vspark.progress import Progress

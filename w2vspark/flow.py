@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 from w2vspark.base import publish
+from w2vspark.base.advice import how_to_mend
 from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.claims import Claim
 from w2vspark.base.config import Config
-from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.marker import Kind
 from w2vspark.base.redaction import redacted_value
@@ -45,26 +46,44 @@ def run_steps(run: Run, kind: Kind, steps: Sequence[Step], forced: Sequence[str]
     """Make what is not there yet, under a claim on the output folder.
 
     run: with its fingerprints; its claim and staging are set here. forced: tables that are made again. Where nothing is
-    to do, no claim is made. Raises the errors of base.errors; what was published before stays as it is then.
+    to do, no claim is made, and run.nothing_to_do says why. Raises the errors of base.errors; what was published before
+    stays as it is then.
     """
     publishes = run.last in [step.table for step in steps] and not forced
-    if publishes and standing(run):
+    if publishes and _stands(run):
         return
     with Claim(run.output, kind=kind, single_writer=run.config.output.single_writer) as claim:
         run.claim, run.staging = claim, Staging(run.output, claim)
         delete_unfinished(run.output, claim)
         try:
-            if not (publishes and (standing(run) or _promoted(run))):
+            if not (publishes and (_stands(run) or _promoted(run))):
                 _make_all(run, steps, forced)
         finally:
             run.progress.done()
+
+
+def forced_stages(steps: Sequence[Step], first: str | None) -> tuple[str, ...]:
+    """The stages from `first` on. Raises ConfigError for a name that is none of these steps'."""
+    if first is None:
+        return ()
+    stages = tuple(step.table for step in steps)
+    if first not in stages:
+        raise ConfigError(f"--from {first}: is no stage of this run; they are {names_of(steps)}")
+    return stages[stages.index(first) :]
+
+
+def names_of(steps: Sequence[Step]) -> str:
+    """The names of steps, for a message."""
+    return ", ".join(step.table for step in steps)
 
 
 def publish_tables(run: Run, parts: Sequence[Part], manifest: dict[str, Any]) -> dict[str, Any]:
     """Publish staged tables as the next version, or leave it a candidate; the last step's record."""
     name = write_candidate(run.output, run.held(), parts, manifest, HELD if run.hold else CHECKED)
     run.staging.delete_part(run.uri(run.last))
-    if not run.hold:
+    if run.hold:
+        prune(run.output, run.held(), run.config.output.keep_versions)
+    else:
         _promote(run, name)
     return {"version": name, "path": version_folder(run.output, name)}
 
@@ -76,43 +95,79 @@ def _promote(run: Run, name: str) -> None:
 
 
 def standing(run: Run) -> str:
-    """Why there is nothing to do; "" where the run has to make or promote something."""
-    current = publish.read_current(run.output) or {}
-    now = next((version for version in list_versions(run.output) if version.current and not version.problem), None)
-    whole = None if now is None or changed_file(now.folder, now.manifest) else now
-    if whole is not None and whole.manifest.get("fingerprints", {}).get(run.last) == run.fingerprints[run.last]:
-        return f"{version_folder(run.output, whole.name)} was made from this input, configuration and code"
-    if whole is not None and run.fingerprints["request"] in current.get("rolled_back", {}).get("requests", []):
-        return (
-            f"version {whole.name} is current by a rollback, which stays in force until the input or the configuration "
-            f"changes; undo it with: w2vspark promote {run.config.output.path} {current['rolled_back']['from']}"
-        )
-    if run.hold and (candidate := _candidate(run)) is not None:
-        return f"{version_folder(run.output, candidate.name)} is a candidate of this input, configuration and code"
+    """Why there is nothing to do; "" where the run has to make or promote something.
+
+    Raises OutputError where a rollback is in force whose version is damaged: what it keeps away is not made again.
+    """
+    current = publish.read_current(run.output)
+    now = next((version for version in list_versions(run.output) if version.current), None)
+    if current is not None:
+        damage = "has no manifest" if now is None else now.problem or changed_file(now.folder, now.manifest)
+        if not damage and now is not None and _made_from(now, run) == run.fingerprints[run.last]:
+            return f"{now.folder} was made from this input, configuration and code"
+        rolled_back = current.get("rolled_back", {"requests": []})
+        if run.fingerprints["request"] in rolled_back["requests"]:
+            return _by_rollback(run, str(current["version"]), str(rolled_back["from"]), damage)
+    if run.hold and (candidate := matching_candidate(run)) is not None:
+        return f"{candidate.folder} is a candidate of this input, configuration and code"
     return ""
 
 
-def _candidate(run: Run) -> ListedVersion | None:
+def nothing_made(run: Run) -> str:
+    """What to tell of a run that made nothing; "" where it made something."""
+    if run.nothing_to_do:
+        return f"nothing to do: {run.nothing_to_do}\n"
+    if run.promoted:
+        folder = version_folder(run.output, run.promoted)
+        return f"promoted: {folder} was made from this input, configuration and code, and is current now\n"
+    return ""
+
+
+def _stands(run: Run) -> bool:
+    run.nothing_to_do = standing(run)
+    return bool(run.nothing_to_do)
+
+
+def _by_rollback(run: Run, name: str, before: str, damage: str) -> str:
+    output = run.config.output.path
+    force = "is current by a rollback, which stays in force until the input or the configuration changes"
+    undo = f"undo it with: w2vspark promote {output} {before}"
+    if damage:
+        folder = version_folder(run.output, name)
+        raise OutputError(
+            f"{folder}: {damage}; it {force}; {undo}, go further back with: w2vspark rollback {output}, or publish "
+            f"again what was rolled back by adding --from {run.last}"
+        )
+    return f"version {name} {force}; {undo}"
+
+
+def matching_candidate(run: Run) -> ListedVersion | None:
     """The newest whole version that was made from just this, and has never been current or is newer than the current.
 
     A run that dies while it promotes may leave a version that is called a candidate no more.
     """
-    current = publish.read_current(run.output) or {"version": "0"}
+    made_from, current = run.fingerprints[run.last], publish.read_current(run.output) or {"version": "0"}
     found = [
         version
         for version in list_versions(run.output)
         if version.candidate != WRITING
         and (version.candidate or int(version.name) > int(current["version"]))
-        and version.manifest.get("fingerprints", {}).get(run.last) == run.fingerprints[run.last]
+        and _made_from(version, run) == made_from
         and not version.problem
         and not changed_file(version.folder, version.manifest)
     ]
     return found[-1] if found else None
 
 
+def _made_from(version: ListedVersion, run: Run) -> str | None:
+    """The fingerprint of a version's last step; None where its manifest does not say."""
+    found: str | None = version.manifest.get("fingerprints", {}).get(run.last)
+    return found
+
+
 def _promoted(run: Run) -> bool:
     """Whether there was a candidate of just this, which is the current version now."""
-    candidate = _candidate(run)
+    candidate = matching_candidate(run)
     if candidate is None:
         return False
     _promote(run, candidate.name)
@@ -132,8 +187,8 @@ def _make_all(run: Run, steps: Sequence[Step], forced: Sequence[str]) -> None:
             return
         except DamagedTable as damage:
             attempt = run.staging.damaged(damage)
-            if attempt is None:
-                raise
+            if attempt is None:  # of what is published: the model that a run begins from, or folds into
+                raise OutputError(f"{damage}; {how_to_mend(str(damage).partition(': ')[0])}") from damage
             table = attempt.rpartition("/")[0]
             if table in damaged:
                 raise OutputError(f"{damage}; it was made twice, so check the disk or store that holds it") from damage

@@ -15,7 +15,7 @@ from w2vspark.base.marker import check_output
 from w2vspark.base.redaction import redacted
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.base.staging import Staging
-from w2vspark.flow import Step, publish_tables, run_steps
+from w2vspark.flow import Step, forced_stages, nothing_made, publish_tables, run_steps
 from w2vspark.manifest import made_with
 from w2vspark.progress import Progress
 from w2vspark.run import Run
@@ -39,11 +39,11 @@ def fold_config(file: str | None, overrides: Sequence[str]) -> Config:
     return own
 
 
-def fold_documents(model_output: str, config: Config, progress: Progress) -> dict[str, Any]:
+def fold_documents(model_output: str, config: Config, progress: Progress, force_from: str | None = None) -> Run:
     """Fold the documents of config.input into the model of an output folder, and publish them in config.output.
 
-    Returns the published manifest, with its version's "folder", and "made", False where just this was there already.
-    Raises the errors of base.errors; what was published before stays as it is then.
+    force_from: a stage that is made again, with what follows. Raises the errors of base.errors; what was published
+    before stays as it is then.
     """
     output = storage.absolute_uri(config.output.path)
     check_output(output, "job")
@@ -55,9 +55,8 @@ def fold_documents(model_output: str, config: Config, progress: Progress) -> dic
         Step("folded", ("corpus",), lambda _: {}, partial(make_folded, model=model)),
         Step("documents", ("folded",), lambda _: {}, partial(publish_folded, model=model, model_output=model_output)),
     )
-    run_steps(run, "job", steps)
-    found = publish.resolve(output)
-    return found.manifest | {"made": bool(run.made), "folder": found.folder}
+    run_steps(run, "job", steps, forced_stages(steps, force_from))
+    return run
 
 
 def fingerprints(corpus: str, model: publish.Version) -> dict[str, str]:
@@ -111,11 +110,12 @@ def publish_folded(run: Run, model: publish.Version, model_output: str) -> dict[
     return publish_tables(run, parts, manifest)
 
 
-def fold_report(manifest: dict[str, Any]) -> str:
+def fold_report(run: Run) -> str:
     """What `w2vspark fold` prints."""
-    current = manifest["folder"]
-    if not manifest["made"]:
-        return f"nothing to do: {current} was made from these documents, model and code\n"
+    if told := nothing_made(run):
+        return told
+    version = publish.resolve(run.records["documents"]["path"])
+    current, manifest = version.folder, version.manifest
     corpus, model = manifest["corpus"], manifest["model"]
     lines = [
         f"documents   {corpus['documents']:,}, {corpus['folded']:,} folded into {model['output']} ({model['version']})",

@@ -30,6 +30,7 @@ def add_fold_options(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
         help="a setting over the file's, as in input.path=TEXT and output.path=FOLDED",
     )  # fmt: skip
+    parser.add_argument("--from", metavar="STAGE", dest="force_from", help="make folded, or documents alone, again")
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
 
@@ -52,7 +53,8 @@ def handle_fold(arguments: argparse.Namespace) -> int:
 
     log.configure(arguments.verbose)
     config = fold_config(arguments.config, arguments.overrides)
-    sys.stdout.write(fold_report(fold_documents(arguments.output, config, Progress())))
+    run = fold_documents(arguments.output, config, Progress(), arguments.force_from)
+    sys.stdout.write(fold_report(run))
     return 0
 
 

@@ -8,7 +8,7 @@ from w2vspark.base.fingerprint import fingerprint, maker_fingerprint, maker_vers
 from w2vspark.base.marker import check_output
 from w2vspark.base.staging import Staging
 from w2vspark.counted import make_cooccurrences, make_glove, make_ppmi, make_strata, make_svd, make_term_document
-from w2vspark.flow import Step, run_steps
+from w2vspark.flow import Step, forced_stages, names_of, run_steps
 from w2vspark.intermediate import (
     make_bucket_counts,
     make_earlier,
@@ -123,7 +123,7 @@ def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
     if last is None:
         return steps
     if last not in [step.table for step in steps]:
-        raise ConfigError(f"--until {last}: is no stage of this run; they are {_names(steps)}")
+        raise ConfigError(f"--until {last}: is no stage of this run; they are {names_of(steps)}")
     wanted = {last}
     for step in reversed(steps):
         if step.table in wanted:
@@ -174,17 +174,3 @@ def fingerprints(run: Run) -> dict[str, str]:
             versions=maker_versions(step.make, jieba=config.tokens.tokenizer == "jieba"),
         )
     return found
-
-
-def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]:
-    """The stages from `first` on. Raises ConfigError for a name that is none of these steps'."""
-    if first is None:
-        return ()
-    stages = tuple(step.table for step in steps)
-    if first not in stages:
-        raise ConfigError(f"--from {first}: is no stage of this run; they are {_names(steps)}")
-    return stages[stages.index(first) :]
-
-
-def _names(steps: tuple[Step, ...]) -> str:
-    return ", ".join(step.table for step in steps)

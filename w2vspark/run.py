@@ -37,6 +37,7 @@ class Run:
     uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
     promoted: str = ""  # a version that was there already, and became the current one
+    nothing_to_do: str = ""  # why; "" where something was made or promoted
     earlier: EarlierModel | None = None  # what this run begins from, as it was found when the run began
     started_session: SparkSession | None = None
     checked_executors: bool = False

@@ -8,8 +8,8 @@ from w2vspark.base.config import Config, TrainingConfig, to_toml, used_settings
 from w2vspark.base.marker import check_output
 from w2vspark.base.redaction import redacted
 from w2vspark.base.staging import STAGING, Staging
-from w2vspark.flow import standing
-from w2vspark.pipeline import fingerprints, forced_stages, steps_until
+from w2vspark.flow import forced_stages, matching_candidate, nothing_made, standing
+from w2vspark.pipeline import fingerprints, steps_until
 from w2vspark.progress import Progress
 from w2vspark.run import Run
 from w2vspark.stages.composed import composing_bytes
@@ -25,19 +25,25 @@ BYTES_PER_TOKEN = 6.0
 COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
 
-def dry_run(config: Config, force_from: str | None, until: str | None = None) -> str:
+def dry_run(config: Config, force_from: str | None, until: str | None = None, hold: bool = False) -> str:
     """The resolved configuration, which tables are there and which will be made, and the memory needed."""
     output = storage.absolute_uri(config.output.path)
     check_output(output, "method")
-    run = Run(config, output, Progress(), Staging(output), last="vectors")
+    run = Run(config, output, Progress(), Staging(output), last="vectors", hold=hold)
     run.fingerprints = fingerprints(run)
     steps = steps_until(config, until)
     forced = forced_stages(steps, force_from)
     lines = ["plan:"]
-    published = not forced and standing(run)
+    publishes = run.last in [step.table for step in steps] and not forced
+    why = standing(run) if publishes else ""
+    candidate = matching_candidate(run) if publishes and not why else None
     for step in steps:
-        there = published or run.staging.find(step.table, run.fingerprints[step.table]) is not None
+        there = why or run.staging.find(step.table, run.fingerprints[step.table]) is not None
         lines.append(f"  {step.table:<14} {'is there' if there and step.table not in forced else 'will be made'}")
+    if why:
+        lines.append(f"  nothing to do: {why}")
+    if candidate is not None:
+        lines[1:] = [f"  {candidate.folder} was made from just this and will be promoted"]
     tokens, words, source = _size(run)
     resolved, needed = {"word2vec": _word2vec, "glove": _glove, "svd": _svd}[config.training.family](run, tokens, words)
     memory = (
@@ -119,13 +125,10 @@ def _guessed_tokens(config: Config) -> int:
 
 def report(run: Run) -> str:
     """The summary of a run that has ended well."""
-    # Of this run: another may have published since.
-    if not run.made and not run.promoted:
-        return f"nothing to do: {standing(run)}\n"
-    version = publish.resolve(run.records["vectors"]["path"] if run.made else run.output)
+    if told := nothing_made(run):
+        return told
+    version = publish.resolve(run.records["vectors"]["path"])  # this run's: another may have published since
     current, record = version.folder, version.manifest
-    if run.promoted:
-        return f"promoted: {current} was made from this input, configuration and code, and is current now\n"
     corpus, training = record["corpus"], record["config"]["training"]
     lines = [
         f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",

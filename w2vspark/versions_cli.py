@@ -6,6 +6,9 @@ from typing import Any
 
 from w2vspark.query_cli import add_command, print_table, write_json
 
+# A version of which nothing but its name is known.
+_UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", "scores", "state"))
+
 
 def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
@@ -27,15 +30,18 @@ def handle_versions(arguments: argparse.Namespace) -> int:
     """Prints a line a version, the newest first."""
     from w2vspark.base import storage
     from w2vspark.base.marker import check_ours
-    from w2vspark.base.versions import list_versions
+    from w2vspark.base.versions import list_versions, unlisted_versions
 
     output = storage.absolute_uri(arguments.output)
     check_ours(output)
-    found = list_versions(output)[::-1]
+    facts = [_facts(version) for version in list_versions(output)]
+    facts += [_UNKNOWN | {"version": name, "state": why} for name, why in unlisted_versions(output).items()]
+    facts.sort(key=lambda row: int(row["version"]), reverse=True)
     if arguments.json:
-        return write_json([_facts(version) for version in found])
-    rows = [[str(value) for value in _facts(version).values()] for version in found]
-    return print_table(["version", "made", "method", "words", "scores", "state"], rows)
+        return write_json(facts)
+    return print_table(
+        list(_UNKNOWN), [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
+    )
 
 
 def handle_promote(arguments: argparse.Namespace) -> int:
@@ -58,7 +64,7 @@ def handle_rollback(arguments: argparse.Namespace) -> int:
 
     output, claim = _claimed(arguments)
     with claim:
-        name = rollback(output, claim, named(output, arguments.version) if arguments.version else None)
+        name = rollback(output, claim, named(output, arguments.version) if arguments.version is not None else None)
     sys.stdout.write(
         f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
     )

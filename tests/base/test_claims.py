@@ -195,7 +195,7 @@ def test_a_paused_run_is_taken_over_and_can_change_nothing_when_it_wakes(output:
         for line in ("check", f"promote {version(1, 'woken')}", "check"):
             answer = first.does(line)
             assert answer.startswith("OutputError") and answer.endswith(
-                "has taken over this output; this run stops and publishes nothing, run it again"
+                "has taken over this output; this run stops and publishes nothing more; run it again"
             ), answer
             assert f"process {second.pid}" in answer
         assert (claims(output), current(output)) == (["000002.json"], version(1))

@@ -100,6 +100,24 @@ def test_a_storage_that_fails_is_not_taken_for_damage(tmp_path: Path, monkeypatc
         listed.read_listed(str(tmp_path))
 
 
+def test_a_storage_that_failed_for_a_moment_is_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, TABLE)
+    real, calls = listed._dataset, []
+
+    def failing_once(uri: str, files: Any) -> Any:
+        calls.append(uri)
+        if len(calls) == 1:
+            raise OSError("connection reset")
+        return real(uri, files)
+
+    monkeypatch.setattr(listed, "_dataset", failing_once)
+    with pytest.raises(EnvironmentFailure, match=r"at the second try \(connection reset\); check the disk"):
+        listed.read_listed(str(tmp_path))
+    assert listed.read_listed(str(tmp_path)) == TABLE
+
+
 @pytest.mark.parametrize("text", [None, "[{", "[]", '{"files": []}'])
 def test_a_list_that_is_missing_or_damaged_is_named(text: str | None, tmp_path: Path) -> None:
     write(tmp_path, TABLE)

@@ -104,6 +104,10 @@ def test_a_damaged_current_json_is_named(tmp_path: Path, text: str) -> None:
         ("tables", ["vectors"], 'tables is ["vectors"], not an object of names and numbers'),
         ("tables", {"vectors": "3"}, 'tables is {"vectors": "3"}, not an object'),
         ("run_id", None, "run_id is null, not a text"),
+        ("version", "9" * 5000, 'version is "999'),
+        ("rolled_back", {"from": "000001"}, 'rolled_back is {"from": "000001"}, not an object as'),
+        ("rolled_back", {"requests": []}, "rolled_back is"),
+        ("rolled_back", {"from": "000001", "requests": [1]}, "rolled_back is"),
     ],
 )
 def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
@@ -116,7 +120,7 @@ def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
         with pytest.raises(OutputError) as caught:
             read(str(tmp_path))
         assert str(caught.value).startswith(f"{file}: {expected}")
-        assert str(caught.value).endswith(f"make a version current: w2vspark promote {tmp_path} VERSION")
+        assert str(caught.value).endswith(f"promote {tmp_path} VERSION (where there is none, delete this file)")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +186,7 @@ def test_a_manifest_of_another_shape_is_named(tmp_path: Path) -> None:
     for text, why in (
         ('{"run_id": "r1"}', "lacks files, run_id, tables"),
         ('{"run_id": "r", "tables": [], "files": {}}', "tables is .*, not an object"),
+        ('{"run_id": "r", "tables": {"vectors": 3}, "files": {}}', "files and tables name different tables"),
     ):
         (tmp_path / "versions" / "000001" / "manifest.json").write_text(text)
         with pytest.raises(OutputError, match=rf"manifest\.json: .*{why}.*w2vspark rollback {tmp_path}"):

@@ -20,12 +20,19 @@ SECRET_KEYS = (
     "api-key",
     "pemPassphrase",
     "credentials",
+    "spark.hadoop.fs.s3a.server-side-encryption.key",
+    "fs.adl.storage_key",
+    "db.pass",
+    "PWD",
 )
 OTHER_KEYS = (
     "spark.sql.shuffle.partitions",
     "spark.cassandra.connection.host",
     "spark.hadoop.fs.s3a.endpoint",
     "multiLine",
+    "spark.io.encryption.keySizeBits",
+    "passes",
+    "bypass",
     "key",
     "user",
 )
@@ -34,6 +41,7 @@ SECRET_VALUES = (
     "-Dmine=1 -Djavax.net.ssl.keyStorePassword=p",
     "https://me:p@host/x",
     "https://host/x?sv=2024&sig=abc%3D",
+    "Driver=x;UID=me;PWD=p",
 )
 
 

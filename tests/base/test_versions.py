@@ -158,8 +158,35 @@ def test_the_newest_versions_stay_and_candidates_that_were_held(tmp_path: Path) 
     claim = published(tmp_path, 5, 6)
     assert versions.prune(str(tmp_path), claim, 3) == ["000001", "000002"]
     assert names(tmp_path) == ["000003", "000004", "000005", "000006"]
-    assert versions.prune(str(tmp_path), claim, 1) == ["000003", "000004", "000005"]
+    assert versions.prune(str(tmp_path), claim, 1) == ["000003", "000005"]
     assert versions.prune(str(tmp_path), claim, 1) == []
+
+
+def test_of_candidates_that_are_held_every_night_the_newest_stay(tmp_path: Path) -> None:
+    claim = candidate(tmp_path, 1, HELD)
+    assert versions.prune(str(tmp_path), claim, 1) == [] and names(tmp_path) == ["000001"]
+    published(tmp_path, 2)
+    for night in (3, 4, 5, 6):
+        claim = candidate(tmp_path, night, HELD)
+        versions.prune(str(tmp_path), claim, 2)
+    candidate(tmp_path, 7, WRITING)
+    assert versions.prune(str(tmp_path), claim, 2) == [] and names(tmp_path) == ["000002", "000005", "000006", "000007"]
+
+
+def test_a_current_version_that_has_no_manifest_is_told_and_so_is_a_manifest_that_is_damaged(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    assert versions.unlisted_versions(output) == {}
+    published(tmp_path, 1, 2, 3)
+    (tmp_path / "versions" / "20240131").mkdir()  # somebody else's
+    assert versions.unlisted_versions(output) == {}
+    (tmp_path / "versions" / "000001" / "manifest.json").write_text("[")
+    shutil.rmtree(tmp_path / "versions" / "000003")
+    found = versions.unlisted_versions(output)
+    assert sorted(found) == ["000001", "000003"]
+    assert found["000001"].startswith(f"not listed, and left alone: {output}/versions/000001/manifest.json: is not")
+    assert found["000003"].startswith(f"current; damaged: {output}/versions/000003/manifest.json: is missing")
+    (tmp_path / "current.json").write_text("{")
+    assert list(versions.unlisted_versions(output)) == ["000001"]
 
 
 def test_the_version_that_was_current_until_now_stays_though_it_is_old(tmp_path: Path) -> None:
@@ -266,7 +293,10 @@ def test_what_cannot_be_promoted_is_told(tmp_path: Path) -> None:
         versions.promote(output, claim, "000002")
     with pytest.raises(OutputError, match="has no version 7; its versions are 000001, 000002"):
         versions.named(output, "7")
-    assert versions.named(output, "2") == versions.named(output, "000002") == "000002"
+    assert {versions.named(output, text) for text in ("2", "02", "000002", "0000002")} == {"000002"}
+    for text in ("", "-1", "two", "9" * 5000):
+        with pytest.raises(OutputError, match=rf"has no version {text}; its versions are 000001, 000002"):
+            versions.named(output, text)
 
 
 def test_the_current_version_is_never_deleted(tmp_path: Path) -> None:

@@ -2,6 +2,12 @@
 
 import re
 
+# The second half is for damage that a run does not look for: it reads the footers of what is published, not the pages.
+MAKE_ANEW = (
+    "run the job again, which makes the version anew (where it finds nothing to do: with --from vectors, or, of fold, "
+    "with --from documents)"
+)
+
 _OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003 and what is below it
 
 
@@ -10,11 +16,7 @@ def how_to_mend(uri: str) -> str:
     found = _OF_VERSION.fullmatch(uri)
     if found is None:
         return "make it again by running the job"
-    return (
-        "run the job again, which makes the version anew (with --from vectors where it finds nothing to do), or go "
-        "back to an earlier version with "
-        f"w2vspark rollback {found[1]}"
-    )
+    return f"{MAKE_ANEW}, or go back to an earlier version with w2vspark rollback {found[1]}"
 
 
 def is_below_version(uri: str) -> bool:

@@ -51,7 +51,10 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
         write_manifest(folder, whole | {"candidate": WRITING})
         with ThreadPoolExecutor(MOVES) as pool:
             for part in parts:
-                list(pool.map(lambda pair, part=part: _move(part, *pair), _pairs(part, folder, files[part.table])))
+                pairs = _pairs(part, folder, files[part.table])
+                for first in range(0, len(pairs), MOVES):
+                    claim.check()  # so that a paused run that wakes moves no more than these
+                    list(pool.map(lambda pair, part=part: _move(part, *pair), pairs[first : first + MOVES]))
         problem = problem_of(folder, whole) or _stranger(folder, whole) or changed_file(folder, whole)
         if problem:
             raise OutputError(f"{folder}: {problem}; run the job again")

@@ -120,7 +120,7 @@ class TrainingConfig:
     cbow_gradient: Literal["mean", "sum"] = "mean"  # mean: shared by the window's words; sum: word2vec.c's
     softmax_max_words: int = 10_000  # the largest vocabulary of the methods with -softmax
     optimizer: Literal["auto", "sgd", "adagrad"] = "auto"  # adagrad: each word its own rate, which falls as it learns
-    adagrad_initial: float = 10.0  # where a word's sum of squared gradients begins; fourfold, its rate is half
+    adagrad_initial: float = 10.0  # a word's sum of squared gradients begins here; 4 times that, and its rate halves
     noise_exponent: float = 0.75
     rows: Literal["auto", "all", "slice"] = "auto"  # a worker holds all rows of the model, or those its slice needs
     negative_pool: int | Auto = "auto"  # words drawn for a slice, from which its negatives come; 0 = the vocabulary

@@ -75,7 +75,7 @@ def version_number(text: bytes) -> int:
     """The number of the version that a text of current.json names; 0 where it names none."""
     try:
         version = json.loads(text)["version"]
-        return int(version) if re.fullmatch(r"[0-9]{6,}", version) else 0
+        return int(version) if re.fullmatch(r"[0-9]{6,18}", version) else 0
     except (ValueError, TypeError, KeyError):
         return 0
 
@@ -114,7 +114,7 @@ def read_current_bytes(folder_uri: str) -> bytes:
 
 def stopping(output_uri: str, why: str) -> OutputError:
     """What a run says that has lost its claim."""
-    return OutputError(f"{output_uri}: {why}; this run stops and publishes nothing, run it again")
+    return OutputError(f"{output_uri}: {why}; this run stops and publishes nothing more; run it again")
 
 
 def _padded(text: str) -> bytes:

@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from w2vspark.base import storage
-from w2vspark.base.errors import DamagedTable, OutputError
+from w2vspark.base.errors import DamagedTable, EnvironmentFailure, OutputError
 from w2vspark.base.sealed import read_sealed_json, sealed_json
 from w2vspark.base.uris import first_line, reaching
 
@@ -219,7 +219,20 @@ def _damage_errors(uri: str, files: Sequence[ListedFile]) -> Iterator[None]:
     except (OSError, OutputError, pa.ArrowException) as error:
         for file in files:
             _read_through(uri, file)
-        raise DamagedTable(f"{uri}: a file of it is damaged ({first_line(error)})") from error
+        _decode(uri, files)
+        if not isinstance(error, OSError):
+            raise  # no damage, and no storage's failure
+        why = f"could be read only at the second try ({first_line(error)})"
+        raise EnvironmentFailure(f"{uri}: {why}; check the disk or store, and run this again") from error
+
+
+def _decode(uri: str, files: Sequence[ListedFile]) -> None:
+    """Read all values of some files. Raises DamagedTable where one is not what was written."""
+    try:
+        for _ in _dataset(uri, _keys(files)).to_batches(batch_readahead=1, fragment_readahead=1, use_threads=False):
+            pass
+    except (OSError, OutputError, pa.ArrowException) as damage:
+        raise DamagedTable(f"{uri}: a file of it is damaged ({first_line(damage)})") from damage
 
 
 def _read_through(uri: str, file: ListedFile) -> None:

@@ -15,7 +15,7 @@ from w2vspark.base.listed import footer_of
 
 VERSIONS, MANIFEST = "versions", "manifest.json"
 
-NAME = re.compile(r"[0-9]{6,}")  # of a version
+NAME = re.compile(r"[0-9]{6,18}")  # of a version
 
 _Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
 
@@ -33,6 +33,12 @@ def _is_files(value: Any) -> bool:
     )
 
 
+def _is_rollback(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("requests"), list):
+        return False
+    return all(isinstance(text, str) for text in (value.get("from"), *value["requests"]))
+
+
 _TEXT: _Kind = ("a text", lambda value: isinstance(value, str) and bool(value))
 _ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
 _OF_CURRENT = {
@@ -40,7 +46,7 @@ _OF_CURRENT = {
     "path": _TEXT,
     "run_id": _TEXT,
     "tables": _ROWS,
-    "rolled_back": ("an object", lambda value: isinstance(value, dict)),
+    "rolled_back": ('an object as {"from": "000002", "requests": [texts]}', _is_rollback),
 }
 _OF_MANIFEST = {
     "run_id": _TEXT,
@@ -60,7 +66,7 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
     """
     uri = storage.join(output_uri, CURRENT)
     try:
-        fix = f"make a version current: w2vspark promote {output_uri} VERSION"
+        fix = f"make a version current: w2vspark promote {output_uri} VERSION (where there is none, delete this file)"
         return _object(read_current_bytes(output_uri), uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
@@ -123,7 +129,7 @@ class Version:
         if found is None:
             current = read_current(storage.parent(storage.parent(self.folder)))
             if current is not None and current["version"] == self.name:
-                raise _without_manifest(self.folder)
+                raise without_manifest(self.folder)
             why = "was deleted after it was found (see output.keep_versions)"
             raise OutputError(f"{self.folder}: version {self.name} {why}; {again}")
         if found != self:
@@ -157,7 +163,7 @@ def find_version(output: str) -> Version | None:
             return version
         before, current = current, read_current(folder)
         if current == before:  # else the version was deleted between the two reads, after a newer one was published
-            raise _without_manifest(of_current)
+            raise without_manifest(of_current)
     return read_version(folder)
 
 
@@ -169,6 +175,8 @@ def read_version(folder: str) -> Version | None:
         manifest = _object(text, uri, {"run_id", "tables", "files"}, _OF_MANIFEST, how_to_mend(uri))
     except FileNotFoundError:
         return None
+    if set(manifest["files"]) != set(manifest["tables"]):
+        raise damaged(uri, "files and tables name different tables")
     return Version(folder, str(manifest["run_id"]), manifest)
 
 
@@ -177,7 +185,8 @@ def damaged(uri: str, what: str) -> OutputError:
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
 
 
-def _without_manifest(folder: str) -> OutputError:
+def without_manifest(folder: str) -> OutputError:
+    """The error for a current version that has no manifest."""
     return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
 
 

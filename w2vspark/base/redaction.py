@@ -7,11 +7,13 @@ from typing import Any
 from w2vspark.base.errors import ConfigError
 
 REDACTED = "(redacted)"
-_WORDS = r"secret|password|passwd|token|credential|access[._-]?key|account[._-]?key|api[._-]?key|passphrase"
-# "sas" must stand alone: Spark's connector for Cassandra has it in all of its keys.
-_SECRET_KEY = re.compile(rf"{_WORDS}|private[._-]?key|(?<![a-z])sas(?![a-z])", re.IGNORECASE)
+_WORDS = r"secret|password|passwd|token|credential|(access|account|api|storage)[._-]?key|passphrase"
+_KEYS = r"(private|encryption)[._-]?key(?![a-z])"  # spark.io.encryption.keySizeBits is none
+# These must stand alone: Spark's connector for Cassandra has "sas" in all of its keys.
+_ALONE = r"(?<![a-z])(sas|pwd|pass)(?![a-z])"
+_SECRET_KEY = re.compile(rf"{_WORDS}|{_KEYS}|{_ALONE}", re.IGNORECASE)
 # In a value: -Dx.password=…, a URL with name:password@, a signed URL.
-_SECRET_VALUE = re.compile(rf"({_WORDS})[\w.-]*\s*=|://[^/@\s]*:[^/@\s]+@|(?<![a-z])sig(nature)?=", re.IGNORECASE)
+_SECRET_VALUE = re.compile(rf"({_WORDS})[\w.-]*\s*=|://[^/@\s]*:[^/@\s]+@|(?<![a-z])(sig(nature)?|pwd)=", re.IGNORECASE)
 
 
 def is_secret(key: str, value: str = "") -> bool:

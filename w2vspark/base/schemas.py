@@ -22,7 +22,7 @@ PAIR_COUNTS = pa.schema(
     ]
 )
 
-# What a run begins from, of whatever kind it was: rows of its matrices by what names them for good (a word, a bucket,
+# What a run begins from, of whatever kind it was: matrix rows, keyed by a stable name (a word, a bucket,
 # an inner node's number), with AdaGrad's sum of squares where there is one. Matrix VECTORS_OF_WORDS is for comparing.
 EARLIER = pa.schema(
     [

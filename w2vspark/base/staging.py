@@ -122,6 +122,7 @@ class Staging:
         """Delete a folder within an attempt: what was on its way between tasks."""
         self._held().check()
         deletion.delete_own(uri, _OUR_FILES, self._output)
+        deletion.delete_empty_folder(storage.parent(uri))
 
     def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
         """Delete an attempt, its record first, so that half a table is never taken for a whole one.

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from w2vspark.base import deletion, storage
+from w2vspark.base.advice import MAKE_ANEW
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import footer_of
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
+from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version, without_manifest
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -114,7 +115,7 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     if name is None:
         earlier = [v for v in versions if int(v.name) < int(now) and not v.candidate and not v.problem]
         if not earlier:
-            raise OutputError(f"{output}: has no whole version before {now}; run the job again")
+            raise OutputError(f"{output}: has no whole version before {now}; {MAKE_ANEW}")
         name = earlier[-1].name
     requests = list(current.get("rolled_back", {}).get("requests", []))
     between = [v for v in versions if int(name) < int(v.name) <= int(now) and not v.candidate]
@@ -146,6 +147,28 @@ def list_versions(output: str) -> list[ListedVersion]:
     return found
 
 
+def unlisted_versions(output: str) -> dict[str, str]:
+    """Versions that list_versions leaves out: their names, and why. They have no manifest that can be read.
+
+    What has a damaged manifest may be somebody else's. What has none is a version only where it is the current one.
+    """
+    found = {}
+    for name in _names(output):
+        try:
+            read_version(version_folder(output, name))
+        except OutputError as problem:
+            found[name] = f"not listed, and left alone: {problem}"
+    try:
+        current = read_current(output)
+    except OutputError:  # list_versions warns of it
+        return found
+    if current is not None:
+        name = str(current["version"])
+        if name in found or read_version(version_folder(output, name)) is None:
+            found[name] = f"current; damaged: {found.get(name) or without_manifest(version_folder(output, name))}"
+    return found
+
+
 def problem_of(folder: str, manifest: dict[str, Any]) -> str:
     """What is missing of a version, or cut; "" where every file is there with its size."""
     for table, files in manifest["files"].items():
@@ -173,18 +196,15 @@ def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     """Delete old versions; returns their names.
 
     Of the versions before the current one, `keep` - 1 that were current once stay: the one that was current `before`
-    this promotion, which readers may still read, and the newest. As many candidates that were held or refused stay too.
-    Newer versions stay.
+    this promotion, which readers may still read, and the newest. Of candidates that were held back, the newest `keep`
+    stay, older or newer than the current version. Newer versions that were current once stay.
     """
-    current = read_current(output)
-    if current is None:
-        return []
-    now = int(current["version"])
-    older = [version for version in list_versions(output) if int(version.name) < now]
-    published = sorted((v for v in older if not v.candidate), key=lambda v: v.name == before)  # it counts as newest
-    held = [version for version in older if version.candidate not in ("", WRITING)]
-    kept = {version.name for group in (published, held) for version in group[max(0, len(group) - keep + 1) :]}
-    dropped = [version for version in older if version.name not in kept]
+    current = read_current(output) or {"version": "0"}
+    versions, now = list_versions(output), int(current["version"])
+    older = [version for version in versions if not version.candidate and int(version.name) < now]
+    older.sort(key=lambda version: version.name == before)  # it counts as the newest
+    held = [version for version in versions if version.candidate not in ("", WRITING) and not version.current]
+    dropped = older[: max(0, len(older) - keep + 1)] + held[: max(0, len(held) - keep)]
     for version in dropped:
         delete_version(output, claim, version)
     return [version.name for version in dropped]
@@ -207,7 +227,7 @@ def unfinished(output: str) -> list[ListedVersion]:
 def named(output: str, number: str) -> str:
     """The name of the version with this number. Raises OutputError where there is none."""
     names = [version.name for version in list_versions(output)]
-    name = f"{int(number):06}" if number.isascii() and number.isdecimal() else number
+    name = number.lstrip("0").zfill(6)
     if name not in names:
         there = ", ".join(names) or "none"
         raise OutputError(f"{output}: has no version {number}; its versions are {there}")

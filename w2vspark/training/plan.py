@@ -21,7 +21,7 @@ from w2vspark.stages.session import PROCESS_BYTES
 SLICE_TOKENS = 64_000_000
 # A round costs half a second beside its training, so small corpora train several epochs in one: some ten seconds.
 ROUND_TOKENS = 60_000_000
-# An epoch, for up to 8 shards and for more: so often changes have to meet lest quality falls.
+# An epoch, for up to 8 shards and for more: fewer rounds an epoch hurt quality.
 FEW_ROUNDS, MANY_ROUNDS = 10, 20
 # Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
 SHARD_TOKENS = 1_250_000_000
