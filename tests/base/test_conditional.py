@@ -15,7 +15,7 @@ from obstore.exceptions import AlreadyExistsError, GenericError, NotSupportedErr
 
 from w2vspark.base import conditional, current, storage
 from w2vspark.base.claims import Claim
-from w2vspark.base.conditional import Conflict, Store, Version, create_file, is_store
+from w2vspark.base.conditional import Conflict, ObjectVersion, Store, create_file, is_store
 from w2vspark.base.current import read_current_bytes, replace_on_disk
 from w2vspark.base.errors import EnvironmentFailure, OutputError
 
@@ -227,8 +227,8 @@ def test_a_disk_without_links_is_told_apart_from_other_troubles(
 
 
 def test_an_unknown_part_of_what_identifies_a_content_is_left_out() -> None:
-    assert Version('"e"', None).condition() == {"e_tag": '"e"'}
-    assert Version(None, "7").condition() == {"version": "7"}
+    assert ObjectVersion('"e"', None).condition() == {"e_tag": '"e"'}
+    assert ObjectVersion(None, "7").condition() == {"version": "7"}
 
 
 def hdfs_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple, Protocol
 
 from w2vspark.base import storage
-from w2vspark.base.conditional import Conflict, Store, Version, is_store, link, no_conditions
+from w2vspark.base.conditional import Conflict, ObjectVersion, Store, is_store, link, no_conditions
 from w2vspark.base.current import delete_drafts
 from w2vspark.base.uris import reaching
 
@@ -219,7 +219,7 @@ class StoreFolder:
 class StoreHold:
     """A claim of ours in a store."""
 
-    def __init__(self, store: Store, name: str, run_id: str, version: Version) -> None:
+    def __init__(self, store: Store, name: str, run_id: str, version: ObjectVersion) -> None:
         self.locked = False
         self._store, self._name, self._run_id, self._version = store, name, run_id.encode(), version
 

@@ -19,7 +19,7 @@ from w2vspark.base import storage
 from w2vspark.base.claim_folder import CLAIMS, Folder, Hold, claim_folder, numbers
 from w2vspark.base.claim_holder import parse, this_process
 from w2vspark.base.claim_watch import ended_claims
-from w2vspark.base.conditional import Store, Version, is_store
+from w2vspark.base.conditional import ObjectVersion, Store, is_store
 from w2vspark.base.current import (
     CURRENT,
     read_current_bytes,
@@ -69,7 +69,7 @@ class Claim:
         self._folder: Folder | None = None  # None for a single writer
         self._hold: Hold | None = None
         self._store: Store | None = None
-        self._seen: Version | None = None  # of current.json in a store, when the output was claimed
+        self._seen: ObjectVersion | None = None  # of current.json in a store, when the output was claimed
         self._renewed = 0.0  # by our own monotonic clock
         self._lost = ""  # why the claim is ours no more, for good
         self._one_at_a_time = threading.Lock()  # renewal and check

@@ -22,7 +22,7 @@ class Conflict(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ObjectVersion:
     """What identifies one content of an object: S3 and Azure use the ETag, Google Cloud Storage the generation."""
 
     e_tag: str | None
@@ -50,15 +50,15 @@ class Store:
         with self._reaching(""):
             self._store = _connect(base)
 
-    def create(self, name: str, text: bytes) -> Version:
+    def create(self, name: str, text: bytes) -> ObjectVersion:
         """Writes a new object. Raises Conflict when there is one of this name with another text."""
         return self._write(name, text, "create")
 
-    def replace(self, name: str, text: bytes, seen: Version) -> Version:
+    def replace(self, name: str, text: bytes, seen: ObjectVersion) -> ObjectVersion:
         """Replaces the content that was seen. Raises Conflict when the object has another by now, or is gone."""
         return self._write(name, text, seen.condition())
 
-    def read(self, name: str) -> tuple[bytes, Version] | None:
+    def read(self, name: str) -> tuple[bytes, ObjectVersion] | None:
         """An object's bytes, and what identifies them; None when there is no such object."""
         import obstore
 
@@ -66,7 +66,7 @@ class Store:
             with self._reaching(name):
                 found = obstore.get(self._store, self._path(name))
                 meta = found.meta
-                return bytes(found.bytes()), Version(meta["e_tag"], meta["version"])
+                return bytes(found.bytes()), ObjectVersion(meta["e_tag"], meta["version"])
         except FileNotFoundError:
             return None
 
@@ -101,7 +101,7 @@ class Store:
         finally:
             self.delete(name)
 
-    def _write(self, name: str, text: bytes, condition: Any) -> Version:
+    def _write(self, name: str, text: bytes, condition: Any) -> ObjectVersion:
         try:
             return self._put(name, text, condition)
         except Conflict:
@@ -110,7 +110,7 @@ class Store:
                 return found[1]
             raise
 
-    def _put(self, name: str, text: bytes, condition: Any) -> Version:
+    def _put(self, name: str, text: bytes, condition: Any) -> ObjectVersion:
         import obstore
         from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
 
@@ -125,7 +125,7 @@ class Store:
             ) from error
         except NotSupportedError as error:
             raise self._unconditional(first_line(error)) from error
-        return Version(found["e_tag"], found["version"])
+        return ObjectVersion(found["e_tag"], found["version"])
 
     def _path(self, name: str) -> str:
         return "/".join(part for part in (self._prefix, name) if part)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from w2vspark.base import storage
-from w2vspark.base.conditional import Conflict, Store, Version
+from w2vspark.base.conditional import Conflict, ObjectVersion, Store
 from w2vspark.base.errors import OutputError
 from w2vspark.base.uris import FLAT_STORES, reaching
 
@@ -49,7 +49,7 @@ def delete_drafts(folder: str, term: int) -> None:
                 _unlink(os.path.join(folder, name))
 
 
-def replace_in_store(store: Store, term: int, seen: Version | None, text: str, check: Check) -> Version:
+def replace_in_store(store: Store, term: int, seen: ObjectVersion | None, text: str, check: Check) -> ObjectVersion:
     """Promotes in a store, over the content that was seen when the output was claimed (None: there was none).
 
     On S3 what identifies a content is its hash: ``text`` must hold something that no other run writes, such as the

@@ -75,7 +75,7 @@ def carries_subwords(model: EarlierModel, subwords: SubwordsConfig) -> bool:
     """
     if not subwords.enabled or not isinstance(model, Version):
         return False
-    before = model.manifest["config"].get("subwords", {"enabled": False})
+    before = model.manifest.get("config", {}).get("subwords", {"enabled": False})
     if before["enabled"] and before != asdict(subwords):
         raise ConfigError(
             f"subwords = {json.dumps(asdict(subwords))}: the n-grams of {model.folder} are {json.dumps(before)}; set "

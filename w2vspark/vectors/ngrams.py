@@ -66,7 +66,7 @@ def read_ngrams(version: publish.Version) -> NGrams:
 
     Raises OutputError where the model has no subwords, the table is damaged, or the version was deleted meanwhile.
     """
-    config = version.manifest["config"].get("subwords", {})
+    config = version.manifest.get("config", {}).get("subwords", {})
     if not config.get("enabled"):
         raise OutputError(f"{version.folder}: has no character n-grams; train with subwords.enabled = true")
     with version.reading("load the vectors again"):
