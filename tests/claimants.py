@@ -1,5 +1,6 @@
 """Processes that hold claims, for tests of claims: real ones, which can be stopped, resumed and killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,9 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import pytest
 
 from w2vspark.base import storage
+from w2vspark.base.claims import Claim
+from w2vspark.base.errors import OutputError
 
 # Argument 1: the output; 2: seconds until stale; 3: an offset of the wall clock; 4: a boot id, or "" for the real one.
 # At the line "start" it claims and says "held TERM RUN", or the error. Then it obeys lines: check; promote TEXT; pause
@@ -58,6 +63,9 @@ while sys.stdin.readline():
     except W2VSparkError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
 """
+
+
+STALE = 2.0  # seconds until a claim of the tests is stale; renewed six times in that
 
 
 class Claimant:
@@ -158,3 +166,25 @@ def current(output: str) -> str:
 
 def claim_path(output: str, number: int) -> Path:
     return Path(output, "claims", f"{number:06}.json")
+
+
+def version(number: int, note: str = "") -> str:
+    return json.dumps({"version": f"{number:06}", "note": note})
+
+
+def said(output: str, number: int) -> dict[str, Any]:
+    found = json.loads(storage.read_bytes(storage.join(output, "claims", f"{number:06}.json")))
+    assert isinstance(found, dict)
+    return found
+
+
+def refused(output: str, **settings: Any) -> str:
+    with pytest.raises(OutputError) as caught, Claim(output, **settings):
+        pass
+    return str(caught.value)
+
+
+def pause(claimant: Claimant, stale: float = STALE) -> None:
+    """Stops it, and waits until its last renewal tells no more that it lives."""
+    claimant.stops()
+    time.sleep(stale / 3)
