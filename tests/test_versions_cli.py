@@ -108,7 +108,7 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
         told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback", "--from vectors")
         assert f"undo it with: w2vspark promote {output} 000002" in told.err
     shutil.rmtree(output / "versions" / "000001")
-    run_here(*words).assert_one_error(4, "000001: has no manifest; it is current by a rollback")
+    run_here(*words).assert_one_error(4, "000001: has no manifest that can be read; it is current by a rollback")
     assert states(output)["000001"].startswith("current; damaged: ")
     shutil.copytree(output, output.with_name("other"))
     run_here("promote", str(output), "000002").assert_done()

@@ -25,6 +25,7 @@ from w2vspark.base.versions import (
     list_versions,
     promote,
     prune,
+    prune_candidates,
     version_folder,
 )
 from w2vspark.run import Run
@@ -82,16 +83,18 @@ def publish_tables(run: Run, parts: Sequence[Part], manifest: dict[str, Any]) ->
     name = write_candidate(run.output, run.held(), parts, manifest, HELD if run.hold else CHECKED)
     run.staging.delete_part(run.uri(run.last))
     if run.hold:
-        prune(run.output, run.held(), run.config.output.keep_versions)
+        prune_candidates(run.output, run.held(), run.config.output.keep_versions)
     else:
         _promote(run, name)
     return {"version": name, "path": version_folder(run.output, name)}
 
 
 def _promote(run: Run, name: str) -> None:
-    before = next((version.name for version in list_versions(run.output) if version.current), "")
+    before = publish.read_current(run.output) or {"version": ""}
+    if "rolled_back" in before and run.fingerprints["request"] in before["rolled_back"]["requests"]:
+        get_logger().warning(key_values(event="rollback_ended", version=before["version"], promoted=name))
     promote(run.output, run.held(), name)
-    prune(run.output, run.held(), run.config.output.keep_versions, before)
+    prune(run.output, run.held(), run.config.output.keep_versions, before["version"])
 
 
 def standing(run: Run) -> str:
@@ -102,7 +105,9 @@ def standing(run: Run) -> str:
     current = publish.read_current(run.output)
     now = next((version for version in list_versions(run.output) if version.current), None)
     if current is not None:
-        damage = "has no manifest" if now is None else now.problem or changed_file(now.folder, now.manifest)
+        damage = (
+            "has no manifest that can be read" if now is None else now.problem or changed_file(now.folder, now.manifest)
+        )
         if not damage and now is not None and _made_from(now, run) == run.fingerprints[run.last]:
             return f"{now.folder} was made from this input, configuration and code"
         rolled_back = current.get("rolled_back", {"requests": []})

@@ -117,8 +117,11 @@ def flow(config: Config) -> tuple[Step, ...]:
     return tuple(step for step in FLOW if step.wanted(config))
 
 
-def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
-    """The steps of a run; with `last`, that one and those that it needs. Raises ConfigError for a name that is none."""
+def steps_until(config: Config, last: str | None, hold: bool = False) -> tuple[Step, ...]:
+    """The steps of a run; with `last`, that one and those that it needs.
+
+    Raises ConfigError for a name that is none, and where a version is to be held back that these steps do not make.
+    """
     steps = flow(config)
     if last is None:
         return steps
@@ -128,6 +131,8 @@ def steps_until(config: Config, last: str | None) -> tuple[Step, ...]:
     for step in reversed(steps):
         if step.table in wanted:
             wanted.update(step.needs)
+    if hold and "vectors" not in wanted:
+        raise ConfigError(f"--hold: with --until {last} nothing is published; leave one of the two out")
     return tuple(step for step in steps if step.table in wanted)
 
 
@@ -140,9 +145,7 @@ def run_flow(
     table stays in staging. hold: the new version stays a candidate, until somebody promotes it. Raises the errors of
     base.errors; what was published before stays as it is then.
     """
-    steps = steps_until(config, until)
-    if hold and "vectors" not in [step.table for step in steps]:
-        raise ConfigError(f"--hold: with --until {until} nothing is published; leave one of the two out")
+    steps = steps_until(config, until, hold)
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config.output.path)
     check_output(output, "method")

@@ -31,7 +31,7 @@ def dry_run(config: Config, force_from: str | None, until: str | None = None, ho
     check_output(output, "method")
     run = Run(config, output, Progress(), Staging(output), last="vectors", hold=hold)
     run.fingerprints = fingerprints(run)
-    steps = steps_until(config, until)
+    steps = steps_until(config, until, hold)
     forced = forced_stages(steps, force_from)
     lines = ["plan:"]
     publishes = run.last in [step.table for step in steps] and not forced

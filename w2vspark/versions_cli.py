@@ -53,7 +53,11 @@ def handle_promote(arguments: argparse.Namespace) -> int:
         name = named(output, arguments.version)
         newer = [version.name for version in list_versions(output) if version.current and int(version.name) > int(name)]
         promote(output, claim, name)
-    advice = f"; the run that made {newer[0]} will undo this, unless you use w2vspark rollback" if newer else ""
+    advice = (
+        f"; the run that made {newer[0]} will undo this, unless you use: w2vspark rollback {arguments.output} {name}"
+        if newer
+        else ""
+    )
     sys.stdout.write(f"{arguments.output}: version {name} is current{advice}\n")
     return 0
 
@@ -91,7 +95,7 @@ def handle_clean(arguments: argparse.Namespace) -> int:
         for uri in staging.unfinished():
             staging.discard_attempt(uri)
             found.append(uri)
-    return _list("deleted", found)
+    return _list("deleted", [uri for uri in found if not storage.exists(uri)])
 
 
 def _claimed(arguments: argparse.Namespace) -> Any:
@@ -106,17 +110,21 @@ def _claimed(arguments: argparse.Namespace) -> Any:
 
 
 def _facts(version: Any) -> dict[str, Any]:
+    from w2vspark.base.versions import WRITING
+
     manifest = version.manifest
     candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
     state = "current" if version.current else candidate
+    problem = "" if version.candidate == WRITING else version.problem
+    method = manifest.get("config", {}).get("training", {}).get("method")
     scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
     return {
         "version": version.name,
         "made": manifest.get("created", "unknown"),
-        "method": manifest.get("config", {}).get("training", {}).get("method", "fold"),
+        "method": method or ("fold" if "model" in manifest else "unknown"),
         "words": manifest["tables"].get("vectors", manifest["tables"].get("documents", 0)),
         "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
-        "state": f"{state}; damaged: {version.problem}" if version.problem else state,
+        "state": f"{state}; damaged: {problem}" if problem else state,
     }
 
 

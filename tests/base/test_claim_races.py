@@ -156,6 +156,24 @@ def test_a_run_that_wakes_between_check_and_promotion_never_kills_its_successor(
         assert current(output) == version(2)
 
 
+def test_a_run_that_wakes_between_check_and_promotion_is_fenced_though_its_successor_published_nothing(
+    output: str,
+) -> None:
+    with Claim(output) as claim:
+        claim.replace_current(version(1))
+    with held(output, STALE) as first, Claimant(output, STALE) as second:
+        assert first.does(f"pause {version(2)}") == "checked"
+        pause(first)
+        assert second.holds() == 3
+        first.resumes()
+        assert "publishes nothing more" in first.does("")
+        assert current(output) == version(1)
+        second.ends()
+    with Claim(output) as claim:
+        claim.replace_current(version(4))
+    assert current(output) == version(4)
+
+
 def test_in_a_store_a_run_does_not_replace_what_no_lower_term_published(bucket: str) -> None:
     output = f"{bucket}/out"
     with Claim(output) as claim:

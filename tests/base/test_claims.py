@@ -143,7 +143,10 @@ def test_a_text_that_is_no_claim_and_changes_belongs_to_somebody(disk: str) -> N
 def test_numbers_go_on_behind_every_claim_and_version_that_there_was(output: str) -> None:
     with Claim(output):
         pass
-    storage.write_text(storage.join(output, "versions", "000011", "manifest.json"), "{}")
+    manifest = {"run_id": "r", "tables": {}, "files": {}}
+    storage.write_text(storage.join(output, "versions", "000011", "manifest.json"), json.dumps(manifest))
+    for name in ("20240131", "9" * 19):  # somebody else's
+        storage.write_text(storage.join(output, "versions", name, "manifest.json"), "{}")
     with Claim(output) as claim:
         assert claim.term == 12
     storage.write_text(storage.join(output, "current.json"), version(20))

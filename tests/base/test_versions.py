@@ -77,7 +77,7 @@ def test_a_candidate_has_its_files_and_nothing_else_and_is_not_current(tmp_path:
     versions.promote(str(tmp_path), claim, "000003")
     assert current(tmp_path) | {"published": ""} == {
         "version": "000003", "path": "versions/000003", "published": "", "run_id": "run3",
-        "tables": {"vectors": 3, "vocabulary": 3},
+        "tables": {"vectors": 3, "vocabulary": 3}, "request": "r",
     }  # fmt: skip
     assert "candidate" not in json.loads((folder / "manifest.json").read_text())
 
@@ -183,7 +183,7 @@ def test_a_current_version_that_has_no_manifest_is_told_and_so_is_a_manifest_tha
     shutil.rmtree(tmp_path / "versions" / "000003")
     found = versions.unlisted_versions(output)
     assert sorted(found) == ["000001", "000003"]
-    assert found["000001"].startswith(f"not listed, and left alone: {output}/versions/000001/manifest.json: is not")
+    assert found["000001"].startswith(f"left alone: {output}/versions/000001/manifest.json: is not JSON")
     assert found["000003"].startswith(f"current; damaged: {output}/versions/000003/manifest.json: is missing")
     (tmp_path / "current.json").write_text("{")
     assert list(versions.unlisted_versions(output)) == ["000001"]
@@ -215,6 +215,9 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
         tmp_path / "versions" / "000000" / "manifest.json",
         tmp_path / "versions" / "000001" / "notes.txt",
         tmp_path / "versions" / "000001" / "vectors" / "notes.txt",
+        tmp_path / "versions" / "000001" / "notebook" / "manifest.json",
+        tmp_path / "versions" / "000001" / "vectors" / "copy" / "part-00000.parquet",
+        tmp_path / "versions" / "20240201",
     ]
     for file in foreign:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +228,27 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     assert versions.prune(str(tmp_path), claim, 1) == ["000001"]
     assert all(file.read_text() == '{"mine": 1}' for file in foreign)
     assert not (tmp_path / "versions" / "000001" / "manifest.json").exists()
-    assert not list((tmp_path / "versions" / "000001").rglob("*.parquet"))
+    assert not list((tmp_path / "versions" / "000001" / "vectors").glob("*.parquet"))
+
+
+def test_in_a_store_a_version_goes_and_what_is_not_ours_stays(bucket: str) -> None:
+    output, folder = f"{bucket}/out", f"{bucket}/out/versions/000001"
+    manifest = {
+        "run_id": "r",
+        "tables": {"vectors": 1},
+        "files": {"vectors": [dict(file="a.parquet", size=1, rows=1, crc32=1)]},
+    }
+    for name in ("vectors/a.parquet", "vectors/b.parquet", "vectors/copy/a.parquet", "mine/manifest.json"):
+        storage.write_text(storage.join(folder, name), "x")
+    versions.write_manifest(folder, manifest)
+    versions.delete_files(output, folder, manifest)
+    assert storage.list_names(folder) == ["mine", "vectors"]
+    assert storage.list_names(f"{folder}/vectors") == ["b.parquet", "copy"]
+    for name in ("vectors/b.parquet", "vectors/copy/a.parquet", "mine/manifest.json"):
+        storage.delete_file(storage.join(folder, name))
+    versions.write_manifest(folder, manifest)
+    versions.delete_files(output, folder, manifest | {"files": {"vectors": [], "vectors/copy": [], "mine": []}})
+    assert not storage.exists(folder), storage.list_names(folder)
 
 
 @pytest.mark.parametrize("link", ["versions", "versions/000001", "versions/000001/vectors"])
@@ -256,6 +279,66 @@ def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
     assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
     with pytest.raises(OutputError, match="000003 is not before the current version 000001; use w2vspark promote"):
         versions.rollback(str(tmp_path), claim, "000003")
+
+
+def test_a_rollback_goes_to_the_version_that_was_current_before(tmp_path: Path) -> None:
+    published(tmp_path, 1, 2)
+    claim = Held(tmp_path, 3)
+    assert versions.rollback(str(tmp_path), claim) == "000001"
+    published(tmp_path, 3)  # of another corpus
+    assert current(tmp_path)["before"] == "000001" and "rolled_back" not in current(tmp_path)
+    assert versions.rollback(str(tmp_path), claim) == "000001", "2 was rolled back from, too"
+    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
+
+
+def test_a_rollback_after_a_promotion_of_an_older_version_keeps_the_newer_ones_away(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2, 3, 4)
+    versions.promote(str(tmp_path), claim, "000003")
+    assert versions.rollback(str(tmp_path), claim, "000003") == "000003"  # stay here
+    assert current(tmp_path)["rolled_back"] == {"from": "000004", "requests": ["r4"]}
+    versions.promote(str(tmp_path), claim, "000003")
+    assert versions.rollback(str(tmp_path), claim) == "000002"
+    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3", "r4"]}
+    versions.promote(str(tmp_path), claim, "000004")
+    with pytest.raises(OutputError, match="000004 is not before the current version 000004"):
+        versions.rollback(str(tmp_path), claim, "000004")
+
+
+def test_a_rollback_from_a_version_that_is_lost_keeps_away_what_it_was_made_from(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2)
+    shutil.rmtree(tmp_path / "versions" / "000002")
+    assert versions.rollback(str(tmp_path), claim) == "000001"
+    assert current(tmp_path)["rolled_back"] == {"from": "000002", "requests": ["r2"]}
+
+
+def test_damaged_versions_do_not_push_out_whole_ones(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2, 3, 4)
+    for damaged in ("000002", "000003"):
+        shutil.rmtree(tmp_path / "versions" / damaged / "vectors")
+    assert versions.prune(str(tmp_path), claim, 2, before="000003") == []
+    assert names(tmp_path) == ["000001", "000002", "000003", "000004"]
+    claim = published(tmp_path, 5)
+    assert versions.prune(str(tmp_path), claim, 2, before="000004") == ["000001", "000002", "000003"]
+
+
+def test_a_tombstone_on_the_current_version_goes(tmp_path: Path) -> None:
+    published(tmp_path, 1)
+    tombstone = tmp_path / "versions" / "000001" / "deleted.json"
+    tombstone.write_text("{}")
+    assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 2)) == [] and not tombstone.exists()
+
+
+def test_a_copied_table_is_checked_to_its_last_page(tmp_path: Path) -> None:
+    uri = staged(tmp_path, "vocabulary", rows=5000)
+    file = tmp_path / "staging" / "vocabulary" / read_list(uri)[0]["file"]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedTable, match=f"{uri}: a file of it is damaged"):
+        write_candidate(
+            str(tmp_path), Held(tmp_path, 3), [Part("vocabulary", uri, copy=True)], {"run_id": "r"}, CHECKED
+        )
+    assert names(tmp_path) == []
 
 
 def test_a_candidate_is_not_among_what_was_rolled_back(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import re
 
-# The second half is for damage that a run does not look for: it reads the footers of what is published, not the pages.
+# --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
 MAKE_ANEW = (
-    "run the job again, which makes the version anew (where it finds nothing to do: with --from vectors, or, of fold, "
-    "with --from documents)"
+    "run the job that made it again, which makes a new version; where the job finds nothing to do, add --from vectors "
+    "(fold: --from documents)"
 )
 
 _OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003 and what is below it
@@ -16,7 +16,7 @@ def how_to_mend(uri: str) -> str:
     found = _OF_VERSION.fullmatch(uri)
     if found is None:
         return "make it again by running the job"
-    return f"{MAKE_ANEW}, or go back to an earlier version with w2vspark rollback {found[1]}"
+    return f"{MAKE_ANEW}; or go back to an earlier version with w2vspark rollback {found[1]}"
 
 
 def is_below_version(uri: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from w2vspark.base import storage
 from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
-from w2vspark.base.listed import ROWS, count_rows, listed_files
+from w2vspark.base.listed import ROWS, check_values, count_rows, listed_files
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.versions import (
     WRITING,
@@ -51,6 +51,8 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
         write_manifest(folder, whole | {"candidate": WRITING})
         with ThreadPoolExecutor(MOVES) as pool:
             for part in parts:
+                if part.copy:  # else a page that flipped in staging since would be published
+                    check_values(part.uri, listed_files(part.uri, part.matrix))
                 pairs = _pairs(part, folder, files[part.table])
                 for first in range(0, len(pairs), MOVES):
                     claim.check()  # so that a paused run that wakes moves no more than these

@@ -22,6 +22,7 @@ from w2vspark.base.claim_watch import ended_claims
 from w2vspark.base.conditional import ObjectVersion, Store, is_store
 from w2vspark.base.current import (
     CURRENT,
+    outdate,
     read_current_bytes,
     replace_in_store,
     replace_on_disk,
@@ -32,12 +33,12 @@ from w2vspark.base.current import (
 from w2vspark.base.errors import ConfigError, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.marker import Kind, check_output, create_marker
+from w2vspark.base.versions import list_versions
 
 STALE_SECONDS = 60.0
 ENVIRONMENT = "W2VSPARK_STALE_SECONDS"
 TRIES = 20  # of runs that start at the same moment and get in each other's way
 EVER_CLAIMED = re.compile(r"([0-9]{6,})\.(?:json|taken)")
-VERSION = re.compile(r"([0-9]{6,})")
 
 
 class Claim:
@@ -159,8 +160,11 @@ class Claim:
         self.check()
         if is_store(self._output):
             self._store = Store(self._output)
-            found = self._store.read(CURRENT)
-            self._seen = None if found is None else found[1]
+            if any(holder is None or not holder.released for holder in map(parse, ended.values())):
+                self._seen = outdate(self._store, self.term)
+            else:
+                found = self._store.read(CURRENT)
+                self._seen = None if found is None else found[1]
 
     def _set_term(self, term: int) -> None:
         self.term = term
@@ -169,10 +173,7 @@ class Claim:
     def _highest(self) -> int:
         """The highest number that a claim or a version has had."""
         found = numbers(EVER_CLAIMED, storage.list_names(storage.join(self._output, CLAIMS)))
-        versions = storage.join(self._output, "versions")
-        names = [name for name in storage.list_names(versions) if VERSION.fullmatch(name)]
-        ours = [name for name in names if storage.exists(storage.join(versions, name, "manifest.json"))]
-        found += numbers(VERSION, ours)
+        found += [int(version.name) for version in list_versions(self._output)]
         try:  # what is wrong with a damaged one is said by who reads it
             found.append(version_number(read_current_bytes(self._output)))
         except FileNotFoundError:
@@ -241,8 +242,13 @@ class Claim:
                 hold.close()
 
     def _write_plainly(self) -> None:
-        uri = storage.join(self._output, CLAIMS, f"{self.term:06}.json")
-        storage.write_text(uri, replace(self._holder, released=True).text().decode())
+        folder = storage.join(self._output, CLAIMS)
+        storage.write_text(
+            storage.join(folder, f"{self.term:06}.json"), replace(self._holder, released=True).text().decode()
+        )
+        for name in storage.list_names(folder):
+            if (found := EVER_CLAIMED.fullmatch(name)) and int(found[1]) < self.term:
+                storage.delete_file(storage.join(folder, name))
 
 
 def _stale_seconds() -> float:

@@ -12,7 +12,10 @@ from typing import Any
 from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.base.uris import FLAT_STORES, SCHEMES, filesystem, first_line, split_uri
 
-SINGLE_WRITER = "set output.single_writer = true if no other run can write to this output at the same time"
+SINGLE_WRITER = (
+    "set output.single_writer = true (promote, rollback, clean: --single-writer) if no other run can write to this "
+    "output at the same time"
+)
 # A store that does not answer for this long has failed; a claim must hear of it well before it grows stale.
 RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 

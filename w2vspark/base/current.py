@@ -56,7 +56,7 @@ def replace_in_store(store: Store, term: int, seen: ObjectVersion | None, text: 
     time. A paused run of a lower term may have promoted between our claim and now; its version is replaced like any
     other. Raises OutputError when current.json changed in any other way.
     """
-    content = _padded(text)
+    content = _padded(text.encode(), term)
     for _ in range(3):
         check()  # after ``seen`` was read: whoever takes over from now on and publishes makes the write fail
         try:
@@ -69,6 +69,22 @@ def replace_in_store(store: Store, term: int, seen: ObjectVersion | None, text: 
                 break
             seen = found[1]
     raise stopping(store.uri, "another run published meanwhile")
+
+
+def outdate(store: Store, term: int) -> ObjectVersion | None:
+    """Write current.json again as it is, so that a paused run that saw it before cannot replace it when it wakes.
+
+    Returns what stands there now; None where there is none. Raises OutputError where others replace it over and over.
+    """
+    for _ in range(20):
+        found = store.read(CURRENT)
+        if found is None:
+            return None
+        try:
+            return store.replace(CURRENT, _padded(found[0], term), found[1])
+        except Conflict:
+            continue
+    raise stopping(store.uri, "other runs publish over and over")
 
 
 def version_number(text: bytes) -> int:
@@ -84,7 +100,7 @@ def replace_plainly(folder_uri: str, text: str) -> None:
     """Replaces current.json for the only writer. HDFS cannot rename onto a file; that branch is untested."""
     fs, path = storage.filesystem(storage.join(folder_uri, CURRENT))
     if fs.type_name != "hdfs":
-        content = _padded(text).decode() if fs.type_name in FLAT_STORES else text
+        content = _padded(text.encode(), 0).decode() if fs.type_name in FLAT_STORES else text
         storage.write_text(storage.join(folder_uri, CURRENT), content)
         return
     temporary = storage.join(folder_uri, ".current")
@@ -117,9 +133,10 @@ def stopping(output_uri: str, why: str) -> OutputError:
     return OutputError(f"{output_uri}: {why}; this run stops and publishes nothing more; run it again")
 
 
-def _padded(text: str) -> bytes:
-    content = text.encode()
-    return content.ljust(-(-len(content) // STORE_BYTES) * STORE_BYTES)
+def _padded(text: bytes, term: int) -> bytes:
+    """The text with spaces and tabs behind it, which say nothing in JSON: the term as 64 binary digits at the end."""
+    content, mark = text.rstrip() + b"\n", f"{term:064b}".translate({ord("0"): " ", ord("1"): "\t"}).encode()
+    return content.ljust(-(-(len(content) + len(mark)) // STORE_BYTES) * STORE_BYTES - len(mark)) + mark
 
 
 def _unlink(path: str) -> None:

@@ -2,13 +2,17 @@
 
 import os
 import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pyarrow.fs as pafs
 
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.storage import delete_file
+from w2vspark.base.storage import delete_file, list_names
 from w2vspark.base.uris import filesystem, reaching
+
+DELETIONS = 8  # files that are deleted at once
 
 
 def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
@@ -25,6 +29,27 @@ def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
             get_logger().warning(key_values(event="not_deleted", folder=uri, link=link))
         else:
             _delete_own_local(path, names)
+
+
+def delete_named(folder: str, names: Sequence[str], below: str) -> None:
+    """Delete files of one folder by their names, then the folder, if it is empty; missing ones are fine.
+
+    Nothing in folders below it is deleted, and nothing through a link, as delete_own has it.
+    """
+    if link := first_link(folder, below):
+        get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
+        return
+    with ThreadPoolExecutor(DELETIONS) as pool:
+        list(pool.map(lambda name: delete_own_file(f"{folder}/{name}", below), names))
+    if left := list_names(folder):
+        get_logger().warning(key_values(event="not_deleted", folder=folder, holds=left[0], why="it is not ours"))
+        return
+    fs, path = filesystem(folder)
+    if isinstance(fs, pafs.LocalFileSystem):
+        delete_empty_folder(folder)
+    elif fs.get_file_info(path).type == pafs.FileType.Directory:  # Arrow leaves an object that stands for the folder
+        with reaching(folder):
+            fs.delete_dir(path)
 
 
 def delete_own_file(uri: str, below: str) -> None:

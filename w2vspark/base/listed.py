@@ -219,15 +219,15 @@ def _damage_errors(uri: str, files: Sequence[ListedFile]) -> Iterator[None]:
     except (OSError, OutputError, pa.ArrowException) as error:
         for file in files:
             _read_through(uri, file)
-        _decode(uri, files)
+        check_values(uri, files)
         if not isinstance(error, OSError):
             raise  # no damage, and no storage's failure
         why = f"could be read only at the second try ({first_line(error)})"
         raise EnvironmentFailure(f"{uri}: {why}; check the disk or store, and run this again") from error
 
 
-def _decode(uri: str, files: Sequence[ListedFile]) -> None:
-    """Read all values of some files. Raises DamagedTable where one is not what was written."""
+def check_values(uri: str, files: Sequence[ListedFile]) -> None:
+    """Read every page of some files of a table. Raises DamagedTable where one is not what was written."""
     try:
         for _ in _dataset(uri, _keys(files)).to_batches(batch_readahead=1, fragment_readahead=1, use_threads=False):
             pass

@@ -70,7 +70,7 @@ def read_marker(output_uri: str) -> dict[str, Any] | None:
     uri = storage.join(output_uri, MARKER)
     try:
         text = storage.read_bytes(uri)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     try:
         marker = json.loads(text)

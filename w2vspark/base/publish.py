@@ -46,6 +46,8 @@ _OF_CURRENT = {
     "path": _TEXT,
     "run_id": _TEXT,
     "tables": _ROWS,
+    "request": _TEXT,
+    "before": _TEXT,
     "rolled_back": ('an object as {"from": "000002", "requests": [texts]}', _is_rollback),
 }
 _OF_MANIFEST = {

@@ -119,7 +119,7 @@ class Staging:
             self._discard_below(storage.join(folder, making), False, keep)
 
     def delete_part(self, uri: str) -> None:
-        """Delete a folder within an attempt: what was on its way between tasks."""
+        """Delete an attempt's files, or a folder within it: what was on its way between tasks. Its record stays."""
         self._held().check()
         deletion.delete_own(uri, _OUR_FILES, self._output)
         deletion.delete_empty_folder(storage.parent(uri))

@@ -67,7 +67,8 @@ def version_folder(output: str, name: str) -> str:
 
 
 def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | None = None) -> None:
-    """Make a version the current one. rolled_back: what current.json keeps of a rollback.
+    """Make a version the current one. rolled_back: what current.json keeps of a rollback; None for any other promotion,
+    of which it keeps the version that was current before.
 
     Raises OutputError where it is not there, is not whole, or is being deleted.
     """
@@ -93,45 +94,52 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
         "run_id": manifest["run_id"],
         "tables": manifest["tables"],
     }
+    if request := manifest.get("fingerprints", {}).get("request"):
+        current["request"] = request
+    before = _current_or_none(output)
+    if rolled_back:
+        current["rolled_back"] = rolled_back
+    elif before is not None and before["version"] != name:
+        current["before"] = before["version"]
     claim.check()
-    claim.replace_current(_json(current | ({"rolled_back": rolled_back} if rolled_back else {})))
+    claim.replace_current(_json(current))
 
 
 def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     """Make an earlier version the current one again, and keep it so; returns its name.
 
-    name: None = the newest whole version before the current one that was current once. What was rolled back from
-    stays away: current.json lists the requests (corpus and settings) that a later run must not publish again. Raises
-    OutputError where there is no such version.
+    name: None = the version that was current before this one, where it is older and whole; else the newest whole older
+    version that was current once. The current version itself may be named where newer ones were current once. All that
+    is newer stays away: current.json lists the requests (corpus and settings) that a later run must not publish again.
+    Raises OutputError where there is no such version.
     """
     current = read_current(output)
     if current is None:
         raise OutputError(f"{output}: has no published version, so that there is nothing to go back to")
-    now, versions = str(current["version"]), list_versions(output)
-    if name is not None and int(name) >= int(now):
+    now, versions = str(current["version"]), [v for v in list_versions(output) if not v.candidate]
+    if name is None:
+        earlier = [version for version in versions if int(version.name) < int(now) and not version.problem]
+        if not earlier:
+            raise OutputError(f"{output}: has no whole version before {now}; {MAKE_ANEW}")
+        before = [version.name for version in earlier if version.name == current.get("before")]
+        name = before[0] if before else earlier[-1].name
+    newer = [version for version in versions if int(version.name) > int(name)]
+    if int(name) > int(now) or not (newer or name != now):
         raise OutputError(
             f"{output}: {name} is not before the current version {now}; use w2vspark promote {output} {name}"
         )
-    if name is None:
-        earlier = [v for v in versions if int(v.name) < int(now) and not v.candidate and not v.problem]
-        if not earlier:
-            raise OutputError(f"{output}: has no whole version before {now}; {MAKE_ANEW}")
-        name = earlier[-1].name
-    requests = list(current.get("rolled_back", {}).get("requests", []))
-    between = [v for v in versions if int(name) < int(v.name) <= int(now) and not v.candidate]
-    made = [v.manifest.get("fingerprints", {}).get("request") for v in between]
-    requests += [request for request in made if request is not None]
-    promote(output, claim, name, {"from": now, "requests": sorted(set(requests))})
+    left = now if name != now else newer[-1].name
+    requests = {version.manifest.get("fingerprints", {}).get("request") for version in newer}
+    requests |= set(current.get("rolled_back", {}).get("requests", []))
+    if name != now:  # its manifest may be lost
+        requests.add(current.get("request"))
+    promote(output, claim, name, {"from": left, "requests": sorted(requests - {None})})
     return name
 
 
 def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
-    try:
-        current = read_current(output)
-    except OutputError as damage:  # one of these versions will mend it
-        get_logger().warning(key_values(event="damaged", problem=damage))
-        current = None
+    current = _current_or_none(output)
     now = str(current["version"]) if current else ""
     found = []
     for name in _names(output):
@@ -157,15 +165,16 @@ def unlisted_versions(output: str) -> dict[str, str]:
         try:
             read_version(version_folder(output, name))
         except OutputError as problem:
-            found[name] = f"not listed, and left alone: {problem}"
-    try:
-        current = read_current(output)
-    except OutputError:  # list_versions warns of it
-        return found
+            why = str(problem).partition("; ")[0]  # without the advice, which is for a current version
+            found[name] = f"left alone: {why}; if it is a version of this output, delete its folder by hand"
+    current = _current_or_none(output)
     if current is not None:
         name = str(current["version"])
-        if name in found or read_version(version_folder(output, name)) is None:
-            found[name] = f"current; damaged: {found.get(name) or without_manifest(version_folder(output, name))}"
+        try:
+            if read_version(version_folder(output, name)) is None:
+                found[name] = f"current; damaged: {without_manifest(version_folder(output, name))}"
+        except OutputError as problem:
+            found[name] = f"current; damaged: {problem}"
     return found
 
 
@@ -196,22 +205,41 @@ def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     """Delete old versions; returns their names.
 
     Of the versions before the current one, `keep` - 1 that were current once stay: the one that was current `before`
-    this promotion, which readers may still read, and the newest. Of candidates that were held back, the newest `keep`
-    stay, older or newer than the current version. Newer versions that were current once stay.
+    this promotion, which readers may still read, and the newest. Newer ones that were current once stay. Candidates
+    are pruned as prune_candidates has it.
     """
-    current = read_current(output) or {"version": "0"}
-    versions, now = list_versions(output), int(current["version"])
-    older = [version for version in versions if not version.candidate and int(version.name) < now]
+    current = read_current(output)
+    now = 0 if current is None else int(current["version"])
+    older = [version for version in list_versions(output) if not version.candidate and int(version.name) < now]
     older.sort(key=lambda version: version.name == before)  # it counts as the newest
-    held = [version for version in versions if version.candidate not in ("", WRITING) and not version.current]
-    dropped = older[: max(0, len(older) - keep + 1)] + held[: max(0, len(held) - keep)]
-    for version in dropped:
+    return _delete_but(output, claim, older, keep - 1) + prune_candidates(output, claim, keep)
+
+
+def prune_candidates(output: str, claim: Claim, keep: int) -> list[str]:
+    """Delete all but the newest `keep` candidates that were held back, or never promoted; returns their names."""
+    candidates = [version for version in list_versions(output) if version.candidate and not version.current]
+    return _delete_but(output, claim, [version for version in candidates if version.candidate != WRITING], keep)
+
+
+def _delete_but(output: str, claim: Claim, versions: list[ListedVersion], keep: int) -> list[str]:
+    """Delete all before the last `keep` whole ones; returns their names. Damaged ones among those kept stay too."""
+    whole = [version.name for version in versions if not version.problem]
+    kept = set(whole[max(0, len(whole) - keep) :])
+    first = next((at for at, version in enumerate(versions) if version.name in kept), len(versions))
+    for version in versions[:first]:
         delete_version(output, claim, version)
-    return [version.name for version in dropped]
+    return [version.name for version in versions[:first]]
 
 
 def delete_unfinished(output: str, claim: Claim) -> list[str]:
-    """Delete versions that no run will ever finish, or whose deletion was cut short; returns their names."""
+    """Delete versions that no run will ever finish, or whose deletion was cut short; returns their names.
+
+    A run that lost its claim while it deleted may have left a tombstone in a version that has become current since.
+    """
+    for version in list_versions(output):
+        if version.current and version.deleting:
+            claim.check()
+            storage.delete_file(storage.join(version.folder, TOMBSTONE))
     dropped = [version for version in unfinished(output) if int(version.name) < claim.term]
     for version in dropped:
         delete_version(output, claim, version)
@@ -253,13 +281,24 @@ def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
 def delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
     """Delete the files that a version's manifest lists, and the manifest."""
     for table, files in manifest["files"].items():
-        names = "|".join(re.escape(file["file"]) for file in files)
-        deletion.delete_own(storage.join(folder, table), re.compile(names), output)
-    deletion.delete_own(folder, _OUR_FILES, output)
+        deletion.delete_named(storage.join(folder, table), [file["file"] for file in files], output)
+    ours = [name for name in storage.list_names(folder) if _OUR_FILES.fullmatch(name)]
+    for name in sorted(ours):  # the manifest last: it is how the rest is known
+        deletion.delete_own_file(storage.join(folder, name), output)
+    deletion.delete_named(folder, [], output)
+
+
+def _current_or_none(output: str) -> dict[str, Any] | None:
+    """As read_current; None where it is damaged too: the next promotion mends it."""
+    try:
+        return read_current(output)
+    except OutputError as damage:
+        get_logger().warning(key_values(event="damaged", problem=damage))
+        return None
 
 
 def _names(output: str) -> list[str]:
-    names = storage.list_names(storage.join(output, VERSIONS))
+    names = storage.list_folders(storage.join(output, VERSIONS))
     return sorted((name for name in names if NAME.fullmatch(name)), key=int)
 
 
