@@ -62,9 +62,11 @@ _OF_MANIFEST = {
 
 
 def read_current(output_uri: str) -> dict[str, Any] | None:
-    """What current.json says (version, path, published, run_id, tables, rolled_back); None when nothing is published.
+    """What current.json says; None when nothing is published. Raises OutputError where it is damaged.
 
-    Raises OutputError where it is damaged.
+    Keys: version, path, published, run_id, tables; request, the fingerprint of corpus and settings; before, the version
+    that was current before; after a rollback in its place rolled_back, with the version that was rolled back from and
+    the requests that must not be published again.
     """
     uri = storage.join(output_uri, CURRENT)
     try:
