@@ -98,9 +98,8 @@ def test_a_rollback_stays_in_force_until_the_corpus_or_the_settings_change(outpu
 
 def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(output, corpus):
     words = command(corpus, output, training__seed=2)
-    assert run_here("rollback", str(output), "").assert_one_error(4, "has no version ") and states(output) == {
-        "000002": "current", "000001": "was current",
-    }  # fmt: skip
+    run_here("rollback", str(output), "").assert_one_error(4, "has no version ")
+    assert states(output)["000002"] == "current"
     run_here("rollback", str(output)).assert_done()
     vectors_gone(output / "versions" / "000001")
     for more in ([], ["--dry-run"], ["--hold"]):
@@ -136,7 +135,7 @@ def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output,
     before = digests(output)
     damage(version_folder(output))
     word = planted.country(0)
-    advice = "run the job again, which makes the version anew", "back to an earlier version with w2vspark rollback"
+    advice = "run the job again that made it", "back to an earlier version with w2vspark rollback"
     run_here("similar", str(output), word).assert_one_error(4, "000002", *advice)
     shutil.copytree(output, output.with_name("other"))
     run_here(*command(corpus, output, training__seed=2)).assert_done()

@@ -176,7 +176,7 @@ def test_a_versions_tables_have_the_rows_that_its_manifest_says(tmp_path: Path) 
     Path(version.folder, "vectors", "part-00001.parquet").unlink()
     with pytest.raises(
         OutputError,
-        match=r"vectors: part-00001\.parquet is missing or is not .*; run the job again, .*w2vspark rollback ",
+        match=r"vectors: part-00001\.parquet is missing or is not .*; run the job again.*w2vspark rollback ",
     ):
         version.table("vectors")
 

@@ -1,4 +1,4 @@
-"""Files and batches that carry their CRC32."""
+"""Files and batches that carry a checksum."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +102,27 @@ def test_a_batch_comes_back_and_no_flipped_bit_changes_it(
         read(path)
 
 
+def test_a_checksum_notices_flipped_bits_zeros_and_moved_sectors() -> None:
+    content = bytearray(np.random.default_rng(1).standard_normal(100_000).astype(np.float32).tobytes())
+    whole = sealed.checksum(bytes(content))
+    assert whole == sealed.checksum(np.frombuffer(content, np.float32).reshape(1000, 100).data) < 1 << 63
+    for at in [*range(0, len(content), 997), len(content) - 1]:
+        for bit in range(8):
+            content[at] ^= 1 << bit
+            assert sealed.checksum(content) != whole, (at, bit)
+            content[at] ^= 1 << bit
+    for size in (512, 4096, 65536):
+        for start in (0, size, 2 * size):
+            for other in (bytes(size), content[3 * size : 4 * size]):  # a sector or page is lost, or another's
+                changed = content.copy()
+                changed[start : start + size] = other
+                assert sealed.checksum(changed) != whole
+                changed[3 * size : 4 * size] = content[start : start + size]
+                assert sealed.checksum(changed) != whole
+    assert sealed.checksum(memoryview(content)[3:]) == sealed.checksum(bytes(content[3:])), "at an odd address"
+    assert sealed.checksum(b"", 5) == 5 and sealed.checksum(b"a", 1) != sealed.checksum(b"a", 2)
+
+
 def test_a_slice_has_the_checksum_of_its_copy() -> None:
     copy = pa.RecordBatch.from_pydict(BATCH.slice(1).to_pydict(), schema=BATCH.schema)
-    assert sealed._crc_of(BATCH.slice(1)) == sealed._crc_of(copy) != sealed._crc_of(BATCH)
+    assert sealed._checksum_of(BATCH.slice(1)) == sealed._checksum_of(copy) != sealed._checksum_of(BATCH)

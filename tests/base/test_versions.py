@@ -247,7 +247,7 @@ def test_in_a_store_a_version_goes_and_what_is_not_ours_stays(bucket: str) -> No
     for name in ("vectors/b.parquet", "vectors/copy/a.parquet", "mine/manifest.json"):
         storage.delete_file(storage.join(folder, name))
     versions.write_manifest(folder, manifest)
-    versions.delete_files(output, folder, manifest | {"files": {"vectors": [], "vectors/copy": [], "mine": []}})
+    versions.delete_files(output, folder, manifest | {"files": {"vectors/copy": [], "vectors": [], "mine": []}})
     assert not storage.exists(folder), storage.list_names(folder)
 
 
@@ -398,7 +398,7 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(deletion, "delete_own", killed)
+        patched.setattr(deletion, "delete_named", killed)
         with pytest.raises(KeyboardInterrupt):
             versions.prune(str(tmp_path), claim, 1)
     assert versions.list_versions(str(tmp_path))[0].problem == "is being deleted"

@@ -3,10 +3,7 @@
 import re
 
 # --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
-MAKE_ANEW = (
-    "run the job that made it again, which makes a new version; where the job finds nothing to do, add --from vectors "
-    "(fold: --from documents)"
-)
+MAKE_ANEW = "run the job again that made it; where it finds nothing to do, add --from vectors (fold: --from documents)"
 
 _OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003 and what is below it
 

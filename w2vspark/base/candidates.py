@@ -7,7 +7,7 @@ from typing import Any
 
 from w2vspark.base import storage
 from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
-from w2vspark.base.listed import ROWS, check_values, count_rows, listed_files
+from w2vspark.base.listed import ROWS, check_values, count_rows, listed_files, missing_file
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.versions import (
     WRITING,
@@ -52,6 +52,8 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
         with ThreadPoolExecutor(MOVES) as pool:
             for part in parts:
                 if part.copy:  # else a page that flipped in staging since would be published
+                    if missing := missing_file(part.uri):
+                        raise DamagedTable(f"{storage.join(part.uri, missing)}: is missing or cut")
                     check_values(part.uri, listed_files(part.uri, part.matrix))
                 pairs = _pairs(part, folder, files[part.table])
                 for first in range(0, len(pairs), MOVES):

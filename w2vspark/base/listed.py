@@ -43,16 +43,17 @@ class NewFile:
     """A Parquet file of a table while it is written; use it as a context. Its name is new at every attempt."""
 
     def __init__(self, folder: str, name: str, schema: pa.Schema, **options: Any) -> None:
-        """folder: of the table. name: what the file's name begins with. options: of pyarrow's ParquetWriter."""
+        """folder: of the table. name: what the file's name begins with. options: of pyarrow's ParquetWriter, where
+        write_page_checksum is True unless it is given."""
         self.file = f"{name}-{uuid.uuid4().hex}.parquet"
         self.rows = 0
         self._uri = storage.join(folder, self.file)
-        self._schema, self._options = schema, options
+        self._schema, self._options = schema, {"write_page_checksum": True} | options
         self._stack = ExitStack()
 
     def __enter__(self) -> "NewFile":
         sink = self._stack.enter_context(storage.open_for_writing(self._uri))
-        writer = pq.ParquetWriter(sink, self._schema, write_page_checksum=True, **self._options)
+        writer = pq.ParquetWriter(sink, self._schema, **self._options)
         self._writer = self._stack.enter_context(writer)
         return self
 

@@ -1,4 +1,4 @@
-"""Small files and Arrow batches that carry a CRC32, so that a flipped bit is an error and never a result."""
+"""Small files and Arrow batches that carry a checksum, so that a flipped bit is an error and never a result."""
 
 import json
 import zlib
@@ -10,10 +10,29 @@ import pyarrow as pa
 from w2vspark.base import storage
 from w2vspark.base.errors import DamagedTable
 
-_CRC = "crc32"
-_KEY = _CRC.encode()
+_CRC, _CHECKSUM = "crc32", "checksum"
 _DAMAGE = (OSError, StopIteration, ValueError, TypeError, LookupError, pa.ArrowException)  # from reading odd bytes
+# 64-bit words in a row that checksum() folds: not a power of 2, so that sectors and pages fall on different words; and
+# so few that a row stays in a CPU's first cache.
+_FOLD = 509
 _TRAILER = 4  # bytes behind the content of a sealed file: its CRC32, little-endian
+
+
+def checksum(content: bytes | memoryview, start: int = 0) -> int:
+    """A checksum of 63 bits, for blocks of a megabyte, at three times the speed of CRC32.
+
+    The rows of words are folded to their exclusive or and to their sum; the CRC32s of both make up the checksum. So it
+    notices every flipped bit, and zeros, repeated or moved sectors and pages; not whole rows that change places. start:
+    the checksum of what comes before.
+    """
+    low, high = start & 0xFFFFFFFF, start >> 32
+    octets = np.frombuffer(content, np.uint8)
+    folded = octets.size - octets.size % (8 * _FOLD)
+    if folded:
+        words = octets[:folded].view(np.uint64).reshape(-1, _FOLD)
+        low = zlib.crc32(np.bitwise_xor.reduce(words, axis=0).data, low)
+        high = zlib.crc32(np.add.reduce(words, axis=0).data, high)
+    return (high & 0x7FFFFFFF) << 32 | zlib.crc32(octets[folded:].data, low)
 
 
 def sealed_json(value: dict[str, Any]) -> str:
@@ -82,8 +101,8 @@ def open_file(file: pa.NativeFile, uri: str) -> pa.RecordBatchFileReader:
 
 
 def write_batch(writer: pa.ipc.RecordBatchStreamWriter, batch: pa.RecordBatch) -> None:
-    """Write a batch without nulls to an Arrow stream or file, with its CRC32."""
-    writer.write_batch(batch, {_CRC: str(_crc_of(batch))})
+    """Write a batch without nulls to an Arrow stream or file, with its checksum."""
+    writer.write_batch(batch, {_CHECKSUM: str(_checksum_of(batch))})
 
 
 def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
@@ -106,25 +125,25 @@ def batch_at(reader: pa.RecordBatchFileReader, number: int, uri: str) -> pa.Reco
 
 def _checked(batch: pa.RecordBatch, metadata: Any, uri: str) -> pa.RecordBatch:
     batch.validate(full=True)
-    expected = None if metadata is None else dict(metadata).get(_KEY)
-    if expected != str(_crc_of(batch)).encode():
-        raise DamagedTable(f"{uri}: a batch is damaged: its CRC32 is not {expected!r}")
+    expected = None if metadata is None else dict(metadata).get(_CHECKSUM.encode())
+    if expected != str(_checksum_of(batch)).encode():
+        raise DamagedTable(f"{uri}: a batch is damaged: its checksum is not {expected!r}")
     return batch
 
 
-def _crc_of(batch: pa.RecordBatch) -> int:
+def _checksum_of(batch: pa.RecordBatch) -> int:
     """Of the schema, and the lengths and bytes of all values, whatever buffers hold them."""
-    crc = zlib.crc32(str(batch.schema).encode(errors="replace"), batch.num_rows)
+    found = checksum(f"{batch.schema} {batch.num_rows}".encode(errors="replace"))
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
             offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-            crc = zlib.crc32(np.diff(offsets).data, crc)
+            found = checksum(np.diff(offsets).data, found)
             data = column.buffers()[2]
             if data is not None:
-                crc = zlib.crc32(memoryview(data)[offsets[0] : offsets[-1]], crc)
+                found = checksum(memoryview(data)[offsets[0] : offsets[-1]], found)
         else:
-            crc = zlib.crc32(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).data, crc)
-    return crc
+            found = checksum(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).data, found)
+    return found
 
 
 def _canonical(value: dict[str, Any]) -> str:

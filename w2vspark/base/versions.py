@@ -226,9 +226,10 @@ def _delete_but(output: str, claim: Claim, versions: list[ListedVersion], keep: 
     whole = [version.name for version in versions if not version.problem]
     kept = set(whole[max(0, len(whole) - keep) :])
     first = next((at for at, version in enumerate(versions) if version.name in kept), len(versions))
-    for version in versions[:first]:
+    dropped = sorted(versions[:first], key=lambda version: int(version.name))
+    for version in dropped:
         delete_version(output, claim, version)
-    return [version.name for version in versions[:first]]
+    return [version.name for version in dropped]
 
 
 def delete_unfinished(output: str, claim: Claim) -> list[str]:

@@ -25,7 +25,7 @@ from w2vspark.stages.words import Words
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
-GROUP_BYTES = 8 << 20
+GROUP_BYTES = 4 << 20
 TOKENS_PER_FILE = 4_000_000
 COUNTING_TASKS = 64  # at most, however many files there are
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from w2vspark.base.errors import DamagedTable
 from w2vspark.base.listed import listed_files, scan_listed
+from w2vspark.base.sealed import checksum
 
 BLOCK_ROWS = 4096  # at most in a block
 
@@ -19,10 +21,18 @@ def scan_blocks(uri: str, matrix: str, first: int, last: int) -> Iterator[tuple[
     wanted = [("first_id", ">=", first), ("first_id", "<", last)]
     for file in listed_files(uri, matrix):
         if file["first_id"] < last and file["first_id"] + file["rows"] > first:
-            columns = ["first_id", "rows", "values"]
+            columns = ["first_id", "rows", "values", "checksum"]
             for batch in scan_listed(uri, columns, wanted, files=[file], batches_ahead=0):
-                for start, rows, values in zip(*batch.columns, strict=True):
-                    yield start.as_py(), np.frombuffer(values.as_buffer(), np.float32).reshape(rows.as_py(), -1)
+                for start, rows, values, expected in zip(*batch.columns, strict=True):
+                    content = values.as_buffer()
+                    if expected.as_py() != block_checksum(matrix, start.as_py(), rows.as_py(), memoryview(content)):
+                        raise DamagedTable(f"{uri}: a block of {file['file']} is damaged: its checksum does not fit")
+                    yield start.as_py(), np.frombuffer(content, np.float32).reshape(rows.as_py(), -1)
+
+
+def block_checksum(matrix: str, first: int, rows: int, values: memoryview) -> int:
+    """The checksum of a block: of what names it, and of its values, float32 row by row."""
+    return checksum(values, checksum(f"{matrix} {first} {rows}".encode()))
 
 
 def scan_rows(

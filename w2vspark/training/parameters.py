@@ -10,7 +10,7 @@ from w2vspark.base.errors import DamagedTable, TrainingError
 from w2vspark.base.listed import NewFile
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
 from w2vspark.kernels.combine import first_row_not_finite
-from w2vspark.stages.parameters import scan_blocks
+from w2vspark.stages.parameters import block_checksum, scan_blocks
 from w2vspark.stages.table_io import one_row
 from w2vspark.training import word2vec
 from w2vspark.training.plan import MatrixShape
@@ -53,6 +53,7 @@ def write_blocks(
     begin = end = -1
     # Blocks are large and all different: dictionaries and compression cost more than they save.
     options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_id"]}
+    options["write_page_checksum"] = False
     with NewFile(uri, name, PARAMETERS, **options) as file:
         for first, block in blocks:
             if end < 0:
@@ -60,7 +61,8 @@ def write_blocks(
             if first != end:
                 raise ValueError(f"the block of {name!r} at row {first} does not follow row {end - 1}")
             check_finite(name, first, block, cause)
-            file.write(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block))
+            found = block_checksum(name, first, len(block), block.data)
+            file.write(one_row(PARAMETERS, matrix=name, first_id=first, rows=len(block), values=block, checksum=found))
             end += len(block)
     return one_row(PARAMETER_FILES, matrix=name, first_id=begin, rows=end - begin, **file.listed())
 
