@@ -136,6 +136,8 @@ def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
         ("run_id", 3),
         ("files", []),
         ("files", {"vectors": {}}),
+        ("files", {"vectors": [{"file": "../x.parquet", "size": 9, "rows": 3, "crc32": 1}]}),
+        ("files", {"..": [{"file": "x.parquet", "size": 9, "rows": 3, "crc32": 1}]}),
         ("files", {"vectors": [{"file": "part-00000.parquet", "size": "9", "rows": 3, "crc32": 1}]}),
     ],
 )

@@ -17,6 +17,8 @@ VERSIONS, MANIFEST = "versions", "manifest.json"
 
 NAME = re.compile(r"[0-9]{6,18}")  # of a version
 
+_FILE_NAME = re.compile(r"\w[\w.-]*")  # of a table and its files: never one of another folder, which would be deleted
+
 _Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
 
 
@@ -27,8 +29,11 @@ def _is_table(values: type) -> Callable[[Any], bool]:
 def _is_files(value: Any) -> bool:
     kinds = {"file": str, "size": int, "rows": int, "crc32": int}
     return _is_table(list)(value) and all(
-        isinstance(file, dict) and {key: type(file.get(key)) for key in kinds} == kinds
-        for files in value.values()
+        _FILE_NAME.fullmatch(table)
+        and isinstance(file, dict)
+        and {key: type(file.get(key)) for key in kinds} == kinds
+        and _FILE_NAME.fullmatch(file["file"])
+        for table, files in value.items()
         for file in files
     )
 
