@@ -84,7 +84,11 @@ def test_a_run_in_another_process_namespace_is_judged_by_its_flock(disk: str) ->
             assert (claim.term, time.monotonic() - began < 5) == (2, True)
 
 
-@pytest.mark.parametrize("stale", [STALE, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("output", "stale"),
+    [("disk", STALE), ("store", STALE), pytest.param("store", 60.0, marks=pytest.mark.slow)],
+    indirect=["output"],
+)
 def test_a_paused_run_is_taken_over_and_can_change_nothing_when_it_wakes(output: str, stale: float) -> None:
     with held(output, stale) as first, Claimant(output, stale) as second:
         assert first.does(f"promote {version(1)}") == "done"
