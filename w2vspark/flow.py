@@ -20,7 +20,6 @@ from w2vspark.base.versions import (
     HELD,
     WRITING,
     ListedVersion,
-    changed_file,
     delete_unfinished,
     list_versions,
     promote,
@@ -105,14 +104,12 @@ def standing(run: Run) -> str:
     current = publish.read_current(run.output)
     now = next((version for version in list_versions(run.output) if version.current), None)
     if current is not None:
-        damage = (
-            "has no manifest that can be read" if now is None else now.problem or changed_file(now.folder, now.manifest)
-        )
+        damage = "has no manifest that can be read" if now is None else now.problem
         if not damage and now is not None and _made_from(now, run) == run.fingerprints[run.last]:
             return f"{now.folder} was made from this input, configuration and code"
         rolled_back = current.get("rolled_back", {"requests": []})
         if run.fingerprints["request"] in rolled_back["requests"]:
-            return _by_rollback(run, str(current["version"]), str(rolled_back["from"]), damage)
+            return _by_rollback(run, str(current["version"]), damage)
     if run.hold and (candidate := matching_candidate(run)) is not None:
         return f"{candidate.folder} is a candidate of this input, configuration and code"
     return ""
@@ -133,15 +130,22 @@ def _stands(run: Run) -> bool:
     return bool(run.nothing_to_do)
 
 
-def _by_rollback(run: Run, name: str, before: str, damage: str) -> str:
-    output = run.config.output.path
+def _by_rollback(run: Run, name: str, damage: str) -> str:
+    output, request = run.config.output.path, run.fingerprints["request"]
     force = "is current by a rollback, which stays in force until the input or the configuration changes"
-    undo = f"undo it with: w2vspark promote {output} {before}"
+    made = [
+        version.name
+        for version in list_versions(run.output)
+        if not version.candidate
+        and int(version.name) > int(name)
+        and version.manifest.get("fingerprints", {}).get("request") == request
+        and not version.problem
+    ]
+    undo = f"undo it with: w2vspark promote {output} {made[-1]}" if made else f"undo it by adding --from {run.last}"
     if damage:
         folder = version_folder(run.output, name)
         raise OutputError(
-            f"{folder}: {damage}; it {force}; {undo}, go further back with: w2vspark rollback {output}, or publish "
-            f"again what was rolled back by adding --from {run.last}"
+            f"{folder}: {damage}; it {force}; {undo}; or go further back with: w2vspark rollback {output}"
         )
     return f"version {name} {force}; {undo}"
 
@@ -159,7 +163,6 @@ def matching_candidate(run: Run) -> ListedVersion | None:
         and (version.candidate or int(version.name) > int(current["version"]))
         and _made_from(version, run) == made_from
         and not version.problem
-        and not changed_file(version.folder, version.manifest)
     ]
     return found[-1] if found else None
 

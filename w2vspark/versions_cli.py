@@ -17,7 +17,9 @@ def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
     promote = add_command(subparsers, "promote", "make a version the current one", handle_promote)
     promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
     rollback = add_command(subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback)
-    rollback.add_argument("version", metavar="VERSION", nargs="?", help="its number; the one before the current")
+    rollback.add_argument(
+        "version", metavar="VERSION", nargs="?", help="its number; the newest older one that is whole"
+    )
     clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean)
     clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
     for command in (promote, rollback, clean):
@@ -51,10 +53,13 @@ def handle_promote(arguments: argparse.Namespace) -> int:
     output, claim = _claimed(arguments)
     with claim:
         name = named(output, arguments.version)
-        newer = [version.name for version in list_versions(output) if version.current and int(version.name) > int(name)]
+        if any(version.current and version.name == name for version in list_versions(output)):
+            sys.stdout.write(f"{arguments.output}: version {name} is current already\n")
+            return 0
+        newer = [v.name for v in list_versions(output) if not v.candidate and int(v.name) > int(name)]
         promote(output, claim, name)
     advice = (
-        f"; the run that made {newer[0]} will undo this, unless you use: w2vspark rollback {arguments.output} {name}"
+        f"; the run that made {newer[-1]} will undo this, unless you use: w2vspark rollback {arguments.output} {name}"
         if newer
         else ""
     )

@@ -2,9 +2,6 @@
 
 import re
 
-# --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
-MAKE_ANEW = "run the job again that made it; where it finds nothing to do, add --from vectors (fold: --from documents)"
-
 _OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003 and what is below it
 
 
@@ -13,7 +10,11 @@ def how_to_mend(uri: str) -> str:
     found = _OF_VERSION.fullmatch(uri)
     if found is None:
         return "make it again by running the job"
-    return f"{MAKE_ANEW}; or go back to an earlier version with w2vspark rollback {found[1]}"
+    # --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
+    return (
+        "run the job again that made it; if the job finds nothing to do, add --from vectors (fold: --from documents); "
+        f"or go back to an earlier version with w2vspark rollback {found[1]}"
+    )
 
 
 def is_below_version(uri: str) -> bool:

@@ -57,6 +57,8 @@ def check_output(output_uri: str, kind: Kind) -> None:
 def check_ours(output_uri: str) -> dict[str, Any]:
     """The marker of an output that is there. Raises OutputError where the folder has none."""
     found = read_marker(output_uri)
+    if found is None and not storage.exists(output_uri):
+        raise OutputError(f"{output_uri}: is not there; check the path")
     if found is None:
         raise OutputError(f"{output_uri}: is not an output of w2vspark (it has no {MARKER}); check the path")
     return found

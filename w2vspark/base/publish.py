@@ -44,7 +44,11 @@ def _is_rollback(value: Any) -> bool:
     return all(isinstance(text, str) for text in (value.get("from"), *value["requests"]))
 
 
-_TEXT: _Kind = ("a text", lambda value: isinstance(value, str) and bool(value))
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+_TEXT: _Kind = ("a text", _is_text)
 _ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
 _OF_CURRENT = {
     "version": ('a name as "000001"', lambda value: isinstance(value, str) and bool(NAME.fullmatch(value))),
@@ -52,7 +56,7 @@ _OF_CURRENT = {
     "run_id": _TEXT,
     "tables": _ROWS,
     "request": _TEXT,
-    "before": _TEXT,
+    "rolled_back_from": ("a list of texts", lambda value: isinstance(value, list) and all(map(_is_text, value))),
     "rolled_back": ('an object as {"from": "000002", "requests": [texts]}', _is_rollback),
 }
 _OF_MANIFEST = {
@@ -69,13 +73,13 @@ _OF_MANIFEST = {
 def read_current(output_uri: str) -> dict[str, Any] | None:
     """What current.json says; None when nothing is published. Raises OutputError where it is damaged.
 
-    Keys: version, path, published, run_id, tables; request, the fingerprint of corpus and settings; before, the version
-    that was current before; after a rollback in its place rolled_back, with the version that was rolled back from and
-    the requests that must not be published again.
+    Keys: version, path, published, run_id, tables; request, the fingerprint of corpus and settings; rolled_back_from,
+    the versions that were rolled back from; while a rollback is in force rolled_back, with the version that was current
+    and the requests that must not be published again.
     """
     uri = storage.join(output_uri, CURRENT)
     try:
-        fix = f"make a version current: w2vspark promote {output_uri} VERSION (where there is none, delete this file)"
+        fix = f"make a version current: w2vspark promote {output_uri} VERSION (if it has no version, delete this file)"
         return _object(read_current_bytes(output_uri), uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
@@ -138,7 +142,7 @@ class Version:
         if found is None:
             current = read_current(storage.parent(storage.parent(self.folder)))
             if current is not None and current["version"] == self.name:
-                raise without_manifest(self.folder)
+                raise _without_manifest(self.folder)
             why = "was deleted after it was found (see output.keep_versions)"
             raise OutputError(f"{self.folder}: version {self.name} {why}; {again}")
         if found != self:
@@ -172,7 +176,7 @@ def find_version(output: str) -> Version | None:
             return version
         before, current = current, read_current(folder)
         if current == before:  # else the version was deleted between the two reads, after a newer one was published
-            raise without_manifest(of_current)
+            raise _without_manifest(of_current)
     return read_version(folder)
 
 
@@ -194,8 +198,7 @@ def damaged(uri: str, what: str) -> OutputError:
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
 
 
-def without_manifest(folder: str) -> OutputError:
-    """The error for a current version that has no manifest."""
+def _without_manifest(folder: str) -> OutputError:
     return damaged(storage.join(folder, MANIFEST), f"is missing though {CURRENT} names its version")
 
 

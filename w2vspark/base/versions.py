@@ -6,16 +6,16 @@ name. While the manifest has the key "candidate", the version has never been the
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from w2vspark.base import deletion, storage
-from w2vspark.base.advice import MAKE_ANEW
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import footer_of
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version, without_manifest
+from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -57,8 +57,10 @@ class ListedVersion:
 
     @property
     def problem(self) -> str:
-        """What is missing of it; "" where all files are there with their sizes. Lists its folders."""
-        return "is being deleted" if self.deleting else problem_of(self.folder, self.manifest)
+        """What is missing of it, or is not what was written; "" = nothing. Lists its folders, and reads all footers."""
+        if self.deleting:
+            return "its deletion has begun"
+        return problem_of(self.folder, self.manifest) or changed_file(self.folder, self.manifest)
 
 
 def version_folder(output: str, name: str) -> str:
@@ -67,8 +69,7 @@ def version_folder(output: str, name: str) -> str:
 
 
 def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | None = None) -> None:
-    """Make a version the current one. rolled_back: what current.json keeps of a rollback; None for any other promotion,
-    of which it keeps the version that was current before.
+    """Make a version the current one. rolled_back: what current.json keeps of a rollback; None for any other promotion.
 
     Raises OutputError where it is not there, is not whole, or is being deleted.
     """
@@ -96,11 +97,14 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     }
     if request := manifest.get("fingerprints", {}).get("request"):
         current["request"] = request
-    before = _current_or_none(output)
     if rolled_back:
         current["rolled_back"] = rolled_back
-    elif before is not None and before["version"] != name:
-        current["before"] = before["version"]
+    before = _current_or_none(output) or {}
+    left = set(before.get("rolled_back_from", [])) & set(_names(output))
+    if rolled_back:
+        left |= {other.name for other in list_versions(output) if int(other.name) > int(name) and not other.candidate}
+    if left - {name}:
+        current["rolled_back_from"] = sorted(left - {name})
     claim.check()
     claim.replace_current(_json(current))
 
@@ -108,21 +112,32 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
 def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     """Make an earlier version the current one again, and keep it so; returns its name.
 
-    name: None = the version that was current before this one, where it is older and whole; else the newest whole older
-    version that was current once. The current version itself may be named where newer ones were current once. All that
-    is newer stays away: current.json lists the requests (corpus and settings) that a later run must not publish again.
-    Raises OutputError where there is no such version.
+    name: None = the newest older version that was current once, is whole, and was not rolled back from. The current
+    version itself may be named where newer ones were current once. All that is newer stays away: current.json lists the
+    requests (corpus and settings) that a later run must not publish again. Raises OutputError where there is no such
+    version.
     """
     current = read_current(output)
     if current is None:
-        raise OutputError(f"{output}: has no published version, so that there is nothing to go back to")
+        raise OutputError(f"{output}: no version is current; see w2vspark versions {output}, and promote one")
     now, versions = str(current["version"]), [v for v in list_versions(output) if not v.candidate]
     if name is None:
-        earlier = [version for version in versions if int(version.name) < int(now) and not version.problem]
+        left = current.get("rolled_back_from", [])
+        made_from = next((_made_from(version) for version in versions if version.current), {})
+        earlier = [
+            version
+            for version in versions
+            if int(version.name) < int(now)
+            and version.name not in left
+            and not (made_from and _made_from(version) == made_from)  # a damaged one, which the current one replaced
+            and not version.problem
+        ]
         if not earlier:
-            raise OutputError(f"{output}: has no whole version before {now}; {MAKE_ANEW}")
-        before = [version.name for version in earlier if version.name == current.get("before")]
-        name = before[0] if before else earlier[-1].name
+            raise OutputError(
+                f"{output}: no version before {now} is whole and was not rolled back from; choose one of those that "
+                f"w2vspark versions {output} lists"
+            )
+        name = earlier[-1].name
     newer = [version for version in versions if int(version.name) > int(name)]
     if int(name) > int(now) or not (newer or name != now):
         raise OutputError(
@@ -172,9 +187,9 @@ def unlisted_versions(output: str) -> dict[str, str]:
         name = str(current["version"])
         try:
             if read_version(version_folder(output, name)) is None:
-                found[name] = f"current; damaged: {without_manifest(version_folder(output, name))}"
-        except OutputError as problem:
-            found[name] = f"current; damaged: {problem}"
+                found[name] = f"current; damaged: {MANIFEST} is missing"
+        except OutputError:
+            found[name] = f"current; damaged: {MANIFEST} is not what was written"
     return found
 
 
@@ -212,7 +227,10 @@ def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     now = 0 if current is None else int(current["version"])
     older = [version for version in list_versions(output) if not version.candidate and int(version.name) < now]
     older.sort(key=lambda version: version.name == before)  # it counts as the newest
-    return _delete_but(output, claim, older, keep - 1) + prune_candidates(output, claim, keep)
+    made_from = [_made_from(version) for version in list_versions(output) if version.current]
+    # One that was made from the same was damaged: the current one replaces it.
+    replaced = {version.name for version in older if _made_from(version) in made_from and _made_from(version)}
+    return _delete_but(output, claim, older, keep - 1, replaced) + prune_candidates(output, claim, keep)
 
 
 def prune_candidates(output: str, claim: Claim, keep: int) -> list[str]:
@@ -221,9 +239,11 @@ def prune_candidates(output: str, claim: Claim, keep: int) -> list[str]:
     return _delete_but(output, claim, [version for version in candidates if version.candidate != WRITING], keep)
 
 
-def _delete_but(output: str, claim: Claim, versions: list[ListedVersion], keep: int) -> list[str]:
-    """Delete all before the last `keep` whole ones; returns their names. Damaged ones among those kept stay too."""
-    whole = [version.name for version in versions if not version.problem]
+def _delete_but(
+    output: str, claim: Claim, versions: list[ListedVersion], keep: int, replaced: Collection[str] = ()
+) -> list[str]:
+    """Delete all before the last `keep` that are whole and not replaced; returns their names."""
+    whole = [version.name for version in versions if version.name not in replaced and not version.problem]
     kept = set(whole[max(0, len(whole) - keep) :])
     first = next((at for at, version in enumerate(versions) if version.name in kept), len(versions))
     dropped = sorted(versions[:first], key=lambda version: int(version.name))
@@ -261,6 +281,11 @@ def named(output: str, number: str) -> str:
         there = ", ".join(names) or "none"
         raise OutputError(f"{output}: has no version {number}; its versions are {there}")
     return name
+
+
+def _made_from(version: ListedVersion) -> dict[str, str]:
+    found: dict[str, str] = version.manifest.get("fingerprints", {})
+    return found
 
 
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
