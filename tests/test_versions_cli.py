@@ -104,7 +104,7 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
     vectors_gone(output / "versions" / "000001")
     for more in ([], ["--dry-run"], ["--hold"]):
         told = run_here(*words, *more)
-        told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback", "--from vectors")
+        told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback")
         assert f"undo it with: w2vspark promote {output} 000002" in told.err
     shutil.rmtree(output / "versions" / "000001")
     run_here(*words).assert_one_error(4, "000001: has no manifest that can be read; it is current by a rollback")
@@ -114,6 +114,18 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
     assert run_here(*words).assert_done().out.startswith("nothing to do")
     run_here(*command(corpus, output.with_name("other"), "--from", "vectors", training__seed=2)).assert_done()
     assert digests(output.with_name("other")) == digests(output)
+
+
+def test_promoting_the_current_version_changes_nothing_and_an_older_one_is_undone_as_told(output, corpus):
+    words = command(corpus, output, training__seed=2)
+    run_here("rollback", str(output)).assert_done()
+    assert "version 000001 is current already" in run_here("promote", str(output), "1").assert_done().out
+    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current by a rollback")
+    (output / "current.json").write_text("{")
+    told = run_here("promote", str(output), "1").assert_done().out
+    assert f"the run that made 000002 will undo this, unless you use: w2vspark rollback {output} 000001" in told
+    run_here("rollback", str(output), "000001").assert_done()
+    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current by a rollback")
 
 
 def vectors_gone(folder: Path) -> None:

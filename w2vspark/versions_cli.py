@@ -17,9 +17,7 @@ def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
     promote = add_command(subparsers, "promote", "make a version the current one", handle_promote)
     promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
     rollback = add_command(subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback)
-    rollback.add_argument(
-        "version", metavar="VERSION", nargs="?", help="its number; the newest older one that is whole"
-    )
+    rollback.add_argument("version", metavar="VERSION", nargs="?", help="its number; the newest whole older one")
     clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean)
     clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
     for command in (promote, rollback, clean):

@@ -184,7 +184,7 @@ def test_a_current_version_that_has_no_manifest_is_told_and_so_is_a_manifest_tha
     found = versions.unlisted_versions(output)
     assert sorted(found) == ["000001", "000003"]
     assert found["000001"].startswith(f"left alone: {output}/versions/000001/manifest.json: is not JSON")
-    assert found["000003"].startswith(f"current; damaged: {output}/versions/000003/manifest.json: is missing")
+    assert found["000003"] == "current; damaged: manifest.json is missing"
     (tmp_path / "current.json").write_text("{")
     assert list(versions.unlisted_versions(output)) == ["000001"]
 
@@ -271,7 +271,7 @@ def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
     assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3"]}
     assert versions.rollback(str(tmp_path), claim) == "000001"
     assert current(tmp_path)["rolled_back"] == {"from": "000002", "requests": ["r2", "r3"]}
-    with pytest.raises(OutputError, match="no whole version before 000001"):
+    with pytest.raises(OutputError, match="no version before 000001 is whole and was not rolled back from"):
         versions.rollback(str(tmp_path), claim)
     versions.promote(str(tmp_path), claim, "000003")
     assert current(tmp_path)["version"] == "000003" and "rolled_back" not in current(tmp_path)
@@ -281,12 +281,12 @@ def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
         versions.rollback(str(tmp_path), claim, "000003")
 
 
-def test_a_rollback_goes_to_the_version_that_was_current_before(tmp_path: Path) -> None:
+def test_a_rollback_passes_over_what_was_rolled_back_from(tmp_path: Path) -> None:
     published(tmp_path, 1, 2)
     claim = Held(tmp_path, 3)
     assert versions.rollback(str(tmp_path), claim) == "000001"
     published(tmp_path, 3)  # of another corpus
-    assert current(tmp_path)["before"] == "000001" and "rolled_back" not in current(tmp_path)
+    assert current(tmp_path)["rolled_back_from"] == ["000002"] and "rolled_back" not in current(tmp_path)
     assert versions.rollback(str(tmp_path), claim) == "000001", "2 was rolled back from, too"
     assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
 
@@ -319,6 +319,27 @@ def test_damaged_versions_do_not_push_out_whole_ones(tmp_path: Path) -> None:
     assert names(tmp_path) == ["000001", "000002", "000003", "000004"]
     claim = published(tmp_path, 5)
     assert versions.prune(str(tmp_path), claim, 2, before="000004") == ["000001", "000002", "000003"]
+
+
+def test_a_version_that_the_current_one_replaces_takes_no_place_and_is_not_gone_back_to(tmp_path: Path) -> None:
+    published(tmp_path, 1, 2, 3)
+    claim = Held(tmp_path, 4)  # made from the same as 3, of which a page has flipped
+    manifest = json.loads((tmp_path / "versions" / "000003" / "manifest.json").read_text())
+    parts = [Part("vectors", staged(tmp_path, "vectors-4"))]
+    write_candidate(str(tmp_path), claim, parts, {"run_id": "r", "fingerprints": manifest["fingerprints"]}, CHECKED)
+    versions.promote(str(tmp_path), claim, "000004")
+    assert versions.prune(str(tmp_path), claim, 2, before="000003") == ["000001"]
+    assert versions.rollback(str(tmp_path), claim) == "000002"
+
+
+def test_a_footer_that_changed_is_damage_for_pruning_and_rollback(tmp_path: Path) -> None:
+    claim = published(tmp_path, 1, 2, 3)
+    file = tmp_path / "versions" / "000002" / "vectors" / "part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    assert versions.prune(str(tmp_path), claim, 2) == []
+    assert versions.rollback(str(tmp_path), claim) == "000001"
 
 
 def test_a_tombstone_on_the_current_version_goes(tmp_path: Path) -> None:
@@ -401,6 +422,6 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(tmp_path: Path, monkeypat
         patched.setattr(deletion, "delete_named", killed)
         with pytest.raises(KeyboardInterrupt):
             versions.prune(str(tmp_path), claim, 1)
-    assert versions.list_versions(str(tmp_path))[0].problem == "is being deleted"
+    assert versions.list_versions(str(tmp_path))[0].problem == "its deletion has begun"
     assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 3)) == ["000001"]
     assert names(tmp_path) == ["000002"]
