@@ -121,6 +121,11 @@ def test_promoting_the_current_version_changes_nothing_and_an_older_one_is_undon
     run_here("rollback", str(output)).assert_done()
     assert "version 000001 is current already" in run_here("promote", str(output), "1").assert_done().out
     assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current by a rollback")
+    shutil.copytree(output, output.with_name("damaged"))
+    vectors_gone(output.with_name("damaged") / "versions" / "000001")
+    run_here("promote", str(output.with_name("damaged")), "1").assert_one_error(
+        4, "000001: vectors/", "is missing or cut"
+    )
     (output / "current.json").write_text("{")
     told = run_here("promote", str(output), "1").assert_done().out
     assert f"the run that made 000002 will undo this, unless you use: w2vspark rollback {output} 000001" in told

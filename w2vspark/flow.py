@@ -105,7 +105,7 @@ def standing(run: Run) -> str:
     now = next((version for version in list_versions(run.output) if version.current), None)
     if current is not None:
         damage = "has no manifest that can be read" if now is None else now.problem
-        if not damage and now is not None and _made_from(now, run) == run.fingerprints[run.last]:
+        if not damage and now is not None and now.fingerprints.get(run.last) == run.fingerprints[run.last]:
             return f"{now.folder} was made from this input, configuration and code"
         rolled_back = current.get("rolled_back", {"requests": []})
         if run.fingerprints["request"] in rolled_back["requests"]:
@@ -131,14 +131,14 @@ def _stands(run: Run) -> bool:
 
 
 def _by_rollback(run: Run, name: str, damage: str) -> str:
-    output, request = run.config.output.path, run.fingerprints["request"]
+    output = run.config.output.path
     force = "is current by a rollback, which stays in force until the input or the configuration changes"
     made = [
         version.name
         for version in list_versions(run.output)
         if not version.candidate
         and int(version.name) > int(name)
-        and version.manifest.get("fingerprints", {}).get("request") == request
+        and version.fingerprints.get("request") == run.fingerprints["request"]
         and not version.problem
     ]
     undo = f"undo it with: w2vspark promote {output} {made[-1]}" if made else f"undo it by adding --from {run.last}"
@@ -155,22 +155,16 @@ def matching_candidate(run: Run) -> ListedVersion | None:
 
     A run that dies while it promotes may leave a version that is called a candidate no more.
     """
-    made_from, current = run.fingerprints[run.last], publish.read_current(run.output) or {"version": "0"}
+    current = publish.read_current(run.output) or {"version": "0"}
     found = [
         version
         for version in list_versions(run.output)
         if version.candidate != WRITING
         and (version.candidate or int(version.name) > int(current["version"]))
-        and _made_from(version, run) == made_from
+        and version.fingerprints.get(run.last) == run.fingerprints[run.last]
         and not version.problem
     ]
     return found[-1] if found else None
-
-
-def _made_from(version: ListedVersion, run: Run) -> str | None:
-    """The fingerprint of a version's last step; None where its manifest does not say."""
-    found: str | None = version.manifest.get("fingerprints", {}).get(run.last)
-    return found
 
 
 def _promoted(run: Run) -> bool:

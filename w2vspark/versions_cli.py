@@ -51,7 +51,7 @@ def handle_promote(arguments: argparse.Namespace) -> int:
     output, claim = _claimed(arguments)
     with claim:
         name = named(output, arguments.version)
-        if any(version.current and version.name == name for version in list_versions(output)):
+        if any(version.current and version.name == name and not version.problem for version in list_versions(output)):
             sys.stdout.write(f"{arguments.output}: version {name} is current already\n")
             return 0
         newer = [v.name for v in list_versions(output) if not v.candidate and int(v.name) > int(name)]

@@ -1,4 +1,4 @@
-"""Outputs for tests of claims, on a disk and in a store."""
+"""Outputs that do not exist yet, on a disk and in a store."""
 
 from pathlib import Path
 

@@ -215,7 +215,20 @@ def test_a_single_writer_is_not_fenced(output: str, monkeypatch: pytest.MonkeyPa
             assert claim.term == term
             claim.check()
             claim.replace_current(version(term))
-    assert current(output) == version(2)
+    assert current(output) == version(2) and claims(output) == ["000002.json"]
+
+
+def test_a_single_writer_deletes_no_claim_through_a_link(disk: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "000001.json").write_text("mine")
+    with Claim(disk, single_writer=True):
+        pass
+    (Path(disk) / "claims").rename(tmp_path / "claims")
+    (Path(disk) / "claims").symlink_to(elsewhere)
+    with Claim(disk, single_writer=True):
+        pass
+    assert (elsewhere / "000001.json").read_text() == "mine"
 
 
 def test_the_environment_shortens_the_limits(disk: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,6 @@ from w2vspark.base.errors import OutputError
 from w2vspark.base.marker import Kind, check_output, create_marker, read_marker
 
 
-@pytest.fixture(params=["disk", "store"])
-def output(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "disk":
-        return str(tmp_path / "out")
-    bucket: str = request.getfixturevalue("bucket")
-    return f"{bucket}/out"
-
-
 def put(output: str, *names: str) -> None:
     for name in names:
         storage.write_text(storage.join(output, name), "{}")

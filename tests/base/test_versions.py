@@ -1,65 +1,18 @@
-"""Versions: candidates, promotion, rollback, retention; and that nothing of anybody else's is touched."""
+"""Versions: candidates, promotion, retention; and that nothing of anybody else's is touched."""
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from version_cases import Held, candidate, current, names, published, staged
 
 from w2vspark.base import deletion, storage, versions
 from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.errors import DamagedTable, OutputError
-from w2vspark.base.listed import read_list, write_small
+from w2vspark.base.listed import read_list
 from w2vspark.base.versions import CHECKED, HELD, WRITING
-
-
-class Held:
-    """A claim that can be lost."""
-
-    def __init__(self, output: Path, term: int) -> None:
-        self.output, self.term, self.run_id, self.lost = output, term, f"run{term}", False
-
-    def check(self) -> None:
-        if self.lost:
-            raise OutputError("another run has taken over")
-
-    def replace_current(self, text: str) -> None:
-        (self.output / "current.json").write_text(text)
-
-
-def staged(output: Path, name: str, rows: int = 3) -> str:
-    uri = str(output / "staging" / name)
-    write_small(pa.table({"n": range(rows)}), uri)
-    return uri
-
-
-def candidate(output: Path, term: int, why: str = CHECKED, request: str = "r", rows: int = 3) -> Held:
-    """A version of two tables, one of them copied; its claim."""
-    claim = Held(output, term)
-    parts = [Part("vectors", staged(output, f"vectors-{term}", rows))]
-    parts.append(Part("vocabulary", staged(output, f"vocabulary-{term}"), copy=True))
-    manifest = {"run_id": claim.run_id, "created": "2026", "fingerprints": {"vectors": f"v{term}", "request": request}}
-    assert write_candidate(str(output), claim, parts, manifest, why) == f"{term:06}"
-    return claim
-
-
-def published(output: Path, *terms: int) -> Held:
-    for term in terms:
-        claim = candidate(output, term, request=f"r{term}")
-        versions.promote(str(output), claim, f"{term:06}")
-    return claim
-
-
-def current(output: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((output / "current.json").read_text())
-    return found
-
-
-def names(output: Path) -> list[str]:
-    return sorted(path.name for path in (output / "versions").iterdir())
 
 
 def test_a_candidate_has_its_files_and_nothing_else_and_is_not_current(tmp_path: Path) -> None:
@@ -263,54 +216,6 @@ def test_no_version_is_deleted_through_a_link(link: str, tmp_path: Path) -> None
     assert (output / link).is_symlink() and sorted(path for path in elsewhere.rglob("*.parquet")) == files != []
 
 
-def test_a_rollback_names_what_must_not_come_back(tmp_path: Path) -> None:
-    published(tmp_path, 1, 2, 3)
-    claim = Held(tmp_path, 4)
-    assert versions.rollback(str(tmp_path), claim) == "000002"
-    assert current(tmp_path)["version"] == "000002"
-    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3"]}
-    assert versions.rollback(str(tmp_path), claim) == "000001"
-    assert current(tmp_path)["rolled_back"] == {"from": "000002", "requests": ["r2", "r3"]}
-    with pytest.raises(OutputError, match="no version before 000001 is whole and was not rolled back from"):
-        versions.rollback(str(tmp_path), claim)
-    versions.promote(str(tmp_path), claim, "000003")
-    assert current(tmp_path)["version"] == "000003" and "rolled_back" not in current(tmp_path)
-    versions.rollback(str(tmp_path), claim, "000001")
-    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
-    with pytest.raises(OutputError, match="000003 is not before the current version 000001; use w2vspark promote"):
-        versions.rollback(str(tmp_path), claim, "000003")
-
-
-def test_a_rollback_passes_over_what_was_rolled_back_from(tmp_path: Path) -> None:
-    published(tmp_path, 1, 2)
-    claim = Held(tmp_path, 3)
-    assert versions.rollback(str(tmp_path), claim) == "000001"
-    published(tmp_path, 3)  # of another corpus
-    assert current(tmp_path)["rolled_back_from"] == ["000002"] and "rolled_back" not in current(tmp_path)
-    assert versions.rollback(str(tmp_path), claim) == "000001", "2 was rolled back from, too"
-    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r2", "r3"]}
-
-
-def test_a_rollback_after_a_promotion_of_an_older_version_keeps_the_newer_ones_away(tmp_path: Path) -> None:
-    claim = published(tmp_path, 1, 2, 3, 4)
-    versions.promote(str(tmp_path), claim, "000003")
-    assert versions.rollback(str(tmp_path), claim, "000003") == "000003"  # stay here
-    assert current(tmp_path)["rolled_back"] == {"from": "000004", "requests": ["r4"]}
-    versions.promote(str(tmp_path), claim, "000003")
-    assert versions.rollback(str(tmp_path), claim) == "000002"
-    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3", "r4"]}
-    versions.promote(str(tmp_path), claim, "000004")
-    with pytest.raises(OutputError, match="000004 is not before the current version 000004"):
-        versions.rollback(str(tmp_path), claim, "000004")
-
-
-def test_a_rollback_from_a_version_that_is_lost_keeps_away_what_it_was_made_from(tmp_path: Path) -> None:
-    claim = published(tmp_path, 1, 2)
-    shutil.rmtree(tmp_path / "versions" / "000002")
-    assert versions.rollback(str(tmp_path), claim) == "000001"
-    assert current(tmp_path)["rolled_back"] == {"from": "000002", "requests": ["r2"]}
-
-
 def test_damaged_versions_do_not_push_out_whole_ones(tmp_path: Path) -> None:
     claim = published(tmp_path, 1, 2, 3, 4)
     for damaged in ("000002", "000003"):
@@ -347,6 +252,11 @@ def test_a_tombstone_on_the_current_version_goes(tmp_path: Path) -> None:
     tombstone = tmp_path / "versions" / "000001" / "deleted.json"
     tombstone.write_text("{}")
     assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 2)) == [] and not tombstone.exists()
+    tombstone.write_text("{}")
+    (tmp_path / "versions").rename(tmp_path / "elsewhere")
+    (tmp_path / "versions").symlink_to(tmp_path / "elsewhere")
+    versions.delete_unfinished(str(tmp_path), Held(tmp_path, 3))
+    assert tombstone.exists(), "it was deleted through a link"
 
 
 def test_a_copied_table_is_checked_to_its_last_page(tmp_path: Path) -> None:
@@ -360,26 +270,6 @@ def test_a_copied_table_is_checked_to_its_last_page(tmp_path: Path) -> None:
             str(tmp_path), Held(tmp_path, 3), [Part("vocabulary", uri, copy=True)], {"run_id": "r"}, CHECKED
         )
     assert names(tmp_path) == []
-
-
-def test_a_candidate_is_not_among_what_was_rolled_back(tmp_path: Path) -> None:
-    published(tmp_path, 1)
-    candidate(tmp_path, 2, HELD, request="r2")
-    versions.rollback(str(tmp_path), published(tmp_path, 3))
-    assert current(tmp_path)["rolled_back"] == {"from": "000003", "requests": ["r3"]}
-
-
-def test_a_rollback_passes_over_damaged_versions_and_candidates(tmp_path: Path) -> None:
-    published(tmp_path, 1, 2)
-    candidate(tmp_path, 3, HELD)
-    claim = published(tmp_path, 4)
-    shutil.rmtree(tmp_path / "versions" / "000002" / "vectors")
-    shutil.rmtree(tmp_path / "versions" / "000004")  # the current one is gone altogether
-    assert [(v.name, v.problem[:9], v.current) for v in versions.list_versions(str(tmp_path))] == [
-        ("000001", "", False), ("000002", "vectors/p", False), ("000003", "", False),
-    ]  # fmt: skip
-    assert versions.rollback(str(tmp_path), claim) == "000001"
-    assert current(tmp_path)["version"] == "000001"
 
 
 def test_what_cannot_be_promoted_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import uuid
 from dataclasses import replace
 from types import TracebackType
 
-from w2vspark.base import storage
+from w2vspark.base import deletion, storage
 from w2vspark.base.claim_folder import CLAIMS, Folder, Hold, claim_folder, numbers
 from w2vspark.base.claim_holder import parse, this_process
 from w2vspark.base.claim_watch import ended_claims
@@ -248,7 +248,7 @@ class Claim:
         )
         for name in storage.list_names(folder):
             if (found := EVER_CLAIMED.fullmatch(name)) and int(found[1]) < self.term:
-                storage.delete_file(storage.join(folder, name))
+                deletion.delete_own_file(storage.join(folder, name), self._output)
 
 
 def _stale_seconds() -> float:

@@ -47,8 +47,9 @@ def delete_named(folder: str, names: Sequence[str], below: str) -> None:
     fs, path = filesystem(folder)
     if isinstance(fs, pafs.LocalFileSystem):
         delete_empty_folder(folder)
-    elif fs.get_file_info(path).type == pafs.FileType.Directory:  # Arrow leaves an object that stands for the folder
-        with reaching(folder):
+        return
+    with reaching(folder):
+        if fs.get_file_info(path).type == pafs.FileType.Directory:  # Arrow leaves an object that stands for the folder
             fs.delete_dir(path)
 
 

@@ -51,6 +51,12 @@ class ListedVersion:
     candidate: str  # why it has never been the current version; "" = it was
 
     @property
+    def fingerprints(self) -> dict[str, str]:
+        """Of its tables, as its manifest has them; "request" is that of corpus and settings."""
+        found: dict[str, str] = self.manifest.get("fingerprints", {})
+        return found
+
+    @property
     def deleting(self) -> bool:
         """Whether its deletion has begun."""
         return storage.exists(storage.join(self.folder, TOMBSTONE))
@@ -123,19 +129,19 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     now, versions = str(current["version"]), [v for v in list_versions(output) if not v.candidate]
     if name is None:
         left = current.get("rolled_back_from", [])
-        made_from = next((_made_from(version) for version in versions if version.current), {})
+        replaced = next((version.fingerprints for version in versions if version.current), {})
         earlier = [
             version
             for version in versions
             if int(version.name) < int(now)
             and version.name not in left
-            and not (made_from and _made_from(version) == made_from)  # a damaged one, which the current one replaced
+            and not (replaced and version.fingerprints == replaced)  # a damaged one, which the current one replaced
             and not version.problem
         ]
         if not earlier:
             raise OutputError(
-                f"{output}: no version before {now} is whole and was not rolled back from; choose one of those that "
-                f"w2vspark versions {output} lists"
+                f"{output}: has no older version that is whole and was never rolled back from; list its versions with: "
+                f"w2vspark versions {output}"
             )
         name = earlier[-1].name
     newer = [version for version in versions if int(version.name) > int(name)]
@@ -144,7 +150,7 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
             f"{output}: {name} is not before the current version {now}; use w2vspark promote {output} {name}"
         )
     left = now if name != now else newer[-1].name
-    requests = {version.manifest.get("fingerprints", {}).get("request") for version in newer}
+    requests = {version.fingerprints.get("request") for version in newer}
     requests |= set(current.get("rolled_back", {}).get("requests", []))
     if name != now:  # its manifest may be lost
         requests.add(current.get("request"))
@@ -225,11 +231,12 @@ def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     """
     current = read_current(output)
     now = 0 if current is None else int(current["version"])
-    older = [version for version in list_versions(output) if not version.candidate and int(version.name) < now]
+    versions = list_versions(output)
+    older = [version for version in versions if not version.candidate and int(version.name) < now]
     older.sort(key=lambda version: version.name == before)  # it counts as the newest
-    made_from = [_made_from(version) for version in list_versions(output) if version.current]
+    made_from = next((version.fingerprints for version in versions if version.current), {})
     # One that was made from the same was damaged: the current one replaces it.
-    replaced = {version.name for version in older if _made_from(version) in made_from and _made_from(version)}
+    replaced = {version.name for version in older if made_from and version.fingerprints == made_from}
     return _delete_but(output, claim, older, keep - 1, replaced) + prune_candidates(output, claim, keep)
 
 
@@ -260,7 +267,7 @@ def delete_unfinished(output: str, claim: Claim) -> list[str]:
     for version in list_versions(output):
         if version.current and version.deleting:
             claim.check()
-            storage.delete_file(storage.join(version.folder, TOMBSTONE))
+            deletion.delete_own_file(storage.join(version.folder, TOMBSTONE), output)
     dropped = [version for version in unfinished(output) if int(version.name) < claim.term]
     for version in dropped:
         delete_version(output, claim, version)
@@ -281,11 +288,6 @@ def named(output: str, number: str) -> str:
         there = ", ".join(names) or "none"
         raise OutputError(f"{output}: has no version {number}; its versions are {there}")
     return name
-
-
-def _made_from(version: ListedVersion) -> dict[str, str]:
-    found: dict[str, str] = version.manifest.get("fingerprints", {})
-    return found
 
 
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:

@@ -53,8 +53,7 @@ def write_blocks(
     begin = end = -1
     # Blocks are large and all different: dictionaries and compression cost more than they save.
     options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_id"]}
-    options["write_page_checksum"] = False
-    with NewFile(uri, name, PARAMETERS, **options) as file:
+    with NewFile(uri, name, PARAMETERS, write_page_checksum=False, **options) as file:
         for first, block in blocks:
             if end < 0:
                 begin = end = first
