@@ -65,7 +65,7 @@ def _train(folder: Path, java_options: str) -> None:
         "input.path": text,
         "output.path": folder / "output",  # one for all: the later runs take the earlier ones' tables
         "training.dimensions": 10,
-        "spark.master": "local[2]",
+        "spark.master": "local[1]",  # two slots would compile the same kernels twice
         "spark.options": f'{{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
     }
     runs = [

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,18 @@ def test_runtime_settings_last_for_the_block_alone(spark: SparkSession) -> None:
 def test_settings_that_this_spark_does_not_know_are_left_out(spark: SparkSession) -> None:
     with runtime_settings(spark, **{"spark.sql.no.such.setting": "1", VALIDATE_SCHEMA: "true"}):
         assert spark.conf.get("spark.sql.no.such.setting", None) is None
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from Python 3.12 on an archive is read again only when needed")
+def test_a_worker_does_not_read_archives_again_before_each_task(spark: SparkSession) -> None:
+    def lists_kept(_: object) -> Iterator[bool]:
+        import importlib
+        import zipimport
+
+        archives = [each for each in sys.path_importer_cache.values() if isinstance(each, zipimport.zipimporter)]
+        before = [archive._files for archive in archives]
+        importlib.invalidate_caches()  # as a worker of Spark 4.0 does
+        yield from (archive._files is files for archive, files in zip(archives, before, strict=True))
+
+    found = spark.sparkContext.parallelize([0], 1).mapPartitions(lists_kept).collect()
+    assert found and all(found)

@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -100,6 +101,11 @@ def begin_task(target: str, threads: int) -> None:
     pa.set_cpu_count(threads)
     read_word_ids.cache_clear()  # what earlier tasks left in this worker
     pa.default_memory_pool().release_unused()
-    if gc.get_freeze_count() == 0 and "numba" in sys.modules:
-        # Spark collects garbage after every task: some 60 ms for what numba and the kernels are made of.
-        gc.freeze()
+    if "numba" in sys.modules:
+        _freeze()
+
+
+@cache
+def _freeze() -> None:
+    """Once a process: Spark collects garbage after every task, some 60 ms for what numba and the kernels are made of."""
+    gc.freeze()
