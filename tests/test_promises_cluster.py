@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import planted
@@ -21,7 +22,7 @@ from commands import (
     wait_for_all,
 )
 from standalone import can_hide_folders, standalone_cluster
-from test_promises_identity import VARIANTS, command
+from test_promises_identity import COUNTED, VARIANTS, command
 
 CLUSTER = "local-cluster[2,1,1024]"
 
@@ -33,13 +34,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_two_executors_give_the_same_bytes_as_this_process(spark, corpus, tmp_path):
-    run_several([command(name, corpus, tmp_path / name, spark__master=CLUSTER) for name in VARIANTS]).assert_done()
-    check_here(corpus, tmp_path)
+    names = [*VARIANTS, *COUNTED]
+    run_several([command(name, corpus, tmp_path / name, spark__master=CLUSTER) for name in names]).assert_done()
+    check_here(names, corpus, tmp_path)
 
 
-def check_here(corpus: Path, folder: Path) -> None:
+def check_here(names: Iterable[str], corpus: Path, folder: Path) -> None:
     """Every variant, trained in this process, has the bytes of the run in the folder of its name."""
-    for name in VARIANTS:
+    for name in names:
         run_here(*command(name, corpus, folder / "here" / name)).assert_done()
         assert digests(folder / name) == digests(folder / "here" / name)
 
@@ -89,7 +91,7 @@ def test_a_standalone_cluster_gives_the_same_bytes(spark, corpus, tmp_path):
     with standalone_cluster(tmp_path / "spark", workers=2) as url:
         runs = [[*command(name, corpus, tmp_path / name), *on_cluster(url)] for name in VARIANTS]
         run_several(runs, {"PYSPARK_PYTHON": PYTHON}).assert_done()
-    check_here(corpus, tmp_path)
+    check_here(VARIANTS, corpus, tmp_path)
 
 
 @pytest.mark.slow

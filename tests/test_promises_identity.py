@@ -20,6 +20,23 @@ VARIANTS: dict[str, dict[str, object]] = {
         "training__subsample": 0.01,
     },
 }
+# The methods that train on counts.
+COUNTED: dict[str, dict[str, object]] = {
+    "glove": {
+        "training__method": "glove",
+        "training__shards": 2,
+        "training__epochs": 2,
+        "training__dimensions": 12,
+        "cooccurrences__subsample": 0.01,
+    },
+    "ppmi-svd": {
+        "training__method": "ppmi-svd",
+        "training__dimensions": 12,
+        "cooccurrences__direction": "left",
+        "cooccurrences__window": 25,
+    },
+    "lsa": {"training__method": "lsa", "training__dimensions": 12},
+}
 
 # Put on the workers' path as sitecustomize.py: what a task calls fails twice in each of the two rounds, half way
 # through its output and when its files are written, by an error or by the death of its process.
@@ -94,7 +111,7 @@ def expected(spark: object, corpus: Path) -> dict[str, dict[str, str]]:
 
 def command(variant: str, corpus: Path, output: Path, **settings: object) -> list[str]:
     """`w2vspark run` of a variant."""
-    chosen = {"input__path": corpus, "output__path": output} | VARIANTS[variant] | settings
+    chosen = {"input__path": corpus, "output__path": output} | (VARIANTS | COUNTED)[variant] | settings
     return ["run", *options(**chosen)]
 
 
@@ -103,12 +120,24 @@ def test_the_two_variants_are_different_trainings(expected):
     assert expected["4x2"]["vectors"] != expected["4x2"]["context"]
 
 
-@pytest.mark.parametrize("master", ["local[1]", pytest.param("local[3]", marks=pytest.mark.slow)])
-def test_any_number_of_slots_and_threads_gives_the_same_bytes(master, corpus, expected, tmp_path):
-    # The one shard of the default gets all slots as threads; the four shards run one after another, or three at once.
-    runs = [command(name, corpus, tmp_path / name, spark__master=master) for name in VARIANTS]
+def test_one_slot_and_thread_gives_the_same_bytes(corpus, expected, tmp_path):
+    # The one shard of the default gets all slots as threads; the four shards run one after another.
+    runs = [command(name, corpus, tmp_path / name, spark__master="local[1]") for name in VARIANTS]
     run_several(runs).assert_done()
     assert {name: digests(tmp_path / name) for name in VARIANTS} == expected
+
+
+@pytest.mark.slow
+def test_three_slots_give_the_same_bytes_and_another_seed_others(corpus, expected, tmp_path):
+    runs = [command(name, corpus, tmp_path / name, spark__master="local[3]") for name in VARIANTS | COUNTED]
+    run_several(runs).assert_done()
+    assert {name: digests(tmp_path / name) for name in VARIANTS} == expected
+    for name in COUNTED:
+        here = tmp_path / "here" / name
+        run_here(*command(name, corpus, here)).assert_done()
+        assert digests(tmp_path / name) == digests(here), name
+        run_here(*command(name, corpus, here, training__seed=2)).assert_done()
+        assert digests(here)["vectors"] != digests(tmp_path / name)["vectors"], name
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

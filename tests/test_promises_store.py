@@ -10,7 +10,7 @@ from pathlib import Path
 import planted
 import pyarrow.parquet as pq
 import pytest
-from commands import digests, options, run_command, run_here
+from commands import digests, options, run_here
 from stores import new_bucket, s3_server
 from test_promises_fencing import started
 
@@ -55,20 +55,21 @@ def command(corpus: Path, output: str, **settings: object) -> list[str]:
     return ["run", *options(**(QUICK | {"input__path": corpus, "output__path": output} | settings))]
 
 
-def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(corpus, bucket, tmp_path):
+def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(spark, corpus, bucket, tmp_path, monkeypatch):
     words = command(corpus, f"s3://{bucket}/out")
-    environment = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
-    with started(*words, log=tmp_path / "log", **environment, **{ENVIRONMENT: "6"}) as first:
+    monkeypatch.setenv(ENVIRONMENT, "6")
+    reach_the_store = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    with started(*words, log=tmp_path / "log", **reach_the_store, **{ENVIRONMENT: "6"}) as first:
         first.wait_for("event=end round=3 of")
         first.send(signal.SIGKILL)
         first.end()
-    done = run_command(*words, environment=environment | {ENVIRONMENT: "6"}).assert_done()
+    done = run_here(*words).assert_done()
     rounds = [int(number) for number in re.findall(r"event=end round=(\d) of", done.err)]
     assert rounds and rounds[0] >= 4 and rounds[-1] == 6
-    assert run_command(*words, environment=environment).assert_done().out.startswith("nothing to do")
+    assert run_here(*words).assert_done().out.startswith("nothing to do")
 
     local = tmp_path / "local"
-    run_command(*command(corpus, str(local))).assert_done()
+    run_here(*command(corpus, str(local))).assert_done()
     version = resolve(f"s3://{bucket}/out")
     for table in digests(local):
         fs, path = storage.filesystem(version.table(table))
@@ -79,7 +80,7 @@ def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(corpus, 
     assert all(re.fullmatch(r"part-\d{5}\.parquet|manifest\.json", name) for name in names), names
     assert load_vectors(f"s3://{bucket}/out").vector("countrymen").shape == (8,)
 
-    run_command(*command(corpus, f"s3://{bucket}/out", training__seed=2), environment=environment).assert_done()
+    run_here(*command(corpus, f"s3://{bucket}/out", training__seed=2)).assert_done()
     run_here("rollback", f"s3://{bucket}/out").assert_done()
     states = json.loads(run_here("versions", f"s3://{bucket}/out", "--json").assert_done().out)
     assert [row["state"] for row in states] == ["was current", "current"]

@@ -43,7 +43,8 @@ def in_order(language: str, code: str, folder: Path) -> str:
     """Runs a block in the folder and returns what it printed; it must end well."""
     # One shell in the README activates the environment for all blocks that follow.
     program = ["bash", "-euc", f". .venv/bin/activate\n{code}"] if language == "bash" else [sys.executable, "-c", code]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK", "PYSPARK"))}
+    theirs = {name for name in os.environ if name.startswith(("SPARK", "PYSPARK"))} - {"SPARK_SUBMIT_OPTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in theirs}
     run = subprocess.run(
         program, cwd=folder, env=environment, capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL
     )

@@ -181,7 +181,7 @@ def test_a_kernel_is_compiled_again_when_a_module_beside_it_changes(tmp_path):
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only x86-64 promises the bits of AVX2")
-@pytest.mark.parametrize("target", ["host", pytest.param("x86-64-v4", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("target", ["host", "x86-64-v4"])
 def test_another_cpu_target_gives_the_same_bits(pinned, target):
     have = {name for name, there in binding.get_host_cpu_features().items() if there}
     if lacking := FEATURES.get(target, set()) - have:

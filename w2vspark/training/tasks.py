@@ -107,5 +107,5 @@ def begin_task(target: str, threads: int) -> None:
 
 @cache
 def _freeze() -> None:
-    """Once a process: Spark collects garbage after every task, some 60 ms for what numba and the kernels are made of."""
+    """Once a process: Spark collects garbage after every task, 60 ms for what numba and the kernels are made of."""
     gc.freeze()
