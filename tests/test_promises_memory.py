@@ -30,11 +30,11 @@ def test_a_model_of_more_than_a_gigabyte_needs_little_memory_on_the_driver(tmp_p
 
 def test_a_task_that_publishes_a_model_with_subwords_keeps_to_its_estimate(tmp_path: Path) -> None:
     figures = tmp_path / "publishing.json"
-    # 50,000 words and 100,000 buckets, with a twentieth of the memory bounds.
-    command = [sys.executable, str(PUBLISHING), "--scale", "20", "--json", str(figures)]
+    # 100,000 words and 200,000 buckets, with a tenth of the memory bounds.
+    command = [sys.executable, str(PUBLISHING), "--scale", "10", "--json", str(figures)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     (tables,) = json.loads(figures.read_text())["tables"].values()
     (row,) = tables
-    assert row["words"] == 50_000 and row["buckets in use"] > 95_000
+    assert row["words"] == 100_000 and row["buckets in use"] > 190_000
     assert 0 < row["worker, MB"] <= row["estimate, MB"]

@@ -90,7 +90,7 @@ def parameters(uri: str, job: GloveJob) -> list[np.ndarray]:
     return [words, contexts]
 
 
-@pytest.mark.parametrize("count", [1, 2, 6, 20])
+@pytest.mark.parametrize("count", [1, 2, 6, 40])
 def test_strata_hold_every_count_once(spark, counts, tmp_path, count):
     made, grid = make_strata(spark, counts, tmp_path, settings(shards=count, lanes=1))
     assert made.ranges[0][0] == 0 and made.ranges[-1][1] == VOCABULARY_SIZE and len(made.ranges) == count
