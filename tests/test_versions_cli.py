@@ -106,6 +106,7 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
         told = run_here(*words, *more)
         told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback")
         assert f"undo it with: w2vspark promote {output} 000002" in told.err
+        assert "go further back" not in told.err, "there is nothing older"
     shutil.rmtree(output / "versions" / "000001")
     run_here(*words).assert_one_error(4, "000001: has no manifest that can be read; it is current by a rollback")
     assert states(output)["000001"].startswith("current; damaged: ")
@@ -209,7 +210,8 @@ def test_clean_deletes_what_dead_runs_left_and_nothing_else(output, corpus):
     (dead / f"part-0000000000-{'0' * 32}.parquet").write_text("x")
     unfinished = output / "versions" / "000003"
     shutil.copytree(version_folder(output), unfinished)
-    found = json.loads((unfinished / "manifest.json").read_text()) | {"candidate": "is being written"}
+    found = json.loads((unfinished / "manifest.json").read_text())
+    found |= {"version": "000003", "candidate": "is being written"}
     (unfinished / "manifest.json").write_text(json.dumps(found))
     mine = [output / "versions" / "20240131" / "day.txt", output / "staging" / "encoded" / "mine" / "notes.txt"]
     for file in mine:

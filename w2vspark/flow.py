@@ -21,6 +21,7 @@ from w2vspark.base.versions import (
     WRITING,
     ListedVersion,
     delete_unfinished,
+    earlier_version,
     list_versions,
     promote,
     prune,
@@ -109,7 +110,7 @@ def standing(run: Run) -> str:
             return f"{now.folder} was made from this input, configuration and code"
         rolled_back = current.get("rolled_back", {"requests": []})
         if run.fingerprints["request"] in rolled_back["requests"]:
-            return _by_rollback(run, str(current["version"]), damage)
+            return _by_rollback(run, current, damage)
     if run.hold and (candidate := matching_candidate(run)) is not None:
         return f"{candidate.folder} is a candidate of this input, configuration and code"
     return ""
@@ -130,8 +131,8 @@ def _stands(run: Run) -> bool:
     return bool(run.nothing_to_do)
 
 
-def _by_rollback(run: Run, name: str, damage: str) -> str:
-    output = run.config.output.path
+def _by_rollback(run: Run, current: dict[str, Any], damage: str) -> str:
+    output, name = run.config.output.path, str(current["version"])
     force = "is current by a rollback, which stays in force until the input or the configuration changes"
     made = [
         version.name
@@ -143,10 +144,9 @@ def _by_rollback(run: Run, name: str, damage: str) -> str:
     ]
     undo = f"undo it with: w2vspark promote {output} {made[-1]}" if made else f"undo it by adding --from {run.last}"
     if damage:
-        folder = version_folder(run.output, name)
-        raise OutputError(
-            f"{folder}: {damage}; it {force}; {undo}; or go further back with: w2vspark rollback {output}"
-        )
+        back = earlier_version(run.output, current) is not None
+        further = f"; or go further back with: w2vspark rollback {output}" if back else ""
+        raise OutputError(f"{version_folder(run.output, name)}: {damage}; it {force}; {undo}{further}")
     return f"version {name} {force}; {undo}"
 
 

@@ -140,10 +140,11 @@ def add_command(
     name: str,
     help: str,
     handler: Callable[[argparse.Namespace], int],
+    output: str = "the output folder of a run (or one version of it)",
 ) -> argparse.ArgumentParser:
-    """A command about the tables of an output folder, its first argument."""
+    """A command about the tables of an output folder, its first argument; output: the help on it."""
     parser = subparsers.add_parser(name, help=help, description=help)
-    parser.add_argument("output", metavar="OUTPUT", help="the output folder of a run (or one version of it)")
+    parser.add_argument("output", metavar="OUTPUT", help=output)
     parser.set_defaults(handler=handler)
     return parser
 

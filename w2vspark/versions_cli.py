@@ -6,19 +6,24 @@ from typing import Any
 
 from w2vspark.query_cli import add_command, print_table, write_json
 
+OUTPUT = "the output folder of a run"
 # A version of which nothing but its name is known.
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", "scores", "state"))
 
 
 def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    versions = add_command(subparsers, "versions", "the versions of an output folder", handle_versions)
+    versions = add_command(subparsers, "versions", "the versions of an output folder", handle_versions, OUTPUT)
     versions.add_argument("--json", action="store_true", help="print JSON")
-    promote = add_command(subparsers, "promote", "make a version the current one", handle_promote)
+    promote = add_command(subparsers, "promote", "make a version the current one", handle_promote, OUTPUT)
     promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
-    rollback = add_command(subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback)
-    rollback.add_argument("version", metavar="VERSION", nargs="?", help="its number; the newest whole older one")
-    clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean)
+    rollback = add_command(
+        subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback, OUTPUT
+    )
+    rollback.add_argument(
+        "version", metavar="VERSION", nargs="?", help="its number; without it, the newest older version that is whole"
+    )
+    clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean, OUTPUT)
     clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
     for command in (promote, rollback, clean):
         command.add_argument(

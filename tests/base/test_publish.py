@@ -120,7 +120,7 @@ def test_a_current_json_of_wrong_types_is_named_with_the_key_and_the_fix(
         with pytest.raises(OutputError) as caught:
             read(str(tmp_path))
         assert str(caught.value).startswith(f"{file}: {expected}")
-        assert str(caught.value).endswith(f"promote {tmp_path} VERSION (if it has no version, delete this file)")
+        assert str(caught.value).endswith(f"promote {tmp_path} VERSION (if it has no whole version, delete this file)")
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,19 @@ def test_no_version_is_deleted_through_a_link(link: str, tmp_path: Path) -> None
     assert (output / link).is_symlink() and sorted(path for path in elsewhere.rglob("*.parquet")) == files != []
 
 
+def test_a_copy_of_a_version_is_not_ours(tmp_path: Path) -> None:
+    claim, output = published(tmp_path, 1, 2), str(tmp_path)
+    copies = ["20261128", "0000000001"]
+    for copy in copies:
+        shutil.copytree(tmp_path / "versions" / "000001", tmp_path / "versions" / copy)
+    assert [version.name for version in versions.list_versions(output)] == ["000001", "000002"]
+    assert "is a copy of that of version 000001" in versions.unlisted_versions(output)["20261128"]
+    with pytest.raises(OutputError, match="is a copy of that of version 000001; promote 000001"):
+        versions.promote(output, claim, "20261128")
+    assert versions.prune(output, claim, 1) == ["000001"]
+    assert names(tmp_path) == sorted([*copies, "000002"])
+
+
 def test_damaged_versions_do_not_push_out_whole_ones(tmp_path: Path) -> None:
     claim = published(tmp_path, 1, 2, 3, 4)
     for damaged in ("000002", "000003"):

@@ -35,7 +35,7 @@ class Part:
 def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: dict[str, Any], why: str) -> str:
     """Write a version that is not current yet, and check it; returns its name, the claim's term.
 
-    The staged files are moved into the version's folder, or copied. manifest: gets the keys files, tables and
+    The staged files are moved into the version's folder, or copied. manifest: gets the keys version, files, tables and
     candidate; why: of the latter. Raises OutputError where a file is not what was written, DamagedTable where a staged
     file is missing; then, and on any other error, nothing of the version stays.
     """
@@ -43,7 +43,7 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
     folder = version_folder(output, name)
     files = {part.table: _published_files(part) for part in parts}
     tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
-    whole = manifest | {"tables": tables, "files": files}
+    whole = manifest | {"version": name, "tables": tables, "files": files}
     claim.check()
     if found := storage.list_names(folder):
         raise OutputError(f"{folder}: holds {found[0]}, which is not ours; run this again, under the next number")

@@ -50,8 +50,9 @@ def _is_text(value: Any) -> bool:
 
 _TEXT: _Kind = ("a text", _is_text)
 _ROWS: _Kind = ('an object of names and numbers of rows, as in {"vectors": 100}', _is_table(int))
+_NAME: _Kind = ('a name as "000001"', lambda value: isinstance(value, str) and bool(NAME.fullmatch(value)))
 _OF_CURRENT = {
-    "version": ('a name as "000001"', lambda value: isinstance(value, str) and bool(NAME.fullmatch(value))),
+    "version": _NAME,
     "path": _TEXT,
     "run_id": _TEXT,
     "tables": _ROWS,
@@ -60,6 +61,7 @@ _OF_CURRENT = {
     "rolled_back": ('an object as {"from": "000002", "requests": [texts]}', _is_rollback),
 }
 _OF_MANIFEST = {
+    "version": _NAME,
     "run_id": _TEXT,
     "tables": _ROWS,
     "files": ("an object of lists of files, each with file, size, rows and crc32", _is_files),
@@ -79,7 +81,8 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
     """
     uri = storage.join(output_uri, CURRENT)
     try:
-        fix = f"make a version current: w2vspark promote {output_uri} VERSION (if it has no version, delete this file)"
+        fix = f"make a version current: w2vspark promote {output_uri} VERSION"
+        fix += " (if it has no whole version, delete this file)"
         return _object(read_current_bytes(output_uri), uri, {"version", "path"}, _OF_CURRENT, fix)
     except FileNotFoundError:
         return None
@@ -205,7 +208,7 @@ def _without_manifest(folder: str) -> OutputError:
 def _object(text: bytes, uri: str, needed: set[str], kinds: dict[str, _Kind], fix: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OutputError(f"{uri}: is not JSON ({error}); {fix}") from error
     if not isinstance(value, dict) or not needed <= set(value):
         names = ", ".join(sorted(needed))

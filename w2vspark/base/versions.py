@@ -15,7 +15,7 @@ from w2vspark.base import deletion, storage
 from w2vspark.base.errors import OutputError
 from w2vspark.base.listed import footer_of
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, read_current, read_version
+from w2vspark.base.publish import MANIFEST, NAME, VERSIONS, Version, read_current, read_version
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
 # Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
@@ -82,7 +82,7 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     folder = version_folder(output, name)
     if storage.exists(storage.join(folder, TOMBSTONE)):
         raise OutputError(f"{folder}: is being deleted; choose another version: w2vspark versions {output}")
-    version = read_version(folder)
+    version = _written_here(output, name)
     if version is None:
         raise OutputError(f"{folder}: there is no such version; list them with: w2vspark versions {output}")
     manifest = version.manifest
@@ -118,32 +118,21 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
 def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     """Make an earlier version the current one again, and keep it so; returns its name.
 
-    name: None = the newest older version that was current once, is whole, and was not rolled back from. The current
-    version itself may be named where newer ones were current once. All that is newer stays away: current.json lists the
-    requests (corpus and settings) that a later run must not publish again. Raises OutputError where there is no such
-    version.
+    name: None = that of `earlier_version`. The current version itself may be named where newer ones were current once.
+    All that is newer stays away: current.json lists the requests (corpus and settings) that a later run must not
+    publish again. Raises OutputError where there is no such version.
     """
     current = read_current(output)
     if current is None:
         raise OutputError(f"{output}: no version is current; see w2vspark versions {output}, and promote one")
     now, versions = str(current["version"]), [v for v in list_versions(output) if not v.candidate]
     if name is None:
-        left = current.get("rolled_back_from", [])
-        replaced = next((version.fingerprints for version in versions if version.current), {})
-        earlier = [
-            version
-            for version in versions
-            if int(version.name) < int(now)
-            and version.name not in left
-            and not (replaced and version.fingerprints == replaced)  # a damaged one, which the current one replaced
-            and not version.problem
-        ]
-        if not earlier:
+        name = earlier_version(output, current)
+        if name is None:
             raise OutputError(
                 f"{output}: has no older version that is whole and was never rolled back from; list its versions with: "
                 f"w2vspark versions {output}"
             )
-        name = earlier[-1].name
     newer = [version for version in versions if int(version.name) > int(name)]
     if int(name) > int(now) or not (newer or name != now):
         raise OutputError(
@@ -158,6 +147,25 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
     return name
 
 
+def earlier_version(output: str, current: dict[str, Any]) -> str | None:
+    """The newest version before the current one that was current once, is whole, and was not rolled back from.
+
+    current: what current.json says.
+    """
+    versions, left = list_versions(output), current.get("rolled_back_from", [])
+    replaced = next((version.fingerprints for version in versions if version.current), {})
+    earlier = [
+        version.name
+        for version in versions
+        if int(version.name) < int(current["version"])
+        and not version.candidate
+        and version.name not in left
+        and not (replaced and version.fingerprints == replaced)  # a damaged one, which the current one replaced
+        and not version.problem
+    ]
+    return earlier[-1] if earlier else None
+
+
 def list_versions(output: str) -> list[ListedVersion]:
     """All versions that have a manifest, the oldest first; other folders are not ours."""
     current = _current_or_none(output)
@@ -166,7 +174,7 @@ def list_versions(output: str) -> list[ListedVersion]:
     for name in _names(output):
         folder = version_folder(output, name)
         try:
-            version = read_version(folder)
+            version = _written_here(output, name)
         except OutputError:  # somebody else's
             continue
         if version is None:
@@ -177,14 +185,14 @@ def list_versions(output: str) -> list[ListedVersion]:
 
 
 def unlisted_versions(output: str) -> dict[str, str]:
-    """Versions that list_versions leaves out: their names, and why. They have no manifest that can be read.
+    """Versions that list_versions leaves out: their names, and why. Their manifests cannot be read, or they are copies.
 
     What has a damaged manifest may be somebody else's. What has none is a version only where it is the current one.
     """
     found = {}
     for name in _names(output):
         try:
-            read_version(version_folder(output, name))
+            _written_here(output, name)
         except OutputError as problem:
             why = str(problem).partition("; ")[0]  # without the advice, which is for a current version
             found[name] = f"left alone: {why}; if it is a version of this output, delete its folder by hand"
@@ -197,6 +205,17 @@ def unlisted_versions(output: str) -> dict[str, str]:
         except OutputError:
             found[name] = f"current; damaged: {MANIFEST} is not what was written"
     return found
+
+
+def _written_here(output: str, name: str) -> Version | None:
+    """A version by its manifest; None where there is none.
+
+    Raises OutputError for a damaged manifest, and for that of another version: somebody's copy, which we do not delete.
+    """
+    version = read_version(version_folder(output, name))
+    if version is not None and (of := version.manifest.get("version", name)) != name:
+        raise OutputError(f"{storage.join(version.folder, MANIFEST)}: is a copy of that of version {of}; promote {of}")
+    return version
 
 
 def problem_of(folder: str, manifest: dict[str, Any]) -> str:
