@@ -2,7 +2,7 @@
 
 import sys
 
-from w2vspark.cli import fold_job
+from w2vspark.cli.command_line import fold_job
 
 if __name__ == "__main__":
     sys.exit(fold_job())

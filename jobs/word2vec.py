@@ -2,7 +2,7 @@
 
 import sys
 
-from w2vspark.cli import run_job
+from w2vspark.cli.command_line import run_job
 
 if __name__ == "__main__":
     sys.exit(run_job())

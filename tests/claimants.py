@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import pytest
 
-from w2vspark.base import storage
-from w2vspark.base.claims import Claim
+from w2vspark import storage
 from w2vspark.base.errors import OutputError
+from w2vspark.output.claims import Claim
 
 # Argument 1: the output; 2: seconds until stale; 3: an offset of the wall clock; 4: a boot id, or "" for the real one.
 # At the line "start" it claims and says "held TERM RUN", or the error. Then it obeys lines: check; promote TEXT; pause
@@ -27,7 +27,7 @@ output, stale, offset, boot = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]
 real = time.time
 time.time = lambda: real() + offset
 from w2vspark.base import claim_holder
-from w2vspark.base.claims import Claim
+from w2vspark.output.claims import Claim
 from w2vspark.base.errors import W2VSparkError
 if boot:
     claim_holder.boot_id = lambda: boot

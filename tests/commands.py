@@ -20,15 +20,17 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from w2vspark.cli import main
+from w2vspark.cli.command_line import main
 
 PYTHON = sys.executable
 # As in an activated environment: spark-submit looks for python and Spark on the PATH.
 ACTIVATED = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
 COMMAND = str(Path(sys.executable).with_name("w2vspark"))
-SEVERAL_RUNS = (
-    "import json, sys; from w2vspark.cli import main; sys.exit(max([main(r) for r in json.loads(sys.argv[1])]))"
-)
+SEVERAL_RUNS = """
+import json, sys
+from w2vspark.cli.command_line import main
+sys.exit(max([main(run) for run in json.loads(sys.argv[1])]))
+"""
 
 
 @dataclass(frozen=True, slots=True)

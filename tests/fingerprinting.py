@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from w2vspark.base import definitions, fingerprint
-from w2vspark.base.config import Config
-from w2vspark.base.config_checks import find_problems
-from w2vspark.base.staging import Staging
-from w2vspark.pipeline import fingerprints
-from w2vspark.progress import Progress
-from w2vspark.run import Run
+from w2vspark.config.checks import find_problems
+from w2vspark.config.config import Config
+from w2vspark.fingerprints import definitions, fingerprint
+from w2vspark.flow.progress import Progress
+from w2vspark.flow.run import Run
+from w2vspark.methods.pipeline import fingerprints
+from w2vspark.output.staging import Staging
 
 NO_TABLES = {"corpus", "earlier model", "request"}
 

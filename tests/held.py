@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from w2vspark.base.errors import OutputError
-from w2vspark.base.staging import Staging
+from w2vspark.output.staging import Staging
 
 
 class Held:

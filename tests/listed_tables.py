@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from w2vspark.base.listed import ROWS, footer_of, write_list
+from w2vspark.storage.listed import ROWS, footer_of, write_list
 
 
 def list_folder(folder: Path | str) -> str:

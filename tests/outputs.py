@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from w2vspark.base.listed import footer_of
-from w2vspark.base.marker import create_marker
+from w2vspark.output.marker import create_marker
+from w2vspark.storage.listed import footer_of
 
 
 def publish_version(output: Path, version: str, tables: dict[str, pa.Table], **manifest: Any) -> Path:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, run_several
 
-from w2vspark.base.claims import Claim
+from w2vspark.output.claims import Claim
 
 QUICK: dict[str, object] = {"training__dimensions": 8, "training__epochs": 1, "vocabulary__min_count": 2}
 
@@ -208,7 +208,7 @@ def test_an_output_that_another_run_writes_is_one_clear_error(unharmed, good):
 
 def test_the_claim_of_a_dead_run_is_taken_over_at_once(spark, good, tmp_path):
     output = tmp_path / "output"
-    script = f"import os; from w2vspark.base.claims import Claim; Claim({str(output)!r}).__enter__(); os._exit(9)"
+    script = f"import os; from w2vspark.output.claims import Claim; Claim({str(output)!r}).__enter__(); os._exit(9)"
     assert subprocess.run([PYTHON, "-c", script], check=False).returncode == 9
     dead = json.loads((output / "claims" / "000001.json").read_text())["run_id"]
     done = run_here("run", *options(input__path=good, output__path=output, **QUICK)).assert_done()

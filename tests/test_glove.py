@@ -10,7 +10,7 @@ import pytest
 from commands import current, digests, manifest, options, run_here, version_folder
 
 from w2vspark.base import schemas
-from w2vspark.base.config import from_dict
+from w2vspark.config.config import from_dict
 from w2vspark.vectors import load_vectors, similar
 
 CHOSEN: dict[str, object] = {

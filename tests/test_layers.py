@@ -77,7 +77,7 @@ def test_the_source_is_read_at_all():
     rooms = {room(module) for module in SOURCES}
     assert rooms >= {"", "base", "kernels", "vectors", "stages", "training", "top"}
     assert rooms <= {"", *ALLOWED}, "a new room needs its line in ALLOWED"
-    assert ("w2vspark.training.word2vec", "w2vspark.kernels.word2vec") in IMPORTS
+    assert ("w2vspark.training.word2vec.trainer", "w2vspark.kernels.word2vec.pieces") in IMPORTS
 
 
 def test_imports_between_rooms_point_one_way():
@@ -154,8 +154,8 @@ print(sorted(name for name in sys.modules if name.startswith(("w2vspark.stages",
 
 def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
     names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors")] + [
-        "w2vspark.query_cli",
-        "w2vspark.lsa_cli",
+        "w2vspark.cli.queries",
+        "w2vspark.cli.documents",
     ]
     done = subprocess.run([sys.executable, "-c", WITHOUT_PYSPARK, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -163,7 +163,13 @@ def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
 
 
 def test_the_driver_loads_no_numba_before_a_configuration_has_named_its_target():
-    names = ["w2vspark.cli", "w2vspark.pipeline", "w2vspark.run_report", "w2vspark.demo", "w2vspark.lsa_cli"]
+    names = [
+        "w2vspark.cli.command_line",
+        "w2vspark.methods.pipeline",
+        "w2vspark.flow.report",
+        "w2vspark.cli.demo",
+        "w2vspark.cli.documents",
+    ]
     code = (
         "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint('numba' in sys.modules)"
     )

@@ -87,7 +87,7 @@ def test_a_method_publishes_its_tables_with_the_columns_of_the_contract(method, 
 
 
 def test_a_word_with_subwords_is_the_mean_of_its_own_row_and_its_n_grams(outputs):
-    from w2vspark.vectors.ngrams import fnv1a, load_ngrams, ngrams_of
+    from w2vspark.vectors.subwords import fnv1a, load_ngrams, ngrams_of
 
     output = outputs["subwords"]
     vectors, own, ngrams = load_vectors(str(output)), load_vectors(str(output), "word_rows"), load_ngrams(str(output))

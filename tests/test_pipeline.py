@@ -18,14 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
 
-from w2vspark.base.config import from_dict
-from w2vspark.base.listed import count_listed, write_small
 from w2vspark.base.schemas import BUCKET_COUNTS
-from w2vspark.base.staging import Staging
-from w2vspark.intermediate import bucket_tokens
-from w2vspark.pipeline import steps_until
-from w2vspark.progress import Progress
-from w2vspark.run import Run
+from w2vspark.config.config import from_dict
+from w2vspark.flow.progress import Progress
+from w2vspark.flow.run import Run
+from w2vspark.methods.pipeline import steps_until
+from w2vspark.methods.text import bucket_tokens
+from w2vspark.output.staging import Staging
+from w2vspark.storage.listed import count_listed, write_small
 
 STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
 QUICK: dict[str, object] = {

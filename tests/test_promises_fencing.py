@@ -15,7 +15,7 @@ import planted
 import pytest
 from commands import ACTIVATED, COMMAND, current, digests, options, run_here
 
-from w2vspark.base.claims import ENVIRONMENT
+from w2vspark.output.claims import ENVIRONMENT
 
 STALE = 8.0  # seconds without renewal after which a run is taken for dead, but in the test with the real limit
 ROUNDS = 8

@@ -14,9 +14,9 @@ from commands import digests, options, run_here, run_several
 from stores import new_bucket, s3_server
 from test_promises_fencing import started
 
-from w2vspark.base import storage
-from w2vspark.base.claims import ENVIRONMENT
-from w2vspark.base.publish import resolve
+from w2vspark import storage
+from w2vspark.output.claims import ENVIRONMENT
+from w2vspark.output.publish import resolve
 from w2vspark.vectors import load_vectors
 
 QUICK: dict[str, object] = {

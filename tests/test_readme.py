@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from w2vspark import cli
 from w2vspark.base import errors
-from w2vspark.base.config import Config, load_config, to_dict
-from w2vspark.demo import write_corpus
+from w2vspark.cli import command_line as cli
+from w2vspark.cli.demo import write_corpus
+from w2vspark.config.config import Config, load_config, to_dict
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

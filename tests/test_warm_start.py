@@ -12,7 +12,7 @@ from commands import digests, manifest, options, run_here, run_several, version_
 from methods import MANY, METHODS
 from outputs import declare
 
-from w2vspark import intermediate
+from w2vspark.methods import text as intermediate
 from w2vspark.vectors import load_vectors
 
 STILL: dict[str, object] = {"warm_start__learning_rate": 1e-12}  # moves nothing: tables show the start

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from w2vspark.base import versions
-from w2vspark.base.candidates import Part, write_candidate
 from w2vspark.base.errors import OutputError
-from w2vspark.base.listed import write_small
-from w2vspark.base.versions import CHECKED
+from w2vspark.output import versions
+from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.versions import CHECKED
+from w2vspark.storage.listed import write_small
 
 
 class Held:

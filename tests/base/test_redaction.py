@@ -2,9 +2,9 @@
 
 import pytest
 
-from w2vspark.base.config import from_dict, load_config, to_dict, to_toml
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.redaction import REDACTED, check_given, is_secret, redacted
+from w2vspark.config.config import from_dict, load_config, to_dict, to_toml
 
 SECRET_KEYS = (
     "spark.hadoop.fs.s3a.secret.key",

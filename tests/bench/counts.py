@@ -18,12 +18,12 @@ from growth import gensim
 from ours import warm_up
 from processes import Measured, python, run_measured
 
-from w2vspark.base.candidates import Part, write_candidate
-from w2vspark.base.claims import Claim
-from w2vspark.base.publish import resolve
-from w2vspark.base.sealed import read_sealed_json
-from w2vspark.base.versions import CHECKED, promote
+from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.claims import Claim
+from w2vspark.output.publish import resolve
+from w2vspark.output.versions import CHECKED, promote
 from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, CHUNK_TOKENS, COUNTS
+from w2vspark.storage.sealed import read_sealed_json
 from w2vspark.vectors import probe
 
 MB = 1e6
@@ -83,7 +83,7 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     chosen += settings
     options = [part for setting in chosen for part in ("--set", setting)]
     tell(f"w2vspark run --until cooccurrences, {len(files)} files")
-    command = python("-m", "w2vspark.cli", "run", str(CONFIG), *options, "--until", "cooccurrences")
+    command = python("-m", "w2vspark.cli.command_line", "run", str(CONFIG), *options, "--until", "cooccurrences")
     run = run_measured(command, INTERVAL)
     began, ended = window(run)
     tables = {line.split()[0]: line.split()[-1] for _, line in run.output[1:]}

@@ -17,7 +17,7 @@ from ours import metrics, run_w2vspark, training_window, warm_up
 from peers import unpack
 from quality import Scorer
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 from w2vspark.vectors import load_vectors
 

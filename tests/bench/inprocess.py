@@ -16,19 +16,19 @@ import numpy as np
 from common import tell
 from quality import SCORES, Scorer
 
-from w2vspark.base.config import SubwordsConfig, TrainingConfig
 from w2vspark.base.cpu_target import pin
+from w2vspark.config.config import SubwordsConfig, TrainingConfig
 
 pin(TrainingConfig().cpu_target)
 
 from w2vspark.kernels.combine import Changes, combine_changes  # noqa: E402  (after the pin)
 from w2vspark.kernels.instructions import LANES  # noqa: E402
 from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
-from w2vspark.kernels.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
-from w2vspark.kernels.word2vec_arguments import Tables, pool_table  # noqa: E402
-from w2vspark.training import word2vec  # noqa: E402
+from w2vspark.kernels.word2vec.arguments import Tables, pool_table  # noqa: E402
+from w2vspark.kernels.word2vec.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
 from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
+from w2vspark.training.word2vec import trainer as word2vec  # noqa: E402
 from w2vspark.vectors import WordVectors  # noqa: E402
 
 PIECE_TOKENS, BUCKETS = 1000, 4096

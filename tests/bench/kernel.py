@@ -15,7 +15,7 @@ from common import Report, Row, need, run_script, tell, wiki_files
 from inprocess import Text, read_text, train_epoch
 from peers import unpack
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 
 AT_LEAST, AIM = 12.0, 14.0

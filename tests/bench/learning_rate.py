@@ -13,7 +13,7 @@ from common import Report, Row, run_script, shared_data, tell, wiki_files
 from inprocess import Text, read_text, simulate
 from quality import SCORES, Scorer
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 from w2vspark.vectors import WordVectors
 

@@ -23,9 +23,10 @@ import numpy as np
 from common import PROJECT, Report, need, run_script, shared_data, tell
 from ours import manifest, run_w2vspark, stage_seconds
 
-from w2vspark.base import publish, storage
-from w2vspark.base.config import TokensConfig
-from w2vspark.base.tokenizer import tokenizer
+from w2vspark import storage
+from w2vspark.config.config import TokensConfig
+from w2vspark.output import publish
+from w2vspark.text.tokenizer import tokenizer
 from w2vspark.vectors import fold_texts, load_lsa
 
 CONFIG = PROJECT / "conf" / "lsa.toml"

@@ -19,7 +19,7 @@ from mllib import mllib
 from peers import unpack
 from quality import BELOW_GENSIM, SCORES, Scorer
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 from w2vspark.vectors import WordVectors
 

@@ -14,7 +14,7 @@ from common import Report, run_script, shared_data, tell, wiki_files
 from inprocess import mean_scores, read_text
 from quality import SCORES, Scorer
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 
 SHARDS = (4, 8)

@@ -15,7 +15,7 @@ from inprocess import Text, mean_scores, read_text
 from mllib import mllib
 from quality import SCORES, Scorer
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.training.plan import resolve
 
 SHARDS = (1, 2, 4, 8, 16, 32)

@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from w2vspark.base.config import SparkConfig, SubwordsConfig, TrainingConfig
-from w2vspark.base.listed import write_small
 from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VECTORS, VOCABULARY, WORDS
-from w2vspark.stages import composed
-from w2vspark.stages.listed_files import write_listed, write_table
-from w2vspark.stages.ngrams import SubwordTables, ngram_buckets
-from w2vspark.stages.session import build_session
-from w2vspark.stages.table_io import spark_schema
+from w2vspark.config.config import SparkConfig, SubwordsConfig, TrainingConfig
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import write_listed, write_table
+from w2vspark.spark.session import build_session
 from w2vspark.stages.vectors import vectors
+from w2vspark.storage.listed import write_small
+from w2vspark.training.word2vec import composed
+from w2vspark.training.word2vec.subwords import SubwordTables, ngram_buckets
 
 LETTERS, LEAST_LETTERS = 8, 3  # of a word: on average, as in English, and at least
 FILES = 8

@@ -13,8 +13,8 @@ from pathlib import Path
 from common import PROJECT, Report, run_script, tell
 from processes import python, run_measured
 
-from w2vspark.stages.composed import BUFFER_BYTES, MEANS_BYTES, composing_bytes
-from w2vspark.stages.table_io import TASK_BYTES
+from w2vspark.spark.arrow import TASK_BYTES
+from w2vspark.training.word2vec.composed import BUFFER_BYTES, MEANS_BYTES, composing_bytes
 
 MB = 1e6
 SCRIPT = str(PROJECT / "tests" / "bench" / "subword_model.py")

@@ -18,7 +18,7 @@ from peers import unpack
 from processes import python, run_measured
 from quality import BELOW_GENSIM, SCORES, Scorer
 
-from w2vspark.base.config import SubwordsConfig, TrainingConfig
+from w2vspark.config.config import SubwordsConfig, TrainingConfig
 from w2vspark.training.plan import resolve
 from w2vspark.vectors import WordVectors
 

@@ -19,7 +19,8 @@ from scipy import sparse
 from scipy.linalg import subspace_angles
 from scipy.sparse.linalg import svds
 
-from w2vspark.base import publish, storage
+from w2vspark import storage
+from w2vspark.output import publish
 from w2vspark.stages.ppmi import PPMI
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.vectors import WordVectors, load_vectors

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from w2vspark.kernels.huffman import huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import fill_streams
 from w2vspark.kernels.rows import stride_of
-from w2vspark.kernels.subwords import Subwords
-from w2vspark.kernels.word2vec import train_pieces
-from w2vspark.kernels.word2vec_arguments import Objective, Tables
+from w2vspark.kernels.word2vec.arguments import Objective, Tables
+from w2vspark.kernels.word2vec.huffman import huffman_paths
+from w2vspark.kernels.word2vec.pieces import train_pieces
+from w2vspark.kernels.word2vec.subwords import Subwords
 
 from . import reference
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from w2vspark.kernels.simd import BLOCK
-from w2vspark.kernels.word2vec_arguments import Objective, Tables
+from w2vspark.kernels.word2vec.arguments import Objective, Tables
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15

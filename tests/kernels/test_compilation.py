@@ -25,16 +25,16 @@ from replicas import of_replicas
 from w2vspark.kernels.combine import combine_changes, first_row_not_finite, merge_lanes
 from w2vspark.kernels.logarithm import fill_logarithms
 from w2vspark.kernels.noise import alias_table, keep_thresholds
-from w2vspark.kernels.ppmi import context_shares
+from w2vspark.kernels.counts.ppmi import context_shares
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows
-from w2vspark.kernels.huffman import huffman_paths
+from w2vspark.kernels.word2vec.huffman import huffman_paths
 from w2vspark.kernels.rows import stride_of
-from w2vspark.kernels.small_matrices import add_gram, eigenvalues, multiply, orthonormalizer
-from w2vspark.kernels.sparse_products import add_products, fill_products
-from w2vspark.kernels.subwords import Subwords
-from w2vspark.kernels.term_weights import add_statistics, fold, global_weights, new_statistics, sum_rows
-from w2vspark.kernels.word2vec import train_pieces
-from w2vspark.kernels.word2vec_arguments import Objective, Tables
+from w2vspark.kernels.algebra.small_matrices import add_gram, eigenvalues, multiply, orthonormalizer
+from w2vspark.kernels.algebra.sparse_products import add_products, fill_products
+from w2vspark.kernels.word2vec.subwords import Subwords
+from w2vspark.kernels.counts.term_weights import add_statistics, fold, global_weights, new_statistics, sum_rows
+from w2vspark.kernels.word2vec.pieces import train_pieces
+from w2vspark.kernels.word2vec.arguments import Objective, Tables
 
 def show(name, *arrays):
     print(name, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
@@ -111,7 +111,7 @@ for weighting in ("tf-idf", "log-entropy"):
     rows = np.sin(np.arange(400)).astype(np.float32).reshape(50, 8)
     show(weighting, weights, fold(starts, words, weighting, weights, np.ones(8), [(0, rows)]))
 hits = misses = 0
-for room in ("combine", "huffman", "noise", "random", "word2vec"):
+for room in ("combine", "noise", "random", "word2vec.huffman", "word2vec.pieces"):
     for value in vars(importlib.import_module("w2vspark.kernels." + room)).values():
         if isinstance(value, Dispatcher):
             hits += sum(value.stats.cache_hits.values())

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from w2vspark.kernels.cooccurrences import (
+from w2vspark.kernels.counts.cooccurrences import (
     EXACT_WINDOW,
     Rows,
     count_rows,
@@ -16,8 +16,8 @@ from w2vspark.kernels.cooccurrences import (
     separated,
     subsampled,
 )
+from w2vspark.kernels.counts.sparse_sums import add_to, drain, new_sums
 from w2vspark.kernels.random import fill_streams
-from w2vspark.kernels.sparse_sums import add_to, drain, new_sums
 
 WEIGHTS = {
     "uniform": lambda d, window: Fraction(1),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from w2vspark.kernels import glove
-from w2vspark.kernels.glove import CONTEXTS, RUN, WORDS, Objective, make_records, make_rows, put_rows, take_rows
-from w2vspark.kernels.glove_simd import weigh_counts
+from w2vspark.kernels.glove import records as glove
+from w2vspark.kernels.glove.records import CONTEXTS, RUN, WORDS, Objective, make_records, make_rows, put_rows, take_rows
+from w2vspark.kernels.glove.simd import weigh_counts
 from w2vspark.kernels.instructions import LANES
 
 DIMENSIONS = [1, 6, 7, 8, 13, 100]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2vspark.kernels.huffman import Paths, huffman_paths, same_nodes
+from w2vspark.kernels.word2vec.huffman import Paths, huffman_paths, same_nodes
 
 from .reference import sigmoid
 

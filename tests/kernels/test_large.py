@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from w2vspark.kernels.combine import merge_lanes
-from w2vspark.kernels.huffman import Paths
-from w2vspark.kernels.subwords import Subwords
-from w2vspark.kernels.word2vec import train_pieces
-from w2vspark.kernels.word2vec_arguments import Tables, pool_table
+from w2vspark.kernels.word2vec.arguments import Tables, pool_table
+from w2vspark.kernels.word2vec.huffman import Paths
+from w2vspark.kernels.word2vec.pieces import train_pieces
+from w2vspark.kernels.word2vec.subwords import Subwords
 
 from .cases import Case, changed, make_case, with_subwords
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from w2vspark.kernels.small_matrices import add_gram, add_peaks, eigenvalues, multiply, orthonormalizer
+from w2vspark.kernels.algebra.small_matrices import add_gram, add_peaks, eigenvalues, multiply, orthonormalizer
 
 
 def decaying(size: int, columns: int, ratio: float, seed: int = 5) -> np.ndarray:

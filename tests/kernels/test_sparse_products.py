@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from w2vspark.kernels.algebra.sparse_products import add_products, fill_products, folding_rows
 from w2vspark.kernels.rows import aligned_rows, stride_of
-from w2vspark.kernels.sparse_products import add_products, fill_products, folding_rows
 
 
 def parts_of(matrix: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

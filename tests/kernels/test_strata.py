@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from w2vspark.kernels.strata import deal_columns
+from w2vspark.kernels.glove.strata import deal_columns
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 8, 50])

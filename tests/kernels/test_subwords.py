@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2vspark.kernels.subwords import Subwords, mean_rows, ngram_buckets, subwords_of
-from w2vspark.vectors.ngrams import fnv1a, ngrams_of
+from w2vspark.kernels.word2vec.subwords import Subwords, mean_rows, ngram_buckets, subwords_of
+from w2vspark.vectors.subwords import fnv1a, ngrams_of
 
 WORDS = ["a", "the", "wherever", "naïve", "東京都", "e\u0301te\u0301", "\U0001f600x", "can't", "x" * 30]
 

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from w2vspark.kernels.term_weights import (
+from w2vspark.kernels.counts.term_weights import (
     Bags,
     Statistics,
     add_statistics,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from w2vspark.kernels.huffman import Paths, huffman_paths
 from w2vspark.kernels.noise import alias_table, keep_thresholds
-from w2vspark.kernels.subwords import Subwords
-from w2vspark.kernels.word2vec import train_pieces
-from w2vspark.kernels.word2vec_arguments import NO_PATHS, Objective, Tables, pool_table
+from w2vspark.kernels.word2vec.arguments import NO_PATHS, Objective, Tables, pool_table
+from w2vspark.kernels.word2vec.huffman import Paths, huffman_paths
+from w2vspark.kernels.word2vec.pieces import train_pieces
+from w2vspark.kernels.word2vec.subwords import Subwords
 
 from . import reference
 from .cases import Case, changed, make_case

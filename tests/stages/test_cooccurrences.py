@@ -18,18 +18,18 @@ import pytest
 from held import Held, staging_of
 from listed_tables import list_folder
 
-from w2vspark.base import storage
-from w2vspark.base.candidates import Part, write_candidate
-from w2vspark.base.config import CooccurrencesConfig
+from w2vspark import storage
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import listed_files, write_list
-from w2vspark.base.publish import Version
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
-from w2vspark.base.versions import CHECKED, version_folder
+from w2vspark.config.config import CooccurrencesConfig
+from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.publish import Version
+from w2vspark.output.versions import CHECKED, version_folder
+from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages import cooccurrences as counting
 from w2vspark.stages.cooccurrences import COUNTS, CountJob, cooccurrences, count_job, read_row_sums
-from w2vspark.stages.listed_files import write_listed
+from w2vspark.storage.listed import listed_files, write_list
 
 WORDS, BUCKETS = 40, 16
 

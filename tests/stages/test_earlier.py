@@ -9,8 +9,8 @@ import pytest
 from outputs import publish_version
 
 from w2vspark.base import schemas
-from w2vspark.base.config import SubwordsConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError, InputError, OutputError
+from w2vspark.config.config import SubwordsConfig, WarmStartConfig
 from w2vspark.stages.earlier import carries_subwords, earlier, earlier_vocabulary, find_earlier, identity, reading
 
 

@@ -13,18 +13,18 @@ import pytest
 from listed_tables import list_folder
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import tokenized
-from w2vspark.base.config import EncodedConfig, InputConfig, TokensConfig
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import listed_files, read_listed
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.base.tokenizer import decode, tokenizer
+from w2vspark.config.config import EncodedConfig, InputConfig, TokensConfig
+from w2vspark.spark.listed_files import write_table
+from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.encoded import GROUP_BYTES, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
-from w2vspark.stages.listed_files import write_table
-from w2vspark.stages.session import runtime_settings
 from w2vspark.stages.word_counts import word_counts
 from w2vspark.stages.words import Words
+from w2vspark.storage.listed import listed_files, read_listed
+from w2vspark.text import tokenized
+from w2vspark.text.tokenizer import decode, tokenizer
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 WORDS = {f"w{n}": n for n in range(40)}  # words from w40 on are outside the vocabulary

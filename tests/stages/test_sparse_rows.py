@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import write_list
 from w2vspark.stages.sparse_rows import SparseBlock, scan_sparse_rows, write_sparse_rows
+from w2vspark.storage.listed import write_list
 
 
 def block(first: int, sizes: list[int]) -> SparseBlock:

@@ -12,13 +12,13 @@ from corpora import BUCKETS, write_encoded
 from held import staging_of
 
 from w2vspark.base.errors import DamagedTable, InputError
-from w2vspark.base.listed import listed_files, read_listed
 from w2vspark.base.schemas import BAGS
 from w2vspark.stages import sparse_rows
 from w2vspark.stages import term_document as stage
 from w2vspark.stages.documents import term_weights
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.stages.term_document import TermDocumentJob, scan_names, term_document_job, write_term_document
+from w2vspark.storage.listed import listed_files, read_listed
 
 WORDS = 40
 Documents = list[tuple[str, list[int]]]

@@ -11,9 +11,9 @@ import pytest
 from listed_tables import list_folder
 from pyspark.sql import SparkSession
 
-from w2vspark.base.config import VocabularyConfig
 from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
-from w2vspark.stages.listed_files import write_table
+from w2vspark.config.config import VocabularyConfig
+from w2vspark.spark.listed_files import write_table
 from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
 
 

@@ -11,9 +11,9 @@ from held import staging_of
 from listed_tables import list_folder
 
 from w2vspark.base import schemas
-from w2vspark.base.config import TrainingConfig
-from w2vspark.base.listed import read_listed
-from w2vspark.base.staging import Staging
+from w2vspark.config.config import TrainingConfig
+from w2vspark.output.staging import Staging
+from w2vspark.storage.listed import read_listed
 from w2vspark.training.plan import MatrixShape, Round, RoundJob, matrix_shapes, plan_rounds, resolve
 from w2vspark.training.rounds import run_rounds
 

@@ -13,18 +13,18 @@ from held import staging_of
 from inline_session import InlineSession
 from listed_tables import list_folder
 
-from w2vspark.base.config import CooccurrencesConfig, GloveConfig, TrainingConfig
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import CONTEXT, ENCODED, VOCABULARY, WORDS
-from w2vspark.kernels import glove as kernel
+from w2vspark.config.config import CooccurrencesConfig, GloveConfig, TrainingConfig
+from w2vspark.kernels.glove import records as kernel
+from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.cooccurrence_rows import scan_counts
 from w2vspark.stages.cooccurrences import cooccurrences, count_job
-from w2vspark.stages.listed_files import write_listed
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import scan_sparse_rows
-from w2vspark.stages.strata import StrataJob, class_name, class_size, context_rows, grid_of, row_ranges, strata
-from w2vspark.training.glove_plan import GloveJob, GloveRound, plan_glove, resolve_glove
-from w2vspark.training.glove_rounds import run_glove
+from w2vspark.training.glove.plan import GloveJob, GloveRound, plan_glove, resolve_glove
+from w2vspark.training.glove.rounds import run_glove
+from w2vspark.training.glove.strata import StrataJob, class_name, class_size, context_rows, grid_of, row_ranges, strata
 
 VOCABULARY_SIZE, DIMENSIONS = 61, 5
 
@@ -210,7 +210,7 @@ def test_a_flipped_bit_of_the_parameters_is_an_error_and_is_not_trained_on(spark
 
 def test_a_missing_block_is_an_error_that_names_it(spark, counts, tmp_path):
     uri, _, job = train(spark, counts, tmp_path, settings(epochs=1))
-    from w2vspark.training.glove import _load
+    from w2vspark.training.glove.shard import _load
 
     broken = replace(job, parameters_uri=uri)
     assert _load(broken, 0, WORDS, *job.ranges[0]).shape[0] == job.ranges[0][1] - job.ranges[0][0]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from replicas import of_replicas
 
-from w2vspark.base.config import TrainingConfig
+from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.training.lanes import Slice, TrainLane, lane_pieces, make_matrix, train_lanes
 from w2vspark.training.plan import MatrixShape, matrix_shapes
-from w2vspark.training.word2vec import fill_initial, make_tables, train_slice
+from w2vspark.training.word2vec.trainer import fill_initial, make_tables, train_slice
 
 PIECES = {
     "even": np.full(40, 100),

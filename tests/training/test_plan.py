@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from w2vspark.base.config import TrainingConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError
-from w2vspark.stages.placement import equal_ranges
+from w2vspark.config.config import TrainingConfig, WarmStartConfig
+from w2vspark.spark.placement import equal_ranges
 from w2vspark.training.plan import (
     MatrixShape,
     check_vocabulary,

@@ -11,11 +11,11 @@ from held import Held, staging_of
 from inline_session import InlineSession
 
 from w2vspark.base.errors import DamagedTable, OutputError
-from w2vspark.base.listed import LIST, read_listed, write_list
 from w2vspark.base.schemas import METRICS_MATRIX
-from w2vspark.base.staging import Staging
+from w2vspark.output.staging import Staging
+from w2vspark.storage.listed import LIST, read_listed, write_list
+from w2vspark.training import sent_rows as slice_rows
 from w2vspark.training import shards as worker
-from w2vspark.training import slice_rows
 from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import RoundJob
 

@@ -10,15 +10,17 @@ from commands import manifest, options, run_command
 from inline_session import InlineSession
 from replicas import of_replicas
 
-from w2vspark.base import listed, schemas
-from w2vspark.base.config import TrainingConfig
+from w2vspark.base import schemas
 from w2vspark.base.errors import TrainingError
-from w2vspark.base.sealed import read_sealed_json
+from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import combine_changes
+from w2vspark.storage import listed
+from w2vspark.storage.sealed import read_sealed_json
+from w2vspark.training import sent_rows as slice_rows
 from w2vspark.training import shards as worker
-from w2vspark.training import slice_rows, word2vec
 from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import RoundJob
+from w2vspark.training.word2vec import trainer as word2vec
 
 from .round_cases import (
     DIMENSIONS,

@@ -11,17 +11,18 @@ from scipy import sparse
 from scipy.linalg import subspace_angles
 from scipy.sparse.linalg import svds
 
-from w2vspark.base.config import SvdConfig, TrainingConfig
 from w2vspark.base.errors import DamagedTable, TrainingError
-from w2vspark.base.listed import write_list
 from w2vspark.base.schemas import LEFT, RIGHT
+from w2vspark.config.config import SvdConfig, TrainingConfig
+from w2vspark.kernels.algebra.sparse_products import fill_products, folding_rows
 from w2vspark.kernels.rows import aligned_rows, stride_of
-from w2vspark.kernels.sparse_products import fill_products, folding_rows
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import SparseBlock, block_entries, write_sparse_rows
-from w2vspark.training import svd, svd_plan
-from w2vspark.training.svd import decompose
-from w2vspark.training.svd_plan import SvdJob, column_slabs, resolved_svd, row_parts
+from w2vspark.storage.listed import write_list
+from w2vspark.training.svd import decomposition as svd
+from w2vspark.training.svd import plan as svd_plan
+from w2vspark.training.svd.decomposition import decompose
+from w2vspark.training.svd.plan import SvdJob, column_slabs, resolved_svd, row_parts
 
 WORKED = [[1, 1, 3, 6, 1], [5, 1, 8, 4, 2], [7, 9, 2, 1, 2]]
 EXACT = SvdConfig(exponent=1.0, oversampling=10, power_iterations=4)

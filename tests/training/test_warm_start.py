@@ -9,11 +9,12 @@ import pytest
 from listed_tables import list_folder
 
 from w2vspark.base import schemas
-from w2vspark.base.config import TrainingConfig
-from w2vspark.stages.listed_files import write_listed
+from w2vspark.config.config import TrainingConfig
+from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.training import warm_start, word2vec
 from w2vspark.training.plan import matrix_shapes, resolve
+from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.word2vec import warm_start
 
 WORDS, KNOWN, DIMENSIONS = 9000, 6000, 12  # three blocks of each matrix
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from w2vspark.base.config import TrainingConfig
 from w2vspark.base.schemas import CONTEXT, WORDS
-from w2vspark.kernels.huffman import huffman_paths
+from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import hash_of
 from w2vspark.kernels.rows import aligned_rows
-from w2vspark.training import word2vec
+from w2vspark.kernels.word2vec.huffman import huffman_paths
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.plan import matrix_shapes
-from w2vspark.training.word2vec import fill_initial, make_tables, train_slice
+from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.word2vec.trainer import fill_initial, make_tables, train_slice
 
 TRAINING = TrainingConfig(
     dimensions=20,

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from outputs import files_of
 
-from w2vspark.base import lsa_model, schemas
+from w2vspark.base import schemas
 from w2vspark.base.errors import InputError, OutputError
-from w2vspark.vectors import fold_text, fold_texts, load_lsa
+from w2vspark.vectors import fold_text, fold_texts, load_lsa, lsa_model
 
 DOCUMENTS = lsa_models.texts(30)
 

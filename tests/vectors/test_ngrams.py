@@ -11,7 +11,7 @@ from outputs import declare
 from w2vspark.base import schemas
 from w2vspark.base.errors import InputError, OutputError
 from w2vspark.vectors import WordVectors, load_vectors, similar, similarity
-from w2vspark.vectors.ngrams import fnv1a, load_ngrams, ngrams_of
+from w2vspark.vectors.subwords import fnv1a, load_ngrams, ngrams_of
 
 
 @pytest.fixture

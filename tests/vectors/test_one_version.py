@@ -23,7 +23,7 @@ from w2vspark.vectors import (
     search_documents,
     similar,
 )
-from w2vspark.vectors.ngrams import fnv1a, load_ngrams, ngrams_of
+from w2vspark.vectors.subwords import fnv1a, load_ngrams, ngrams_of
 
 BUCKETS = 1000
 WORDS = ["reading", "writes", "reader"]
@@ -252,7 +252,7 @@ def test_files_without_checksums_are_read(vectors, tmp_path):
 
 
 def test_a_version_deleted_between_current_json_and_its_manifest_is_passed_over(tmp_path, monkeypatch):
-    from w2vspark.base import publish
+    from w2vspark.output import publish
 
     first = publish_subwords(tmp_path, "000001", 3, 1.0)
     really, read = publish.read_version, []

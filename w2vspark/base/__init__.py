@@ -1,1 +1,1 @@
-"""Ground floor: configuration, table schemas, storage, claims, publishing, log, errors. Needs no pyspark."""
+"""What every other folder uses: errors, the log, signals, and the columns of all tables."""

@@ -2,18 +2,27 @@
 
 import hashlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
 from numba import njit
 
 
+def _modules(path: Iterable[str], prefix: str) -> Iterator[pkgutil.ModuleInfo]:
+    """All modules below a package; none of them is imported."""
+    for module in pkgutil.iter_modules(path, prefix):
+        yield module
+        if module.ispkg:
+            folders = [f"{folder}/{module.name.rpartition('.')[2]}" for folder in path]
+            yield from _modules(folders, f"{module.name}.")
+
+
 def _sources_digest() -> str:
-    """A hash of the source of all modules beside this one, however they were shipped."""
+    """A hash of the source of all modules of kernels, however they were shipped."""
     digest = hashlib.sha256()
     package = import_module(__package__)
-    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+    for module in sorted(_modules(list(package.__path__), f"{__package__}."), key=lambda found: found.name):
         loader: Any = module.module_finder.find_spec(module.name, None).loader  # type: ignore[union-attr]
         source = loader.get_source(module.name)
         digest.update(f"{module.name}\0{source}\0".encode())

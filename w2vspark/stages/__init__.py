@@ -1,1 +1,1 @@
-"""Spark stages: one module per table, named after it; and the session."""
+"""Spark stages: plain functions from DataFrames and settings to DataFrames, one module a table."""

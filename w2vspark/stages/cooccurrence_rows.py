@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base.listed import listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import COOCCURRENCES
 from w2vspark.stages.cooccurrences import COUNTS, SUMS
 from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock
+from w2vspark.storage.listed import listed_files, read_listed, scan_listed
 
 
 def scan_row_entries(uri: str) -> Iterator[tuple[int, np.ndarray]]:

@@ -20,17 +20,19 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import cpu_target, sealed, storage
-from w2vspark.base.config import CooccurrencesConfig
-from w2vspark.base.listed import NewFile, file_names, listed_files, read_listed
+from w2vspark import storage
+from w2vspark.base import cpu_target
 from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES, PARTIAL_ROWS, ROW_SUMS
+from w2vspark.config.config import CooccurrencesConfig
+from w2vspark.spark.arrow import one_row, open_stream, spark_schema
+from w2vspark.spark.placement import equal_ranges, placement_keys
 from w2vspark.stages.encoded import piece_numbers, read_buckets
-from w2vspark.stages.placement import equal_ranges, placement_keys
-from w2vspark.stages.table_io import one_row, open_stream, spark_schema
 from w2vspark.stages.vocabulary import vocabulary_counts
+from w2vspark.storage import sealed
+from w2vspark.storage.listed import NewFile, file_names, listed_files, read_listed
 
 if TYPE_CHECKING:
-    from w2vspark.kernels.cooccurrences import Rows
+    from w2vspark.kernels.counts.cooccurrences import Rows
 
 Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, with the first row of each
 
@@ -163,7 +165,7 @@ def merge_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
 
 def write_place(job: CountJob, plan: Plan, place: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
     """Write a place's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
-    from w2vspark.kernels.cooccurrences import row_sums
+    from w2vspark.kernels.counts.cooccurrences import row_sums
 
     first, last = plan.places[place]
     if first == last:  # a very frequent word has taken the work of several places
@@ -195,8 +197,8 @@ def read_row_sums(uri: str, rows: int) -> np.ndarray:
 
 def _counted(job: CountJob, plan: Plan, chunk: int, group: tuple[int, int]) -> Iterator[tuple[int, Blocks]]:
     """The places of a group with their rows in one chunk."""
-    from w2vspark.kernels.cooccurrences import Index, count_rows, index_words
-    from w2vspark.kernels.sparse_sums import new_sums
+    from w2vspark.kernels.counts.cooccurrences import Index, count_rows, index_words
+    from w2vspark.kernels.counts.sparse_sums import new_sums
 
     sums = new_sums(plan.counts.size, plan.weights.dtype)
     left, right = job.config.direction != "right", job.config.direction != "left"
@@ -213,8 +215,8 @@ def _counted(job: CountJob, plan: Plan, chunk: int, group: tuple[int, int]) -> I
 
 def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
     """A place's rows in some chunks. parts: files, and where the place begins in them, by chunk."""
-    from w2vspark.kernels.cooccurrences import Rows, merge_rows
-    from w2vspark.kernels.sparse_sums import new_sums
+    from w2vspark.kernels.counts.cooccurrences import Rows, merge_rows
+    from w2vspark.kernels.counts.sparse_sums import new_sums
 
     kind = plan.weights.dtype
     sums = new_sums(plan.counts.size, kind)
@@ -254,7 +256,7 @@ def read_text(job: CountJob, chunk: int) -> np.ndarray:
 
 
 def _read_text(job: CountJob, chunk: int) -> np.ndarray:
-    from w2vspark.kernels.cooccurrences import separated, subsampled
+    from w2vspark.kernels.counts.cooccurrences import separated, subsampled
     from w2vspark.kernels.random import fill_streams
 
     keys, starts, ids = read_buckets(job.encoded_uri, *job.chunks[chunk])
@@ -273,7 +275,7 @@ def _plan(job: CountJob) -> Plan:
 
 @lru_cache(maxsize=1)
 def _make_plan(job: CountJob, _files: tuple[str, ...]) -> Plan:
-    from w2vspark.kernels.cooccurrences import distance_weights
+    from w2vspark.kernels.counts.cooccurrences import distance_weights
 
     counts = vocabulary_counts(job.vocabulary_uri)
     events = counts * job.reach

@@ -8,12 +8,12 @@ from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as st
 
-from w2vspark.base.config import InputConfig, text_column
 from w2vspark.base.errors import InputError
 from w2vspark.base.redaction import check_given
-from w2vspark.base.storage import absolute_uri
+from w2vspark.config.config import InputConfig, text_column
+from w2vspark.spark.arrow import spark_uri
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
-from w2vspark.stages.table_io import spark_uri
+from w2vspark.storage.files import absolute_uri
 
 log = logging.getLogger("w2vspark")
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from pyspark.sql import SparkSession
 
-from w2vspark.base.config import InputConfig, text_column
 from w2vspark.base.errors import InputError
-from w2vspark.base.fingerprint import fingerprint
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.base.storage import list_files
-from w2vspark.stages.session import runtime_settings
+from w2vspark.config.config import InputConfig, text_column
+from w2vspark.fingerprints.fingerprint import fingerprint
+from w2vspark.spark.session import runtime_settings
+from w2vspark.storage.files import list_files
 
 # How a table that keeps its history is asked for its newest state.
 SNAPSHOTS = {

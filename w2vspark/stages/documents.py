@@ -8,12 +8,12 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from w2vspark.base import cpu_target
-from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import DOCUMENTS, TERM_WEIGHTS
-from w2vspark.stages.listed_files import TaskRows
-from w2vspark.stages.table_io import ROWS_PER_BATCH, TASK_BYTES, vector_lists
+from w2vspark.spark.arrow import ROWS_PER_BATCH, TASK_BYTES, vector_lists
+from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.term_document import read_statistics, scan_names
 from w2vspark.stages.vectors import RowSource
+from w2vspark.storage.listed import read_listed
 
 
 def documents(session: SparkSession, rows: RowSource, term_document_uri: str, count: int, dimensions: int) -> TaskRows:
@@ -64,7 +64,7 @@ def term_batches(
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: for the one row that there is, all rows of schemas.TERM_WEIGHTS."""
     cpu_target.pin(target)  # before any kernel is imported
-    from w2vspark.kernels.term_weights import global_weights
+    from w2vspark.kernels.counts.term_weights import global_weights
 
     for _ in batches:
         known = read_listed(vocabulary_uri, ["id", "word", "count"])

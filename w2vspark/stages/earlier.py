@@ -12,11 +12,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base import publish, storage
-from w2vspark.base.config import SubwordsConfig, WarmStartConfig
+from w2vspark import storage
 from w2vspark.base.errors import ConfigError, InputError
-from w2vspark.base.listed import scan_listed
-from w2vspark.base.publish import Version
 from w2vspark.base.schemas import (
     ADAGRAD,
     CONTEXT,
@@ -30,10 +27,14 @@ from w2vspark.base.schemas import (
     VOCABULARY,
     WORDS,
 )
-from w2vspark.base.storage import InputFile
-from w2vspark.base.vector_files import scan_vector_file
-from w2vspark.stages.listed_files import listed_frame
-from w2vspark.stages.table_io import spark_schema, vector_lists
+from w2vspark.config.config import SubwordsConfig, WarmStartConfig
+from w2vspark.output import publish
+from w2vspark.output.publish import Version
+from w2vspark.spark.arrow import spark_schema, vector_lists
+from w2vspark.spark.listed_files import listed_frame
+from w2vspark.storage.files import InputFile
+from w2vspark.storage.listed import scan_listed
+from w2vspark.storage.vector_files import scan_vector_file
 
 _SCHEMAS = {"adagrad": ADAGRAD, "ngrams": NGRAMS, "nodes": NODE_VECTORS, "vocabulary": VOCABULARY}
 EarlierModel = Version | InputFile  # our own tables, or another program's file

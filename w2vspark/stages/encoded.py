@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base.config import EncodedConfig
-from w2vspark.base.listed import file_names, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.base.tokenized import Tokenized, starts_of
-from w2vspark.base.tokenizer import tokenizer
-from w2vspark.base.word_ids import WordIds
-from w2vspark.stages.listed_files import TaskRows
-from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.table_io import spark_schema
+from w2vspark.config.config import EncodedConfig
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import TaskRows
+from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.words import Words
+from w2vspark.storage.listed import file_names, listed_files, read_listed, scan_listed
+from w2vspark.text.tokenized import Tokenized, starts_of
+from w2vspark.text.tokenizer import tokenizer
+from w2vspark.text.word_ids import WordIds
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.

@@ -9,13 +9,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base import cpu_target
-from w2vspark.base.lsa_model import read_lsa_model
-from w2vspark.base.publish import Version
 from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
+from w2vspark.output.publish import Version
+from w2vspark.spark.arrow import TASK_BYTES, vector_lists
+from w2vspark.spark.listed_files import TaskRows, listed_frame
+from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.encoded import content_name
-from w2vspark.stages.listed_files import TaskRows, listed_frame
-from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.table_io import TASK_BYTES, vector_lists
+from w2vspark.vectors.lsa_model import read_lsa_model
 
 # Why a document has no vector.
 NO_KNOWN_WORD, NO_TEXT, MALFORMED = "no known word", "no text", "malformed row"
@@ -35,7 +35,7 @@ def fold_batches(batches: Iterator[pa.RecordBatch], version: Version) -> Iterato
     """mapInArrow: batches (doc_id string, text binary, malformed bool) to rows of schemas.FOLDED."""
     model = read_lsa_model(version)
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
-    from w2vspark.kernels.term_weights import fold
+    from w2vspark.kernels.counts.term_weights import fold
 
     for batch in batches:
         known = np.zeros(batch.num_rows, np.bool_)

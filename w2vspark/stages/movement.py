@@ -16,12 +16,12 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base.listed import count_listed, scan_listed
 from w2vspark.base.schemas import EARLIER, MOVEMENT, VECTORS
-from w2vspark.stages.listed_files import TaskRows, listed_frame
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import TaskRows, listed_frame
+from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.parameters import BLOCK_ROWS
-from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.table_io import spark_schema
+from w2vspark.storage.listed import count_listed, scan_listed
 
 MOST_PARTS = 64  # tasks that join the words of both models
 DIGITS = 6  # of the published figures: the rotation's last bits depend on the machine that finds it

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import listed_files, scan_listed
-from w2vspark.base.sealed import checksum
+from w2vspark.storage.listed import listed_files, scan_listed
+from w2vspark.storage.sealed import checksum
 
 BLOCK_ROWS = 4096  # at most in a block
 

@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base.config import PhrasesConfig
 from w2vspark.base.errors import InputError
-from w2vspark.base.phrased import find_pairs
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
-from w2vspark.stages.listed_files import TaskRows, listed_frame
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
+from w2vspark.config.config import PhrasesConfig
+from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
+from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
+from w2vspark.text.phrased import find_pairs
 
 SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
 

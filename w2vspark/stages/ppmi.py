@@ -14,12 +14,12 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import cpu_target
-from w2vspark.base.config import PpmiConfig
-from w2vspark.base.listed import ListedFile, NewFile, file_names, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import COLUMN_SUMS, COOCCURRENCES, PARAMETER_FILES
+from w2vspark.config.config import PpmiConfig
+from w2vspark.spark.arrow import one_row, spark_schema
 from w2vspark.stages.cooccurrences import COUNTS, read_row_sums
 from w2vspark.stages.sparse_rows import SparseBlock, write_sparse_rows
-from w2vspark.stages.table_io import one_row, spark_schema
+from w2vspark.storage.listed import ListedFile, NewFile, file_names, listed_files, read_listed, scan_listed
 
 PPMI, SUMS = "ppmi", "column_sums"  # names in lists of files
 BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, of which a pass's parts are made
@@ -57,7 +57,7 @@ def ppmi(session: SparkSession, job: PpmiJob) -> DataFrame:
 def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, groups: int) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of groups of files -> rows of PARAMETER_FILES."""
     cpu_target.pin(job.cpu_target)
-    from w2vspark.kernels.ppmi import add_columns
+    from w2vspark.kernels.counts.ppmi import add_columns
 
     files = listed_files(job.counts_uri, COUNTS)
     for group in _numbers(batches):
@@ -88,7 +88,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
 
     What is in memory is a batch and a block, but for a row that is longer.
     """
-    from w2vspark.kernels.ppmi import fill_pmi
+    from w2vspark.kernels.counts.ppmi import fill_pmi
 
     row_sums, shares = _sums(job, file_names(job.counts_uri))
     sizes = np.zeros(last - first, np.int64)  # entries of each row
@@ -121,7 +121,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
 @lru_cache(maxsize=1)
 def _sums(job: PpmiJob, _files: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The counts of rows, and the shares of contexts; float64 (words,)."""
-    from w2vspark.kernels.ppmi import context_shares
+    from w2vspark.kernels.counts.ppmi import context_shares
 
     row_sums = read_row_sums(job.counts_uri, job.words)
     of_contexts = read_column_sums(job) if job.columns_uri else row_sums

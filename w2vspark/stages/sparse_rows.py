@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import NewFile, listed_files, scan_listed
 from w2vspark.base.schemas import PARAMETER_FILES, SPARSE_ROWS
-from w2vspark.stages.table_io import one_row
+from w2vspark.spark.arrow import one_row
+from w2vspark.storage.listed import NewFile, listed_files, scan_listed
 
 BLOCK_ENTRIES = 4_000_000  # of a block, some 32 MB; a single row may have more
 

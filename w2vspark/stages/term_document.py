@@ -21,18 +21,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from w2vspark.base import cpu_target, sealed, storage
+from w2vspark import storage
+from w2vspark.base import cpu_target
 from w2vspark.base.errors import InputError
-from w2vspark.base.listed import NewFile, listed_files, read_listed, scan_listed
 from w2vspark.base.schemas import BAGS, DOCUMENT_ROWS, PARAMETER_FILES, PARTIAL_FILES, TERM_STATISTICS
+from w2vspark.spark.arrow import ROWS_PER_BATCH, binary_values, one_row, open_stream, spark_schema
+from w2vspark.spark.listed_files import write_listed
+from w2vspark.spark.placement import equal_ranges, placement_keys
 from w2vspark.stages.encoded import read_buckets
-from w2vspark.stages.listed_files import write_listed
-from w2vspark.stages.placement import equal_ranges, placement_keys
 from w2vspark.stages.sparse_rows import BLOCK_ENTRIES, SparseBlock, scan_sparse_rows, write_sparse_rows
-from w2vspark.stages.table_io import ROWS_PER_BATCH, binary_values, one_row, open_stream, spark_schema
+from w2vspark.storage import sealed
+from w2vspark.storage.listed import NewFile, listed_files, read_listed, scan_listed
 
 if TYPE_CHECKING:
-    from w2vspark.kernels.term_weights import Bags, Statistics
+    from w2vspark.kernels.counts.term_weights import Bags, Statistics
 
 PLACE_TOKENS = 4_000_000  # of a chunk of the text, and of a place's documents: some 200 MB in a worker
 # Names in the lists of files. The table: its rows, the documents' names (as DOCUMENT_ROWS), what is known of the words
@@ -99,7 +101,7 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
 def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: numbers of chunks -> rows of PARTIAL_FILES, with the bags of a chunk's pieces for each place."""
     cpu_target.pin(job.cpu_target)  # before any kernel is imported
-    from w2vspark.kernels.term_weights import sum_rows
+    from w2vspark.kernels.counts.term_weights import sum_rows
 
     keys = placement_keys(job.places)
     for chunk in (number for batch in batches for number in batch.column(0).to_pylist()):
@@ -128,7 +130,7 @@ def merge_places(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
     """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each place that this task was given: the counts
     of its documents, their names, and what they say of the words. first_id is the place's number but in the first."""
     cpu_target.pin(job.cpu_target)
-    from w2vspark.kernels.term_weights import new_statistics
+    from w2vspark.kernels.counts.term_weights import new_statistics
 
     found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
     for place, parts in groupby(found, key=itemgetter("place")):
@@ -146,7 +148,7 @@ def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags
 
     Documents that have the same name and content stay several.
     """
-    from w2vspark.kernels.term_weights import sum_rows
+    from w2vspark.kernels.counts.term_weights import sum_rows
 
     order = pc.sort_indices(pieces, [("doc_id", "ascending"), ("piece", "ascending")]).to_numpy()
     keys = pieces.select(["doc_id", "piece"]).take(pa.array(order)).combine_chunks()
@@ -195,7 +197,7 @@ def weigh_places(
     places: of these the number and how many documents they have.
     """
     cpu_target.pin(job.cpu_target)
-    from w2vspark.kernels.term_weights import Bags, global_weights, weighted
+    from w2vspark.kernels.counts.term_weights import Bags, global_weights, weighted
 
     total = sum(documents for _, documents in places)
     files = {file["first_id"]: file for file in listed_files(job.counts_uri, NAMES)}
@@ -223,7 +225,7 @@ def weigh_places(
 
 def read_statistics(uri: str, words: int) -> "Statistics":
     """What is known of each word, of all places of a listed table, added up in their order."""
-    from w2vspark.kernels.term_weights import new_statistics
+    from w2vspark.kernels.counts.term_weights import new_statistics
 
     found = new_statistics(words)
     for file in listed_files(uri, TERMS):
@@ -264,7 +266,7 @@ def _read_stream(uri: str, offset: int) -> pa.Table:
 
 def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[SparseBlock]:
     """Rows of counts as they are written, after they were added to the statistics."""
-    from w2vspark.kernels.term_weights import add_statistics
+    from w2vspark.kernels.counts.term_weights import add_statistics
 
     first = 0
     for bags in blocks:

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import VECTORS, VECTORS_AND_CONTEXT
-from w2vspark.stages.listed_files import TaskRows
+from w2vspark.spark.arrow import TASK_BYTES, vector_lists
+from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.table_io import TASK_BYTES, vector_lists
+from w2vspark.storage.listed import read_listed
 
 # Rows first … last - 1 as (first row, float32 (n, dimensions)) of blocks that follow each other: a module's function
 # with its other arguments bound by functools.partial.

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base.config import VocabularyConfig
-from w2vspark.base.listed import count_listed, read_listed, scan_listed
 from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
-from w2vspark.stages.listed_files import TaskRows, listed_frame
-from w2vspark.stages.table_io import ROWS_PER_BATCH
+from w2vspark.config.config import VocabularyConfig
+from w2vspark.spark.arrow import ROWS_PER_BATCH
+from w2vspark.spark.listed_files import TaskRows, listed_frame
+from w2vspark.storage.listed import count_listed, read_listed, scan_listed
 
 
 def vocabulary(

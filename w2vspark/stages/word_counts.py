@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-from w2vspark.base.listed import read_listed
 from w2vspark.base.schemas import WORD_COUNTS
-from w2vspark.base.tokenizer import tokenizer
-from w2vspark.stages.listed_files import TaskRows
-from w2vspark.stages.table_io import ROWS_PER_BATCH, spark_schema
+from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
+from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.words import Words
+from w2vspark.storage.listed import read_listed
+from w2vspark.text.tokenizer import tokenizer
 
 # documents: rows of the corpus. Of these, malformed_rows could not be parsed, null_documents have no text,
 # empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not

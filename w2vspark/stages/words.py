@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from w2vspark.base.config import TokensConfig
-from w2vspark.base.listed import file_names, read_listed
-from w2vspark.base.phrased import Phrases, join_phrases
-from w2vspark.base.tokenized import Tokenized, tokenize
+from w2vspark.config.config import TokensConfig
+from w2vspark.storage.listed import file_names, read_listed
+from w2vspark.text.phrased import Phrases, join_phrases
+from w2vspark.text.tokenized import Tokenized, tokenize
 
 
 @dataclass(frozen=True, slots=True)

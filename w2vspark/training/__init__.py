@@ -1,1 +1,1 @@
-"""The round engine: shards, rounds, combination of changes, and one module per method."""
+"""The round engine, and a folder a trainer."""

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base.config import TrainingConfig
 from w2vspark.base.errors import DamagedTable, TrainingError
-from w2vspark.base.listed import NewFile
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
+from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import first_row_not_finite
+from w2vspark.spark.arrow import one_row
 from w2vspark.stages.parameters import block_checksum, scan_blocks
-from w2vspark.stages.table_io import one_row
-from w2vspark.training import word2vec
+from w2vspark.storage.listed import NewFile
 from w2vspark.training.plan import MatrixShape
+from w2vspark.training.word2vec import trainer as word2vec
 
 DIVERGED = "training diverged; lower training.learning_rate, and keep training.combine = adasum"
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from w2vspark.base.config import TrainingConfig, WarmStartConfig
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import CONTEXT, NODES, WORDS
-from w2vspark.stages.ngrams import SubwordTables
+from w2vspark.config.config import TrainingConfig, WarmStartConfig
+from w2vspark.spark.placement import equal_ranges
+from w2vspark.spark.session import PROCESS_BYTES
 from w2vspark.stages.parameters import BLOCK_ROWS
-from w2vspark.stages.placement import equal_ranges
-from w2vspark.stages.session import PROCESS_BYTES
+from w2vspark.training.word2vec.subwords import SubwordTables
 
 # A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000

@@ -9,16 +9,16 @@ from typing import Any, Protocol, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
 
-from w2vspark.base import storage
+from w2vspark import storage
 from w2vspark.base.errors import TrainingError
 from w2vspark.base.log import get_logger, key_values, log_end
 from w2vspark.base.schemas import CHANGE_FILES, METRICS, METRICS_MATRIX, PARAMETER_FILES, ROW_FILES, ROWS_WANTED
-from w2vspark.base.staging import Staged, Staging
-from w2vspark.stages.listed_files import write_listed
-from w2vspark.stages.placement import placement_keys
-from w2vspark.stages.session import task_slots
-from w2vspark.stages.table_io import spark_schema
-from w2vspark.stages.worker_errors import worker_errors
+from w2vspark.output.staging import Staged, Staging
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import write_listed
+from w2vspark.spark.placement import placement_keys
+from w2vspark.spark.session import task_slots
+from w2vspark.spark.worker_errors import worker_errors
 from w2vspark.training.plan import Round, RoundJob
 from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent_rows, train_shards, want_rows
 

@@ -11,23 +11,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from w2vspark.base import sealed, storage
-from w2vspark.base.config import TrainingConfig
+from w2vspark import storage
 from w2vspark.base.errors import DamagedTable
-from w2vspark.base.listed import file_names
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETER_FILES
-from w2vspark.base.uris import reaching
+from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import Changes, combine_changes
 from w2vspark.kernels.noise import cumulative_noise
-from w2vspark.kernels.word2vec_arguments import Tables, pool_table
+from w2vspark.kernels.word2vec.arguments import Tables, pool_table
+from w2vspark.spark.arrow import one_row
 from w2vspark.stages.encoded import count_tokens, piece_numbers, read_buckets
-from w2vspark.stages.ngrams import read_subwords
-from w2vspark.stages.table_io import one_row
 from w2vspark.stages.vocabulary import vocabulary_counts
-from w2vspark.training import word2vec
+from w2vspark.storage import sealed
+from w2vspark.storage.listed import file_names
+from w2vspark.storage.uris import reaching
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
 from w2vspark.training.parameters import check_finite, read_blocks, write_blocks
 from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
+from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.word2vec.subwords import read_subwords
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:

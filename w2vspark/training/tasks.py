@@ -15,7 +15,7 @@ import pyarrow as pa
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
 from w2vspark.stages.vectors import RowSource
-from w2vspark.training.glove_plan import GloveJob
+from w2vspark.training.glove.plan import GloveJob
 from w2vspark.training.plan import RoundJob
 
 
@@ -32,7 +32,7 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
 def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of ROWS_WANTED."""
     begin_task(job.training.cpu_target, 1)
-    from w2vspark.training.slice_rows import wanted_rows
+    from w2vspark.training.sent_rows import wanted_rows
 
     for batch in batches:
         for shard in batch.column(0).to_pylist():
@@ -44,7 +44,7 @@ def send_wanted_rows(
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each place that this task was given."""
     begin_task(job.training.cpu_target, 1)
-    from w2vspark.training.slice_rows import send_rows
+    from w2vspark.training.sent_rows import send_rows
 
     for rows in _by(batches, "place"):
         yield from send_rows(rows, job, targets)
@@ -53,7 +53,7 @@ def send_wanted_rows(
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
     begin_task(job.training.cpu_target, job.threads)
-    from w2vspark.training.slice_rows import train_rows
+    from w2vspark.training.sent_rows import train_rows
 
     for rows in _by(batches, "shard"):
         yield from train_rows(rows[0]["shard"], rows, job)
@@ -71,7 +71,7 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
 def train_glove(batches: Iterator[pa.RecordBatch], job: GloveJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES."""
     begin_task(job.training.cpu_target, job.threads)
-    from w2vspark.training.glove import train_glove_shard
+    from w2vspark.training.glove.shard import train_glove_shard
 
     for batch in batches:
         for shard in batch.column(0).to_pylist():

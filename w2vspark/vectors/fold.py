@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from w2vspark.base import cpu_target, publish
+from w2vspark.base import cpu_target
 from w2vspark.base.errors import InputError
-from w2vspark.base.lsa_model import LsaModel, read_lsa_model
+from w2vspark.output import publish
+from w2vspark.vectors.lsa_model import LsaModel, read_lsa_model
 
 
 def load_lsa(output: str) -> LsaModel:
@@ -31,7 +32,7 @@ def fold_text(model: LsaModel, text: str) -> NDArray[np.float32]:
 def fold_texts(model: LsaModel, texts: Sequence[str]) -> NDArray[np.float32]:
     """As fold_text, for several texts: float32 (texts, dimensions). Raises InputError where one has no known word."""
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
-    from w2vspark.kernels.term_weights import fold
+    from w2vspark.kernels.counts.term_weights import fold
 
     vectors = np.zeros((len(texts), model.inverse.size), np.float32)
     found = np.zeros(len(texts), np.bool_)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from w2vspark.base import storage
+from w2vspark import storage
 from w2vspark.base.errors import InputError
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from w2vspark.base import publish, storage
+from w2vspark import storage
 from w2vspark.base.errors import InputError, OutputError
+from w2vspark.output import publish
 from w2vspark.vectors.query import row_of
 from w2vspark.vectors.table import WordVectors
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vspark.base import publish, storage
+from w2vspark import storage
 from w2vspark.base.errors import InputError, OutputError
+from w2vspark.output import publish
 from w2vspark.vectors.fold import fold_text, load_lsa
 from w2vspark.vectors.lists import list_rows
 from w2vspark.vectors.table import find_table, keeping

@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from w2vspark.base import publish, storage
+from w2vspark import storage
 from w2vspark.base.advice import is_below_version
+from w2vspark.output import publish
 from w2vspark.vectors.lists import damaged, list_rows
-from w2vspark.vectors.ngrams import NGrams, read_ngrams
+from w2vspark.vectors.subwords import NGrams, read_ngrams
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,289 @@
+"""The real command: its exit codes, --dry-run, nothing to do, --from, and spark-submit's form of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import planted
+import psutil
+import pytest
+from commands import (
+    COMMAND,
+    Outcome,
+    current,
+    digests,
+    manifest,
+    options,
+    run_command,
+    run_here,
+    stack_lines,
+    version_folder,
+    wait_for_all,
+)
+
+from w2vspark import __version__
+from w2vspark.base.redaction import REDACTED
+from w2vspark.config.config import load_config, to_dict, to_toml
+from w2vspark.output.claims import Claim
+from w2vspark.training.word2vec.composed import composing_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
+QUICK: dict[str, object] = {
+    "training__dimensions": 8, "training__epochs": 2, "training__lanes": 2, "training__lane_merge_tokens": 1000,
+    "training__rounds_per_epoch": 1, "vocabulary__min_count": 2, "spark__master": "local[2]",
+}  # fmt: skip
+SECRET = ["--set", "spark.options.spark.hadoop.fs.s3a.secret.key=geheim"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return planted.write_lines(tmp_path_factory.mktemp("cli") / "corpus", planted.documents(60, seed=8))
+
+
+@pytest.fixture(scope="module")
+def output(spark: object, corpus: Path) -> Path:
+    """An output with one published version."""
+    folder = corpus.parent / "output"
+    run_here("run", *settings(corpus, folder), *SECRET).assert_done()
+    return folder
+
+
+@pytest.fixture
+def no_java(tmp_path: Path) -> dict[str, str]:
+    """An environment in which Spark cannot start, so that what works there has not started it."""
+    return {"JAVA_HOME": str(tmp_path / "no-java")}
+
+
+def settings(corpus: Path, output: Path, **more: object) -> list[str]:
+    chosen: dict[str, object] = {"input__path": corpus, "output__path": output}
+    return options(**(chosen | QUICK | more))
+
+
+def made(log: str) -> list[str]:
+    """The stages whose tables a run made."""
+    return re.findall(r"stage=(\w+) event=end made=True", log)
+
+
+def test_help_and_version_end_with_0_and_name_all_exit_codes():
+    shown = run_command("--help")
+    assert shown.code == 0
+    for code in ("0 done", "1 unexpected", "2 wrong", "3 input", "4 output", "5 Java", "6 training", "130 interrupted"):
+        assert code in " ".join(shown.out.split())
+    assert run_command("--version").out == f"w2vspark {__version__}\n"
+
+
+def test_the_same_command_again_finds_nothing_to_do_and_starts_no_spark(corpus, output, no_java):
+    before = {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()}
+    done = run_command("run", *settings(corpus, output), environment=no_java)
+    assert (
+        done.assert_done().out
+        == f"nothing to do: {version_folder(output)} was made from this input, configuration and code\n"
+    )
+    assert {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()} == before
+
+
+def test_hold_without_publishing_is_refused(tmp_path):
+    words = options(input__path=tmp_path / "none", output__path=tmp_path / "output")
+    run_here("run", *words, "--until", "encoded", "--hold").assert_one_error(2, "--hold", "--until encoded")
+
+
+def test_a_manifest_holds_no_secret(output):
+    assert "geheim" not in (version_folder(output) / "manifest.json").read_text()
+    assert manifest(output)["config"]["spark"]["options"] == {"spark.hadoop.fs.s3a.secret.key": REDACTED}
+
+
+def test_other_settings_of_spark_or_of_retention_leave_nothing_to_do(corpus, output, no_java):
+    words = settings(corpus, output, spark__master="local[1]", spark__driver_memory="1g", output__keep_versions=9)
+    assert run_command("run", *words, environment=no_java).assert_done().out.startswith("nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["run", "--set", "training.dimensons=5"], "training.dimensions"),
+        (
+            ["run", "--set", "training.epochs=none", "--set", "input.path=x", "--set", "output.path=y"],
+            "training.epochs",
+        ),
+        (["run", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_a_wrong_configuration_ends_with_2(words, part, no_java):
+    done = run_command(*words, environment=no_java)
+    assert done.code == 2 and part in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("words", [[], ["fly"], ["run", "--fast"], ["similar"], ["export", "x", "y"]])
+def test_a_wrong_command_line_ends_with_2(words):
+    done = run_command(*words)
+    assert done.code == 2 and "usage: w2vspark" in done.err
+
+
+def test_an_unknown_stage_ends_with_2_and_names_those_that_there_are(corpus, tmp_path, no_java):
+    words = ["run", *settings(corpus, tmp_path / "output"), "--from", "training"]
+    for more in ([], ["--dry-run"]):
+        run_command(*words, *more, environment=no_java).assert_one_error(2, "training", *STAGES)
+
+
+def test_missing_input_ends_with_3(tmp_path, no_java):
+    words = settings(tmp_path / "nowhere", tmp_path / "output")
+    run_command("run", *words, environment=no_java).assert_one_error(3, "nowhere")
+
+
+def test_an_output_that_is_not_ours_or_without_a_model_ends_with_4(corpus, tmp_path, no_java):
+    (tmp_path / "thesis.doc").write_text("years of work")
+    run_command("run", *settings(corpus, tmp_path), environment=no_java).assert_one_error(4, "thesis.doc")
+    run_command("similar", str(tmp_path / "nothing"), "word").assert_one_error(4, "nothing")
+
+
+def test_no_java_ends_with_5_and_says_what_to_install(corpus, tmp_path, no_java):
+    words = settings(corpus, tmp_path / "output")
+    run_command("run", *words, environment=no_java).assert_one_error(5, "JAVA_HOME", "install OpenJDK 17")
+    run_command("run", *words, environment={"JAVA_HOME": "", "PATH": ""}).assert_one_error(
+        5, "Java", "install OpenJDK 17"
+    )
+
+
+def test_training_that_diverges_ends_with_6(corpus, output):
+    before = current(output), digests(output)
+    words = settings(corpus, output, training__learning_rate=1e30, training__combine="mean")
+    done = run_command("run", *words)
+    assert (current(output), digests(output)) == before
+    done.assert_one_error(6, "not finite", "training.learning_rate")
+
+
+def test_an_interrupted_run_ends_with_130_releases_its_lock_and_goes_on_afterwards(spark, corpus, tmp_path):
+    output, log = tmp_path / "output", tmp_path / "log"
+    words = settings(corpus, output, training__rounds_per_epoch=4)
+    with log.open("w") as stream:
+        process = subprocess.Popen([COMMAND, "run", *words], stdout=stream, stderr=stream, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 200
+        while "event=progress round=2 " not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
+            time.sleep(0.01)
+        family = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to all processes of the group
+        assert process.wait(timeout=100) == 130, log.read_text()[-4000:]
+        wait_for_all(family)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    said = log.read_text()
+    assert "w2vspark: interrupted; the same command goes on" in said
+    assert not (output / "lock.json").exists() and not (output / "current.json").exists()
+    resumed = run_here("run", *words).assert_done()
+    trained = [int(number) for number in re.findall(r"stage=round event=end round=(\d+)", resumed.err)]
+    assert trained[0] >= 3 and trained[-1] == 8
+    assert stack_lines(said) == []
+
+
+def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpus, tmp_path, no_java):
+    output = tmp_path / "output"
+    words = [*settings(corpus, output, training__seed=77), *SECRET]
+    shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
+    assert not output.exists() and "geheim" not in shown
+    config, _, rest = shown.partition("plan:\n")
+    assert '"auto"' not in config.partition("[training]")[2]
+    (tmp_path / "again.toml").write_text(config)
+    asked, found = to_dict(load_config(None, words[1::2])), to_dict(load_config(str(tmp_path / "again.toml"), []))
+    asked["spark"]["options"] = dict.fromkeys(asked["spark"]["options"], REDACTED)
+    for table, keys in asked.items():
+        for key, value in keys.items():
+            assert value in (found[table][key], "auto"), f"{table}.{key}"
+    for stage in STAGES:
+        assert re.search(rf"^  {stage} +will be made$", rest, re.MULTILINE)
+    assert re.search(r"^memory, for [\d,]+ words and [\d,]+ tokens \(guessed", rest, re.MULTILINE)
+    assert re.search(r"model [\d,]+ MB; a training worker [\d,]+ MB", rest)
+    assert "publishes" not in rest
+
+
+def test_a_dry_run_tells_the_memory_of_publishing_where_subwords_are_on(corpus, tmp_path, no_java):
+    sizes = {"subwords__enabled": True, "training__dimensions": 300}
+    words = settings(corpus, tmp_path / "output", **sizes)
+    shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
+    guessed = int(re.search(r"memory, for ([\d,]+) words", shown)[1].replace(",", ""))
+    needed = composing_bytes(guessed, 8 * guessed, 300) / 1e6
+    assert f"; a task that publishes vectors {needed:,.0f} MB of Python memory; the driver" in shown
+
+
+def test_a_dry_run_claims_nothing_and_knows_what_is_there(corpus, output, no_java):
+    with Claim(str(output)) as claim:
+        shown = run_command("run", *settings(corpus, output), "--dry-run", environment=no_java).assert_done().out
+        assert len(re.findall(r"is there$", shown, re.MULTILINE)) == len(STAGES)
+        counted = manifest(output)["vocabulary"]
+        assert f"memory, for {counted['words']:,} words and {counted['tokens']:,} tokens (counted)" in shown
+        other = settings(corpus, output, training__seed=78)
+        shown = run_command("run", *other, "--dry-run", environment=no_java).assert_done().out
+        there = re.findall(r"^  (\w+) +is there$", shown, re.MULTILINE)
+        assert there == STAGES[:4]
+        shown = run_command("run", *settings(corpus, output), "--dry-run", "--from", "encoded", environment=no_java).out
+        assert re.findall(r"^  (\w+) +is there$", shown, re.MULTILINE) == STAGES[:2]
+        claim.check()
+
+
+def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus, spark, tmp_path):
+    output = tmp_path / "output"
+    run_here("run", *settings(corpus, output)).assert_done()
+    before = digests(output)
+    for number, stage in enumerate(["vectors", "rounds", "word_counts"], start=2):
+        done = run_here("run", *settings(corpus, output), "--from", stage).assert_done()
+        assert made(done.err) == STAGES[STAGES.index(stage) :]
+        assert current(output)["version"] == f"{number:06}"
+        assert digests(output) == before
+
+
+def test_spark_submit_gives_the_same_bytes_as_the_command_line(corpus, output, tmp_path):
+    config = tmp_path / "job.toml"
+    config.write_text(
+        to_toml(to_dict(load_config(None, settings(corpus, tmp_path / "output", spark__master="local[1]")[1::2])))
+    )
+    submit = str(Path(COMMAND).with_name("spark-submit"))
+    words = [
+        "--master",
+        "local[2]",
+        str(ROOT / "jobs" / "word2vec.py"),
+        "--config",
+        str(config),
+        "--set",
+        "training.seed=1",
+    ]
+    done = run_command(*words, program=[submit]).assert_done()
+    assert "vocabulary" in done.out
+    assert digests(tmp_path / "output") == digests(output)
+
+
+@pytest.mark.slow
+def test_an_error_of_a_spark_submit_job_is_one_line_and_its_exit_code(corpus, tmp_path):
+    submit = str(Path(COMMAND).with_name("spark-submit"))
+    words = [
+        "--master",
+        "local[2]",
+        str(ROOT / "jobs" / "word2vec.py"),
+        *settings(tmp_path / "nowhere", tmp_path / "o"),
+    ]
+    done = run_command(*words, program=[submit])
+    Outcome(done.code, "", done.out + done.err).assert_one_error(3, "nowhere")  # spark-submit mixes the two streams
+
+
+def test_a_package_of_the_same_name_in_the_current_folder_is_not_what_the_workers_run(corpus, output, tmp_path):
+    (tmp_path / "w2vspark").mkdir()
+    (tmp_path / "w2vspark" / "__init__.py").write_text("raise RuntimeError('this is another package')")
+    run_command("run", *settings(corpus, tmp_path / "output"), folder=tmp_path).assert_done()
+    assert digests(tmp_path / "output") == digests(output)
+
+
+def test_queries_read_the_published_tables_without_spark(output, tmp_path, no_java):
+    word = planted.country(0)
+    answer = run_command("similar", str(output), word, "--top", "3", "--json", environment=no_java).assert_done().out
+    assert len(json.loads(answer)[0]["neighbours"]) == 3
+    file = tmp_path / "vectors.txt"
+    run_command("export", str(output), str(file), "--format", "word2vec-text", environment=no_java).assert_done()
+    tables = current(output)["tables"]
+    assert file.read_text().splitlines()[0] == f"{tables['vectors']} 8"

@@ -1,0 +1,183 @@
+"""`w2vspark demo`: vectors from text that every machine has, the documentation of Python's standard library."""
+
+import ast
+import platform
+import shlex
+import shutil
+import sys
+import sysconfig
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from w2vspark.base.errors import EnvironmentFailure, OutputError
+from w2vspark.base.log import get_logger, log_end, log_start
+from w2vspark.config.config import load_config
+from w2vspark.flow.progress import Progress
+from w2vspark.flow.report import report
+from w2vspark.methods.pipeline import run_flow
+from w2vspark.vectors import load_vectors, similar
+
+# conf/quickstart.toml says why; here so that an installed package has them too.
+SETTINGS = (
+    "vocabulary.min_count=8",
+    "training.window=8",
+    "training.subsample=1e-3",
+    "training.epochs=30",
+    "training.learning_rate=0.05",
+    "training.rounds_per_epoch=0.2",
+)
+WORDS = ("file", "thread", "socket", "list", "exception", "path", "encoding")
+NEIGHBOURS = 6
+OURS = {"corpus", "vectors"}
+# Tests and what is installed beside the library are not its documentation.
+SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
+TOPICS = Path("pydoc_data", "topics.py")
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def demo(folder: str) -> str:
+    """Makes FOLDER/corpus and, by the pipeline, FOLDER/vectors; returns the summary, neighbours and what to try next.
+
+    A corpus and vectors that are there already and would come out the same are not made again. Raises OutputError for
+    a folder that cannot be used, EnvironmentFailure for a Python without its library's sources, and all that a run
+    raises.
+    """
+    corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
+    config = load_config(None, [*SETTINGS, f"input.path={corpus}", f"output.path={output}"])
+    progress = Progress()
+    progress.stage("reading the documentation")
+    write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
+    began = time.perf_counter()
+    run = run_flow(config, progress)
+    seconds = time.perf_counter() - began
+    took = f"job         {seconds:.1f} s\n" if run.made else ""
+    return f"{report(run)}{took}\n{_neighbours(output)}\n{_next_commands(output)}"
+
+
+def write_corpus(stdlib: Path, folder: Path) -> None:
+    """FOLDER/corpus/docstrings.txt and topics.txt from the sources in `stdlib`: UTF-8, a document a line.
+
+    Files whose content would be the same stay as they are, so that the job finds its input unchanged. Raises
+    EnvironmentFailure where the sources or the topics are missing, OutputError where the folder cannot be used.
+    """
+    log_start("documentation", python=platform.python_version(), source=stdlib)
+    docstrings, files, unreadable = read_docstrings(stdlib)
+    if not docstrings:
+        raise EnvironmentFailure(
+            f"{stdlib}: holds no Python sources with docstrings, which the demo reads; use a Python that has its "
+            "standard library as .py files (most have), or run the job on text of your own: w2vspark run --help"
+        )
+    topics = read_topics(stdlib)
+    try:
+        if strangers := sorted({path.name for path in folder.glob("[!.]*")} - OURS):
+            raise OutputError(
+                f"{folder}: holds something else ({', '.join(strangers[:5])}); name a new or an empty folder"
+            )
+        (folder / "corpus").mkdir(parents=True, exist_ok=True)
+        for name, documents in (("docstrings.txt", docstrings), ("topics.txt", topics)):
+            _write_lines(folder / "corpus" / name, documents)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error}); name another folder") from error
+    if unreadable:
+        get_logger().warning("unreadable_files=%d first=%s", len(unreadable), unreadable[0])
+    words = sum(len(document.split()) for document in (*docstrings, *topics))
+    log_end(
+        "documentation", files=files, unreadable_files=len(unreadable), docstrings=len(docstrings), topics=len(topics),
+        words=words, folder=folder / "corpus",
+    )  # fmt: skip
+
+
+def read_docstrings(stdlib: Path) -> tuple[list[str], int, list[Path]]:
+    """The docstrings of all modules, classes and functions below a folder, each text once and on one line.
+
+    Also the number of files that were read, and those that could not be. Nothing is imported.
+    """
+    found: dict[str, None] = {}
+    files = 0
+    unreadable = []
+    for path in sorted(stdlib.rglob("*.py")):
+        place = path.relative_to(stdlib)
+        if SKIPPED.intersection(place.parts) or place == TOPICS:
+            continue
+        try:
+            tree = _parse(path)
+        except (OSError, SyntaxError, ValueError):  # no right to read it, not of this Python, NUL bytes
+            unreadable.append(path)
+            continue
+        files += 1
+        found.update(dict.fromkeys(_docstrings(tree)))
+    return list(found), files, unreadable
+
+
+def read_topics(stdlib: Path) -> list[str]:
+    """The texts of pydoc's topics (`help("LOOPING")`), each on one line. Raises EnvironmentFailure without them."""
+    path = stdlib / TOPICS
+    fix = "the demo reads them; install the whole standard library of this Python"
+    try:
+        body = _parse(path).body
+    except (OSError, SyntaxError, ValueError) as error:
+        raise EnvironmentFailure(f"{path}: pydoc's topics cannot be read ({error}); {fix}") from error
+    texts = [text for node in body for text in _dict_texts(node)]
+    if not texts:
+        raise EnvironmentFailure(f"{path}: holds no dictionary of pydoc's topics; {fix}")
+    return [_folded(text) for text in texts]
+
+
+def _parse(path: Path) -> ast.Module:
+    with warnings.catch_warnings():  # about old escapes in the library's own sources
+        warnings.simplefilter("ignore")
+        return ast.parse(path.read_bytes())
+
+
+def _docstrings(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, Documented) and (text := _folded(ast.get_docstring(node, clean=False) or "")):
+            yield text
+
+
+def _dict_texts(node: ast.stmt) -> list[str]:
+    """The texts in `topics = {"name": "text", …}`, however the literal is laid out; nothing for other statements."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Dict):
+        return []
+    return [text for text in ast.literal_eval(node.value).values() if isinstance(text, str)]
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    if not path.is_file() or path.read_bytes() != text:
+        path.write_bytes(text)
+
+
+def _neighbours(output: str) -> str:
+    vectors = load_vectors(output)
+    lines = ["nearest neighbours (cosine):"]
+    for word in WORDS:
+        found = "  ".join(f"{near} {cosine:.2f}" for near, cosine in similar(vectors, word, NEIGHBOURS))
+        lines.append(f"  {word:<10} {found}")
+    return "\n".join(lines) + "\n"
+
+
+def _next_commands(output: str) -> str:
+    command, folder = shlex.quote(_command()), shlex.quote(output)
+    return (
+        "try next:\n"
+        f"  {command} similar {folder} string integer\n"
+        f"  {command} analogy {folder} read reader write\n"
+        f"  {command} analogy {folder} client request server\n"
+        f"  {command} export {folder} --format word2vec-text vectors.txt\n"
+        f"  {command} run --set input.path=YOUR_TEXT --set output.path=YOUR_VECTORS\n"
+    )
+
+
+def _command() -> str:
+    """How the reader's shell finds this w2vspark: `make demo` runs it in an environment that is not activated."""
+    own = Path(sys.executable).with_name("w2vspark")
+    if not own.exists() or shutil.which("w2vspark") == str(own):
+        return "w2vspark"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)

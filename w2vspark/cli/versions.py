@@ -1,0 +1,142 @@
+"""The commands for versions: versions, promote, rollback, clean. None of them starts Spark."""
+
+import argparse
+import sys
+from typing import Any
+
+from w2vspark.cli.queries import add_command, print_table, write_json
+
+OUTPUT = "the output folder of a run"
+# A version of which nothing but its name is known.
+_UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", "scores", "state"))
+
+
+def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    versions = add_command(subparsers, "versions", "the versions of an output folder", handle_versions, OUTPUT)
+    versions.add_argument("--json", action="store_true", help="print JSON")
+    promote = add_command(subparsers, "promote", "make a version the current one", handle_promote, OUTPUT)
+    promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
+    rollback = add_command(
+        subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback, OUTPUT
+    )
+    rollback.add_argument(
+        "version", metavar="VERSION", nargs="?", help="its number; without it, the newest older version that is whole"
+    )
+    clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean, OUTPUT)
+    clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
+    for command in (promote, rollback, clean):
+        command.add_argument(
+            "--single-writer", action="store_true", help="as output.single_writer: no other run writes to the folder"
+        )
+
+
+def handle_versions(arguments: argparse.Namespace) -> int:
+    """Prints a line a version, the newest first."""
+    from w2vspark import storage
+    from w2vspark.output.marker import check_ours
+    from w2vspark.output.versions import list_versions, unlisted_versions
+
+    output = storage.absolute_uri(arguments.output)
+    check_ours(output)
+    facts = [_facts(version) for version in list_versions(output)]
+    facts += [_UNKNOWN | {"version": name, "state": why} for name, why in unlisted_versions(output).items()]
+    facts.sort(key=lambda row: int(row["version"]), reverse=True)
+    if arguments.json:
+        return write_json(facts)
+    return print_table(
+        list(_UNKNOWN), [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
+    )
+
+
+def handle_promote(arguments: argparse.Namespace) -> int:
+    """Makes a version the current one."""
+    from w2vspark.output.versions import list_versions, named, promote
+
+    output, claim = _claimed(arguments)
+    with claim:
+        name = named(output, arguments.version)
+        if any(version.current and version.name == name and not version.problem for version in list_versions(output)):
+            sys.stdout.write(f"{arguments.output}: version {name} is current already\n")
+            return 0
+        newer = [v.name for v in list_versions(output) if not v.candidate and int(v.name) > int(name)]
+        promote(output, claim, name)
+    advice = (
+        f"; the run that made {newer[-1]} will undo this, unless you use: w2vspark rollback {arguments.output} {name}"
+        if newer
+        else ""
+    )
+    sys.stdout.write(f"{arguments.output}: version {name} is current{advice}\n")
+    return 0
+
+
+def handle_rollback(arguments: argparse.Namespace) -> int:
+    """Makes an earlier version the current one."""
+    from w2vspark.output.versions import named, rollback
+
+    output, claim = _claimed(arguments)
+    with claim:
+        name = rollback(output, claim, named(output, arguments.version) if arguments.version is not None else None)
+    sys.stdout.write(
+        f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
+    )
+    return 0
+
+
+def handle_clean(arguments: argparse.Namespace) -> int:
+    """Lists or deletes what runs that died have left."""
+    from w2vspark import storage
+    from w2vspark.output.marker import check_ours
+    from w2vspark.output.staging import Staging
+    from w2vspark.output.versions import delete_unfinished, unfinished, version_folder
+
+    if arguments.dry_run:
+        output = storage.absolute_uri(arguments.output)
+        check_ours(output)
+        found = [version_folder(output, version.name) for version in unfinished(output)]
+        found += Staging(output).unfinished()
+        return _list("would be deleted, unless a run is at work on it", found)
+    output, claim = _claimed(arguments)
+    with claim:
+        staging = Staging(output, claim)
+        found = [version_folder(output, name) for name in delete_unfinished(output, claim)]
+        for uri in staging.unfinished():
+            staging.discard_attempt(uri)
+            found.append(uri)
+    return _list("deleted", [uri for uri in found if not storage.exists(uri)])
+
+
+def _claimed(arguments: argparse.Namespace) -> Any:
+    """The output folder, which must be one of ours already, and a claim on it that is still to be entered."""
+    from w2vspark import storage
+    from w2vspark.output.claims import Claim
+    from w2vspark.output.marker import check_ours
+
+    output = storage.absolute_uri(arguments.output)
+    kind = check_ours(output)["kind"]
+    return output, Claim(output, kind=kind, single_writer=arguments.single_writer)
+
+
+def _facts(version: Any) -> dict[str, Any]:
+    from w2vspark.output.versions import WRITING
+
+    manifest = version.manifest
+    candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
+    state = "current" if version.current else candidate
+    problem = "" if version.candidate == WRITING else version.problem
+    method = manifest.get("config", {}).get("training", {}).get("method")
+    scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
+    return {
+        "version": version.name,
+        "made": manifest.get("created", "unknown"),
+        "method": method or ("fold" if "model" in manifest else "unknown"),
+        "words": manifest["tables"].get("vectors", manifest["tables"].get("documents", 0)),
+        "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
+        "state": f"{state}; damaged: {problem}" if problem else state,
+    }
+
+
+def _list(what: str, found: list[str]) -> int:
+    lines = [f"{what}:", *(f"  {uri}" for uri in found)] if found else ["nothing to delete"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0

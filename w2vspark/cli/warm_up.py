@@ -1,0 +1,87 @@
+"""`w2vspark warm-up`: what local runs need to start fast, made once: compiled kernels and Spark's loaded classes."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.spark.class_archive import archive_path, writing_options
+from w2vspark.spark.session import JAVA_OPTIONS, is_hotspot, require_java
+
+LINES, WORDS = 2000, 211
+METHODS = (
+    {"training.shards": 2, "training.lanes": 2, "training.epochs": 1, "training.rounds_per_epoch": 1},
+    {"training.method": "glove", "training.epochs": 1},
+    {"training.method": "ppmi-svd"},
+    {"training.method": "lsa"},
+)
+# In one process, so that they share the start of Spark; the first that fails is the last.
+RUNS = """
+import json, sys
+from w2vspark.cli.command_line import main
+sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
+"""
+TIMEOUT_SECONDS = 600
+
+
+def warm_up() -> str:
+    """Trains on a made-up text in a process of its own, whose JVM leaves its classes behind; returns what to tell.
+
+    Raises EnvironmentFailure where the training fails, or the JVM does not leave them.
+    """
+    java_version = require_java()
+    archive = archive_path(java_version)
+    new = archive.with_suffix(f".{os.getpid()}")
+    java_options = " ".join(writing_options(new)) if is_hotspot(java_version) else ""
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{archive.parent} cannot be made ({error}); set XDG_CACHE_HOME to a folder"
+        ) from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as folder:
+            _train(Path(folder), java_options)
+        if java_options:
+            if not new.exists():
+                raise EnvironmentFailure(
+                    f"the kernels are compiled, but the JVM did not write {new}; it needs 200 MB of space, and a Java "
+                    "with its default class-data archive"
+                )
+            new.replace(archive)
+    finally:
+        new.unlink(missing_ok=True)
+    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if java_options else ""
+    return f"the kernels are compiled\n{kept}"
+
+
+def _train(folder: Path, java_options: str) -> None:
+    text = folder / "text.txt"
+    text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
+    always = {
+        "input.path": text,
+        "output.path": folder / "output",  # one for all: the later runs take the earlier ones' tables
+        "training.dimensions": 10,
+        "spark.master": "local[1]",  # two slots would compile the same kernels twice
+        "spark.options": f'{{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
+    }
+    runs = [
+        ["run", *(word for key, value in (always | method).items() for word in ("--set", f"{key}={value}"))]
+        for method in METHODS
+    ]
+    command = [sys.executable, "-c", RUNS, json.dumps(runs)]
+    # The JVM outlives the command, and holds its output open until the archive is written.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False, cwd=folder, env=ours
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentFailure(
+            f"the warm-up did not end within {TIMEOUT_SECONDS} s; try again on an idle machine"
+        ) from error
+    if done.returncode:
+        raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")

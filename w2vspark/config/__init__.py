@@ -1,0 +1,1 @@
+"""How a configuration is stated, read and checked; which keys there are, their owners say."""

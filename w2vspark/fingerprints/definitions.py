@@ -1,0 +1,217 @@
+"""The package's source as definitions that use each other: which code a function runs, found without running any.
+
+A definition is a function, a class or an assigned name of a module. It uses the names that its syntax tree holds: those
+of its own module, and those of other modules by their imports, also by imports inside functions.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.resources
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import NamedTuple
+
+from w2vspark.fingerprints.uses import imports_of, used_names
+
+PACKAGE = "w2vspark"
+BODY, WHOLE = "", "*"  # of a module: the statements that define nothing; all of it
+
+
+class Node(NamedTuple):
+    """A definition of a module; or its BODY, or the WHOLE module."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a definition says and what it uses."""
+
+    digest: str  # of its syntax tree without docstrings, comments and positions, and of where its names come from
+    uses: frozenset[Node]
+    libraries: frozenset[str]  # packages of others that it names: numpy
+
+
+def reached(roots: Iterable[Node], plumbing: Iterable[str] = (), holders: Iterable[str] = ()) -> dict[Node, Definition]:
+    """The definitions that these use, transitively, and the bodies of their modules and packages.
+
+    plumbing: modules ("w2vspark.base.log") and definitions ("w2vspark.flow.run.Run") that are left out, with what
+    only they use. holders: definitions that count, without what only they use. Raises KeyError for a root that is not
+    there.
+    """
+    left_out, ends = set(plumbing), set(holders)
+    found: dict[Node, Definition] = {}
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node in found or node.module in left_out or f"{node.module}.{node.name}" in left_out:
+            continue
+        module = definitions(node.module)
+        if node.name not in module:  # WHOLE, or an attribute that the source does not show
+            waiting += [Node(node.module, name) for name in module]
+            continue
+        found[node] = module[node.name]
+        if f"{node.module}.{node.name}" not in ends:
+            waiting += found[node].uses
+        waiting += [Node(package, BODY) for package in _with_packages(node.module)]
+    return found
+
+
+@functools.cache
+def definitions(module: str) -> dict[str, Definition]:
+    """All definitions of a module by their names, and its BODY. Raises KeyError for a module that is not there."""
+    statements, imports = _named_statements(ast.parse(read_source(module)), module)
+    found = {name: _imported(name, targets) for name, targets in imports.items()}
+    return found | {name: _definition(module, of_name, statements, imports) for name, of_name in statements.items()}
+
+
+def read_source(module: str) -> str:
+    """A module's source, from a folder or a packed archive. Raises KeyError for a module that is not there."""
+    return module_files()[module].read_text(encoding="utf-8")
+
+
+@functools.cache
+def module_files() -> dict[str, Traversable]:
+    """The files of all modules of the package, by the modules' full names."""
+    return dict(_files(importlib.resources.files(PACKAGE), PACKAGE))
+
+
+def _files(folder: Traversable, package: str) -> Iterator[tuple[str, Traversable]]:
+    if not (folder / "__init__.py").is_file():
+        return
+    yield package, folder / "__init__.py"
+    for place in folder.iterdir():
+        name = f"{package}.{place.name.removesuffix('.py')}"
+        if place.is_dir():
+            yield from _files(place, name)
+        elif place.name.endswith(".py") and place.name != "__init__.py":
+            yield name, place
+
+
+def _with_packages(module: str) -> list[str]:
+    """A module and the packages that Python imports before it."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, set[str]]]:
+    """The statements of a module by the name that they define, and the full names behind what it imports."""
+    statements: dict[str, list[ast.stmt]] = {BODY: []}
+    imports: dict[str, set[str]] = {}
+    package = _package_of(module)
+    _drop_docstrings(tree.body, True)
+    for statement in _that_run(tree.body):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            for name, target in imports_of(statement, package):
+                imports.setdefault(name, set()).add(target)
+            continue
+        names = _defined_by(statement)
+        for name in names or [BODY]:
+            statements.setdefault(name, []).append(statement)
+        if not names:  # an `if` or `try` around definitions: they are its own
+            for inner in ast.walk(statement):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    for name, target in imports_of(inner, package):
+                        imports.setdefault(name, set()).add(target)
+                elif isinstance(inner, ast.stmt):
+                    for name in _defined_by(inner):
+                        statements.setdefault(name, []).append(statement)
+    return statements, imports
+
+
+def _that_run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements without `if TYPE_CHECKING:`, which is for type checkers alone."""
+    for statement in body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            yield from statement.orelse
+        else:
+            yield statement
+
+
+def _defined_by(statement: ast.stmt) -> list[str]:
+    """The names of a module that a statement defines; none where it does anything else too."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign | ast.AugAssign):
+        targets = [statement.target]
+    else:
+        return []
+    parts = [part for target in targets for part in _parts(target)]
+    return [part.id for part in parts if isinstance(part, ast.Name)] if all(map(_is_name, parts)) else []
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def _parts(target: ast.expr) -> list[ast.expr]:
+    if isinstance(target, ast.Tuple | ast.List):
+        return [inner for part in target.elts for inner in _parts(part)]
+    return _parts(target.value) if isinstance(target, ast.Starred) else [target]
+
+
+def _drop_docstrings(body: list[ast.stmt], documented: bool) -> None:
+    """Takes the docstrings out of statements; documented: whether the first one may be such."""
+    first = body[0] if documented and body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        del body[0]
+    for statement in body:
+        own = isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for field in ("body", "orelse", "finalbody"):
+            _drop_docstrings(getattr(statement, field, []), own)
+        for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            _drop_docstrings(part.body, False)
+
+
+def _definition(
+    module: str, own: list[ast.stmt], statements: dict[str, list[ast.stmt]], imports: dict[str, set[str]]
+) -> Definition:
+    digest = hashlib.sha256()
+    uses: set[Node] = set()
+    full_names: set[str] = set()
+    for statement in own:
+        digest.update(ast.dump(statement, annotate_fields=False).encode())
+        chains, targets = used_names(statement, _package_of(module))
+        full_names |= targets
+        for name, *attributes in sorted(chains):
+            if name in statements:
+                uses.add(Node(module, name))
+            for target in sorted(imports.get(name, ())):
+                digest.update(f"\0{name}={target}".encode())
+                full_names.add(".".join([target, *attributes]))
+    return _with_uses(digest.hexdigest(), uses, full_names)
+
+
+def _imported(name: str, targets: set[str]) -> Definition:
+    """A name that a module has from another one."""
+    text = f"{name}={','.join(sorted(targets))}"
+    return _with_uses(hashlib.sha256(text.encode()).hexdigest(), set(), targets)
+
+
+def _with_uses(digest: str, uses: set[Node], full_names: set[str]) -> Definition:
+    ours = {name for name in full_names if name.partition(".")[0] == PACKAGE}
+    libraries = frozenset(name.partition(".")[0] for name in full_names - ours)
+    return Definition(digest, frozenset(uses | set(map(node_of, ours))), libraries)
+
+
+def node_of(full_name: str) -> Node:
+    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone.
+
+    Raises ValueError for a name of no module that is there as source.
+    """
+    parts = full_name.split(".")
+    for count in range(len(parts), 0, -1):
+        module = ".".join(parts[:count])
+        if module in module_files():
+            return Node(module, parts[count] if count < len(parts) else WHOLE)
+    raise ValueError(f"{full_name}: is not in the source of {PACKAGE}; install the package with its .py files")
+
+
+def _package_of(module: str) -> str:
+    inside = any(name.startswith(f"{module}.") for name in module_files())
+    return module if inside else module.rpartition(".")[0]

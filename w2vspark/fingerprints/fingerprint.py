@@ -1,0 +1,141 @@
+"""Short names for "made from exactly this": a table is made again only when its fingerprint changes.
+
+Code counts by its syntax tree: comments, docstrings and formatting do not. Trees differ between minor versions of
+Python, and these are part of every table's fingerprint anyway.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from w2vspark.fingerprints.definitions import (
+    WHOLE,
+    Definition,
+    Node,
+    definitions,
+    module_files,
+    node_of,
+    reached,
+    read_source,
+)
+
+# Code that makers use and that cannot change what is in a table: modules, and single definitions of modules. It is left
+# out of fingerprints, with what only it uses. All else that a maker uses counts.
+PLUMBING = {
+    "w2vspark.__version__": "the release's name; its code counts instead",
+    "w2vspark.base.advice": "words errors",
+    "w2vspark.output.claims": "says who may write",
+    "w2vspark.config.config.Config": "settings are in fingerprints key by key; each table's class counts",
+    "w2vspark.fingerprints.definitions": "finds the code that counts: fingerprints follow from it",
+    "w2vspark.base.errors": "names what went wrong; nothing went wrong where a table was made",
+    "w2vspark.fingerprints.fingerprint": "makes fingerprints, and compares them",
+    "w2vspark.base.log": "writes lines for people",
+    "w2vspark.output.staging": "says where tables are, and which are whole",
+    "w2vspark.flow.progress": "writes lines for people",
+    "w2vspark.spark.session": "starts Spark; Spark's own version counts",
+    "w2vspark.spark.shared_storage": "refuses executors that do not fit",
+    "w2vspark.spark.worker_errors": "words errors",
+    "w2vspark.training.shards.forget_kept": "frees memory",
+}
+# Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
+HOLDERS = ("w2vspark.flow.run.Run",)
+# Packages that decide what is in a table, by the name of the import that needs them.
+LIBRARIES = {
+    "numba": ("numba", "llvmlite"),
+    "llvmlite": ("numba", "llvmlite"),
+    "numpy": ("numpy",),
+    "pyarrow": ("pyarrow",),
+    "pyspark": ("pyspark",),
+}
+JIEBA = {"jieba": ("jieba",)}  # where tokens.tokenizer says so
+
+
+def fingerprint(**parts: Any) -> str:
+    """16 hexadecimal digits that depend on the names and values given, not on their order.
+
+    Values are what JSON holds, and dataclasses; anything else is a TypeError, a NaN or infinity a ValueError.
+    """
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
+
+
+def maker_fingerprint(function: Callable[..., Any]) -> str:
+    """The fingerprint of all code that decides what a function of the package makes: see code_fingerprint."""
+    return code_fingerprint(_full_name(function))
+
+
+def maker_versions(function: Callable[..., Any], jieba: bool = False) -> dict[str, str]:
+    """The versions of Python (the minor one) and of those LIBRARIES that the function's code uses.
+
+    jieba: whether the settings choose this tokenizer. A library that is not installed has the version "".
+    """
+    imported = {name for part in _reached(_full_name(function)).values() for name in part.libraries}
+    wanted = LIBRARIES | (JIEBA if jieba else {})
+    return library_versions({package for name in imported for package in wanted.get(name, ())})
+
+
+def library_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of Python (the minor one) and of these packages; "" for one that is not installed."""
+    major, minor, _ = platform.python_version_tuple()
+    return {"python": f"{major}.{minor}"} | {package: _version(package) for package in sorted(packages)}
+
+
+def code_fingerprint(*names: str) -> str:
+    """The fingerprint of modules ("w2vspark.stages.encoded") or definitions ("w2vspark.stages.vectors.vectors").
+
+    It has all definitions of the package that they use, but for the PLUMBING and what only HOLDERS use. No module is
+    run for it.
+    """
+    return _hash(_reached(*names))
+
+
+@functools.cache
+def package_fingerprint() -> str:
+    """The fingerprint of the text of all modules, comments and all; the same for a folder and a packed archive.
+
+    It tells whether two machines have the same package. No table depends on it.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(module_files()):
+        text = read_source(name).encode()
+        digest.update(f"{name}\0{len(text)}\0".encode())
+        digest.update(text)
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _reached(*names: str) -> dict[Node, Definition]:
+    roots = list(map(node_of, names))
+    for name, root in zip(names, roots, strict=True):
+        if root.name not in (WHOLE, *definitions(root.module)):
+            raise ValueError(f"{name}: is no module of the package, and no definition of one")
+    return reached(roots, PLUMBING, HOLDERS)
+
+
+def _hash(found: dict[Node, Definition]) -> str:
+    digest = hashlib.sha256()
+    for node, definition in sorted(found.items(), key=lambda item: item[0]):
+        digest.update(f"{node.module}\0{node.name}\0{definition.digest}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _full_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # the stage that needs it says how to install it
+        return ""
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"a fingerprint cannot be made of {type(value).__name__}: {value!r}")

@@ -1,0 +1,1 @@
+"""Counts of neighbours and of documents, and what is made of them."""

@@ -1,0 +1,233 @@
+"""Co-occurrence counts: how often words stand near each other, weighted by their distance.
+
+Row by row, not event by event: where a word stands is looked up in an index of the text, its neighbours are added up in
+one dense row, and what was met is listed in order. Nothing is sorted, and no event is ever stored.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import uint64
+
+from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.counts.sparse_sums import Sums, add_to, drain
+from w2vspark.kernels.noise import keep_thresholds
+from w2vspark.kernels.simd import prefetch_row
+from w2vspark.kernels.word2vec.windows import keep_sentence
+
+# Up to here harmonic weights are whole multiples of 1 / lcm(1 … window) that int64 sums hold: at a window of 20 for a
+# word that stands in five thousand million places. The sums of a wider window, or of more places, are float64, in the
+# order of the text.
+EXACT_WINDOW = 20
+AHEAD = 8  # places whose neighbours are asked for before they are needed: the text is far larger than the caches
+
+
+class Rows(NamedTuple):
+    """Neighbouring rows of a sparse matrix: the entries of row i are those from ends[i - 1] (or 0) to ends[i]."""
+
+    ends: np.ndarray  # int64 (rows,)
+    columns: np.ndarray  # int32, rising in a row
+    values: np.ndarray  # int64 or float64, greater than 0
+
+
+class Index(NamedTuple):
+    """Where some neighbouring words stand in a text: word first + i at positions[starts[i] : starts[i + 1]], rising."""
+
+    text: np.ndarray  # int32, as `separated` makes it
+    largest: int  # word of the text
+    first: int
+    starts: np.ndarray  # int64 (words + 1,)
+    positions: np.ndarray  # int32
+
+
+def distance_weights(weighting: str, window: int, most: int = 0) -> tuple[np.ndarray, int]:
+    """What a neighbour at each distance counts, in units of 1 / unit: weights (window + 1,), the first unused; unit.
+
+    uniform: 1; harmonic: 1 / d (GloVe); linear: (window - d + 1) / window (word2vec's drawn window, in expectation).
+    most: how often the most frequent word stands in the text. int64; for a harmonic window of more than EXACT_WINDOW
+    words, or where a row's sum might not fit into int64, float64. Raises KeyError for another weighting.
+    """
+    unit = {"uniform": 1, "linear": window, "harmonic": math.lcm(*range(1, min(window, EXACT_WINDOW) + 1))}[weighting]
+    distances = range(1, window + 1)
+    if weighting == "harmonic":
+        weights = [unit // d for d in distances]
+        if window > EXACT_WINDOW or 2 * most * sum(weights) >= 1 << 63:
+            return np.array([0.0, *(1 / d for d in distances)]), 1
+    else:
+        weights = [window - d + 1 if weighting == "linear" else 1 for d in distances]
+    return np.array([0, *weights], np.int64), unit
+
+
+def separated(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Pieces of ids as one text with -1 before, between and behind them, int32.
+
+    ids: int32, where -1 ends a sentence; starts: int64 (pieces + 1,), where each piece begins.
+    """
+    pieces = starts.size - 1
+    text = np.empty(ids.size + pieces + 1, np.int32)
+    _separate(ids, starts, text)
+    return text
+
+
+def subsampled(
+    ids: np.ndarray, starts: np.ndarray, streams: np.ndarray, counts: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces with the words that subsampling keeps, as word2vec's training draws them: ids and starts as above.
+
+    streams: uint64 (pieces,), where each piece's random numbers start; counts: int64 (V,); share: see keep_thresholds.
+    """
+    kept, ends = np.empty_like(ids), np.zeros_like(starts)
+    _subsample(ids, starts, streams, keep_thresholds(counts, share, int(counts.sum())), kept, ends)
+    return kept[: ends[-1]], ends
+
+
+def index_words(text: np.ndarray, first: int, last: int) -> Index:
+    """The index of the words first … last - 1. text: as `separated` makes it. Raises ValueError for another."""
+    if text.dtype != np.int32 or text[0] != -1 or text[-1] != -1 or text.size >= 1 << 31:
+        raise ValueError("the text must be int32, with -1 before and behind it, and less than 2**31 long")
+    starts = np.zeros(last - first + 1, np.int64)
+    _count_places(text, first, last, starts)
+    positions = np.empty(starts[-1], np.int32)
+    _find_places(text, first, last, starts, positions)
+    return Index(text, int(text.max()), first, starts, positions)
+
+
+def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: bool, right: bool, sums: Sums) -> Rows:
+    """Rows first … last - 1 of the counts, all of them in the index, whose text has ids below the columns of sums.
+
+    weights: of distance_weights. left, right: which neighbours count. sums: of weights' type. Raises ValueError on
+    other input.
+    """
+    begin, end = first - index.first, last - index.first
+    if not 0 <= begin <= end < index.starts.size:
+        raise ValueError(f"rows {first}..{last} are not in the index of {index.starts.size - 1} from {index.first}")
+    if index.largest >= sums.values.size:
+        raise ValueError(f"word {index.largest} is not among the {sums.values.size} columns")
+    if weights.dtype != sums.values.dtype:
+        raise ValueError(f"weights are {weights.dtype}, sums {sums.values.dtype}")
+    events = np.diff(index.starts[begin : end + 1]) * ((weights.size - 1) * (left + right))
+    room = int(np.minimum(events, sums.values.size).sum())
+    ends, columns, values = np.empty(end - begin, np.int64), np.empty(room, np.int32), np.empty(room, weights.dtype)
+    places = index.text, index.starts, index.positions
+    found = _count_rows(*places, begin, weights, left, right, sums, ends, columns, values)
+    return Rows(ends, columns[:found], values[:found])
+
+
+def merge_rows(parts: Sequence[Rows], sums: Sums) -> Rows:
+    """The sums of parts that have the same rows, added up in the parts' order. Raises ValueError on other input."""
+    rows = {part.ends.size for part in parts}
+    kinds = {part.values.dtype for part in parts} | {sums.values.dtype}
+    if len(rows) != 1 or len(kinds) != 1:
+        raise ValueError(f"expected parts of the same rows and type, got {rows} rows and {kinds}")
+    ends = np.stack([part.ends for part in parts])
+    columns, values = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
+    sizes = ends[:, -1] if ends.shape[1] else np.zeros(len(parts), np.int64)
+    starts = np.cumsum(sizes) - sizes
+    if columns.size and not 0 <= columns.min() <= columns.max() < sums.values.size:
+        raise ValueError(f"columns {columns.min()}..{columns.max()} are not among {sums.values.size}")
+    merged = Rows(np.empty(ends.shape[1], np.int64), np.empty(columns.size, np.int32), np.empty_like(values))
+    found = _merge_rows(ends, starts, columns, values, sums, *merged)
+    return Rows(merged.ends, merged.columns[:found], merged.values[:found])
+
+
+def row_sums(rows: Rows) -> np.ndarray:
+    """The sum of each row's values, in the order of its columns: of their type (rows,)."""
+    sums = np.zeros(rows.ends.size, rows.values.dtype)
+    _sum_rows(rows.ends, rows.values, sums)
+    return sums
+
+
+@compiled
+def _separate(ids, starts, text):
+    for piece in range(starts.size - 1):
+        text[starts[piece] + piece] = -1
+        for i in range(starts[piece], starts[piece + 1]):
+            text[i + piece + 1] = ids[i]
+    text[text.size - 1] = -1
+
+
+@compiled
+def _subsample(ids, starts, streams, keep, kept, ends):
+    at = 0
+    for p in range(streams.size):
+        draw = np.uint64(0)
+        position = starts[p]
+        while position < starts[p + 1]:
+            count, position, draw = keep_sentence(ids, position, starts[p + 1], streams[p], draw, keep, kept[at:])
+            at += count
+            if position < starts[p + 1]:
+                kept[at] = -1
+                at += 1
+        ends[p + 1] = at
+
+
+@compiled
+def _count_places(text, first, last, starts):
+    for p in range(text.size):
+        if first <= text[p] < last:
+            starts[text[p] - first + 1] += 1
+    for i in range(last - first):
+        starts[i + 1] += starts[i]
+
+
+@compiled
+def _find_places(text, first, last, starts, positions):
+    for p in range(text.size):
+        if first <= text[p] < last:
+            i = text[p] - first
+            positions[starts[i]] = p
+            starts[i] += 1
+    for i in range(last - first, 0, -1):  # each start has moved to its end
+        starts[i] = starts[i - 1]
+    starts[0] = 0
+
+
+@compiled
+def _count_rows(text, starts, positions, begin, weights, left, right, sums, ends, columns, values):
+    entries = 0
+    reach = weights.size - 1
+    for i in range(ends.size):
+        for at in range(starts[begin + i], starts[begin + i + 1]):
+            ahead = np.int64(positions[min(at + AHEAD, positions.size - 1)])
+            prefetch_row(text, ahead - reach, 1)
+            prefetch_row(text, ahead + reach, 1)
+            p = uint64(positions[at])  # an index without a sign costs no test for one
+            if left:
+                for d in range(1, weights.size):
+                    word = text[p - uint64(d)]
+                    if word < 0:
+                        break
+                    add_to(sums, word, weights[d])
+            if right:
+                for d in range(1, weights.size):
+                    word = text[p + uint64(d)]
+                    if word < 0:
+                        break
+                    add_to(sums, word, weights[d])
+        entries = drain(sums, entries, columns, values)
+        ends[i] = entries
+    return entries
+
+
+@compiled
+def _sum_rows(ends, values, sums):
+    begin = 0
+    for i in range(ends.size):
+        for at in range(begin, ends[i]):
+            sums[i] += values[at]
+        begin = ends[i]
+
+
+@compiled
+def _merge_rows(ends, starts, columns, values, sums, merged_ends, merged_columns, merged_values):
+    entries = 0
+    for i in range(merged_ends.size):
+        for part in range(starts.size):
+            begin = starts[part] + (ends[part, i - 1] if i > 0 else 0)
+            for at in range(begin, starts[part] + ends[part, i]):
+                add_to(sums, columns[at], values[at])
+        entries = drain(sums, entries, merged_columns, merged_values)
+        merged_ends[i] = entries
+    return entries

@@ -1,0 +1,1 @@
+"""GloVe's updates, and the cut of its counts."""

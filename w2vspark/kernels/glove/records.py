@@ -1,0 +1,189 @@
+"""GloVe's steps (Pennington, Socher & Manning 2014, equation 8), by AdaGrad with a rate for every number.
+
+A row holds a word's vector, its bias and a constant 1, padded with zeros to whole chunks, and behind them as many sums
+of squared steps. Bias and 1 change places between words and contexts, so that one dot product is w . c + b + b'.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import uint64
+
+from w2vspark.kernels.compiled import compiled
+from w2vspark.kernels.glove.simd import adagrad_step, dot_of_rows, weigh_counts
+from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.random import GOLDEN, fill_uniform_rows, hash_of, mix
+from w2vspark.kernels.rows import aligned_rows
+from w2vspark.kernels.simd import prefetch_row
+
+RUN = 32  # records of a word that are trained one after another, in the order of their columns
+AHEAD = 2  # records whose contexts are asked for before their turn
+WORDS, CONTEXTS = 0, 1  # the two sides, which differ in where bias and 1 stand
+FIRST_SQUARES = 1.0  # where the sums of squared steps begin, as in the authors' program
+
+
+class Objective(NamedTuple):
+    """What is trained: min(1, (count / x_max) ** alpha) * (w . c + b + b' - log count) ** 2."""
+
+    x_max: float
+    alpha: float
+    rate: float
+    dimensions: int
+
+
+class Records(NamedTuple):
+    """Counts of some neighbouring rows in runs, whose records are trained one after another.
+
+    Run n is of row rows[n], and has the columns and counts from starts[n] to ends[n].
+    """
+
+    rows: np.ndarray  # int32 (runs,), counted from the first row
+    starts: np.ndarray  # int64 (runs,)
+    ends: np.ndarray  # int64 (runs,)
+    columns: np.ndarray  # int32 (records,)
+    counts: np.ndarray  # float32 (records + LANES,), greater than 0
+
+
+def make_records(blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Records:
+    """Neighbouring blocks of rows as runs. blocks: ends int64 (rows,), columns int32 and counts float32 of each."""
+    sizes = np.concatenate([np.empty(0, np.int64), *(np.diff(ends, prepend=0) for ends, _, _ in blocks)])
+    runs = -(-sizes // RUN)
+    rows = np.repeat(np.arange(sizes.size, dtype=np.int32), runs)
+    row_ends = np.cumsum(sizes)
+    number = np.arange(rows.size) - np.repeat(np.cumsum(runs) - runs, runs)  # of a run in its row
+    starts = np.repeat(row_ends - sizes, runs) + RUN * number
+    columns = np.concatenate([np.empty(0, np.int32), *(columns for _, columns, _ in blocks)])
+    counts = np.concatenate([*(counts for _, _, counts in blocks), np.ones(LANES, np.float32)])
+    return Records(rows, starts, np.minimum(starts + RUN, row_ends[rows]), columns, counts)
+
+
+def row_width(dimensions: int) -> int:
+    """Floats of a row in a table: vector and bias, and a sum of squares for each."""
+    return 2 * (dimensions + 1)
+
+
+def make_rows(rows: int, dimensions: int) -> np.ndarray:
+    """Room for rows, float32 (rows, stride)."""
+    return aligned_rows(rows, 2 * LANES * _chunks(dimensions))
+
+
+def fill_initial(seed: int, side: int, first: int, dimensions: int, block: np.ndarray) -> None:
+    """Initial values of rows first, first + 1, … of a table: uniform in +-0.5 / D, as in the authors' program."""
+    fill_uniform_rows(seed, side, first, 1.0 / dimensions, dimensions + 1, block)
+    block[:, dimensions + 1 :] = FIRST_SQUARES
+
+
+def put_rows(block: np.ndarray, side: int, dimensions: int, rows: np.ndarray) -> None:
+    """Put rows of a table, float32 (n, row_width), into memory, float32 (n, stride)."""
+    half = LANES * _chunks(dimensions)
+    bias = _bias_place(dimensions, side)
+    rows[:] = 0.0
+    rows[:, :dimensions], rows[:, bias] = block[:, :dimensions], block[:, dimensions]
+    rows[:, _bias_place(dimensions, 1 - side)] = 1.0
+    rows[:, half:] = FIRST_SQUARES  # of what is never trained: nothing is divided by 0
+    rows[:, half : half + dimensions], rows[:, half + bias] = block[:, dimensions + 1 : -1], block[:, -1]
+
+
+def take_rows(rows: np.ndarray, side: int, dimensions: int) -> np.ndarray:
+    """Rows in memory as a table has them, float32 (n, row_width)."""
+    half = LANES * _chunks(dimensions)
+    bias = _bias_place(dimensions, side)
+    parts = [rows[:, :dimensions], rows[:, bias, None], rows[:, half : half + dimensions], rows[:, half + bias, None]]
+    return np.hstack(parts)
+
+
+def train_records(
+    words: np.ndarray, contexts: np.ndarray, records: Records, objective: Objective, stream: int
+) -> float:
+    """Train every record once, in place, the runs in a random order; the sum of the records' losses.
+
+    words, contexts: float32 (n, stride) as make_rows makes them. stream: where the random numbers start. Raises
+    ValueError on other input.
+    """
+    stride = 2 * LANES * _chunks(objective.dimensions)
+    for rows in (words, contexts):
+        if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != stride or not rows.flags.c_contiguous:
+            raise ValueError(f"expected float32 rows of {stride} floats, got {rows.dtype} {rows.shape}")
+    kinds = [array.dtype for array in records]
+    if kinds != [np.int32, np.int64, np.int64, np.int32, np.float32]:
+        raise ValueError(f"expected records of int32, int64, int64, int32 and float32, got {kinds}")
+    if records.counts.size != records.columns.size + LANES or not records.counts.min() > 0:
+        raise ValueError(f"expected {records.columns.size} counts above 0 and {LANES} more, got {records.counts.size}")
+    if not records.rows.size:
+        return 0.0
+    if records.rows.max() >= len(words) or records.columns.min() < 0 or records.columns.max() >= len(contexts):
+        raise ValueError(f"a record is not of {len(words)} words and {len(contexts)} contexts")
+    if records.starts.min() < 0 or records.ends.max() > records.columns.size:
+        raise ValueError(f"a run is not within the {records.columns.size} records")
+    if (records.ends - records.starts).max() > RUN:
+        raise ValueError(f"a run has more than {RUN} records")
+    masks = np.ones((2, LANES), np.float32)
+    for side in (WORDS, CONTEXTS):
+        masks[side, _bias_place(objective.dimensions, 1 - side) % LANES] = 0.0  # the constant 1
+    return float(
+        _train(
+            words.reshape(-1), contexts.reshape(-1), _chunks(objective.dimensions), *records, *masks,
+            np.float32(objective.x_max), np.float32(objective.alpha), np.float32(objective.rate), np.uint64(stream),
+        )
+    )  # fmt: skip
+
+
+def stream_of(seed: int, epoch: int, row_range: int, column_class: int) -> int:
+    """Where the random numbers of a stratum start in an epoch."""
+    return int(hash_of(seed, epoch, row_range, column_class))
+
+
+def _bias_place(dimensions: int, side: int) -> int:
+    """Where the bias of a word stands in its row, or that of a context; both in the last chunk."""
+    together = dimensions % LANES < LANES - 1
+    return (dimensions if together else (dimensions + LANES - 1) // LANES * LANES) + side
+
+
+def _chunks(dimensions: int) -> int:
+    """Chunks of a row's numbers, and as many of its squares."""
+    return _bias_place(dimensions, CONTEXTS) // LANES + 1
+
+
+@compiled
+def _shuffle(order, stream):
+    """0 … n - 1 in a random order (Fisher & Yates)."""
+    for i in range(order.size):
+        order[i] = i
+    for i in range(order.size - 1, 0, -1):
+        bits = mix(stream + uint64(i) * uint64(GOLDEN)) >> uint64(32)
+        j = np.int64((bits * uint64(i + 1)) >> uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@compiled
+def _train(
+    words, contexts, chunks, rows, starts, ends, columns, counts, word_mask, context_mask, x_max, alpha, rate, stream
+):  # fmt: skip
+    stride = 2 * LANES * chunks
+    order = np.empty(rows.size, np.int32)
+    _shuffle(order, stream)
+    logs, weights = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
+    bound = np.full(LANES, x_max, np.float32)
+    weigh_counts(bound, 0, logs, weights, 0, np.float32(0.0), np.float32(0.0))
+    log_max = logs[0]
+    loss = 0.0
+    for n in range(order.size):
+        at = order[n]
+        if n + 1 < order.size:
+            prefetch_row(words, np.int64(rows[order[n + 1]]) * stride, 2 * chunks)
+        start, size = starts[at], ends[at] - starts[at]
+        for i in range(0, size, LANES):
+            weigh_counts(counts, start + i, logs, weights, i, log_max, alpha)
+        for i in range(min(AHEAD, size)):
+            prefetch_row(contexts, np.int64(columns[start + i]) * stride, 2 * chunks)
+        row = np.int64(rows[at]) * stride
+        for i in range(size):
+            if i + AHEAD < size:
+                prefetch_row(contexts, np.int64(columns[start + i + AHEAD]) * stride, 2 * chunks)
+            column = np.int64(columns[start + i]) * stride
+            error = dot_of_rows(words, row, contexts, column, chunks) - logs[i]
+            step = weights[i] * error
+            loss += np.float64(step) * np.float64(error)
+            adagrad_step(words, row, word_mask, contexts, column, context_mask, chunks, step * rate)
+    return loss

@@ -1,0 +1,115 @@
+"""How a version is written: its manifest first, then its files, which are checked where they stand."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from w2vspark import storage
+from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.output.versions import (
+    WRITING,
+    Claim,
+    changed_file,
+    delete_files,
+    problem_of,
+    version_folder,
+    write_manifest,
+)
+from w2vspark.storage.listed import ROWS, check_values, count_rows, listed_files, missing_file
+
+MOVES = 8  # files that are moved or copied at once
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table to publish: the staged files of one matrix."""
+
+    table: str
+    uri: str  # of a folder with a list
+    matrix: str = ROWS
+    copy: bool = False  # staging needs the files still
+
+
+def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: dict[str, Any], why: str) -> str:
+    """Write a version that is not current yet, and check it; returns its name, the claim's term.
+
+    The staged files are moved into the version's folder, or copied. manifest: gets the keys version, files, tables and
+    candidate; why: of the latter. Raises OutputError where a file is not what was written, DamagedTable where a staged
+    file is missing; then, and on any other error, nothing of the version stays.
+    """
+    name = f"{claim.term:06}"
+    folder = version_folder(output, name)
+    files = {part.table: _published_files(part) for part in parts}
+    tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
+    whole = manifest | {"version": name, "tables": tables, "files": files}
+    claim.check()
+    if found := storage.list_names(folder):
+        raise OutputError(f"{folder}: holds {found[0]}, which is not ours; run this again, under the next number")
+    try:
+        write_manifest(folder, whole | {"candidate": WRITING})
+        with ThreadPoolExecutor(MOVES) as pool:
+            for part in parts:
+                if part.copy:  # else a page that flipped in staging since would be published
+                    if missing := missing_file(part.uri):
+                        raise DamagedTable(f"{storage.join(part.uri, missing)}: is missing or cut")
+                    check_values(part.uri, listed_files(part.uri, part.matrix))
+                pairs = _pairs(part, folder, files[part.table])
+                for first in range(0, len(pairs), MOVES):
+                    claim.check()  # so that a paused run that wakes moves no more than these
+                    list(pool.map(lambda pair, part=part: _move(part, *pair), pairs[first : first + MOVES]))
+        problem = problem_of(folder, whole) or _stranger(folder, whole) or changed_file(folder, whole)
+        if problem:
+            raise OutputError(f"{folder}: {problem}; run the job again")
+        claim.check()
+        write_manifest(folder, whole | {"candidate": why})
+    except BaseException:
+        _give_up(output, claim, name, whole)
+        raise
+    return name
+
+
+def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> None:
+    """Delete what this run has written of its version; the error that stopped it counts more than one of this."""
+    try:
+        claim.check()
+        delete_files(output, version_folder(output, name), manifest)
+    except W2VSparkError as problem:
+        get_logger().warning(key_values(event="candidate_not_deleted", version=name, problem=problem))
+
+
+def _published_files(part: Part) -> list[dict[str, Any]]:
+    found = []
+    for number, file in enumerate(listed_files(part.uri, part.matrix)):
+        # A list counts a matrix's rows, of which a file may hold the entries.
+        rows = file["rows"] if part.matrix == ROWS else count_rows(part.uri, file)
+        found.append({"file": f"part-{number:05}.parquet", "size": file["size"], "rows": rows, "crc32": file["crc32"]})
+    return found
+
+
+def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Where each staged file of a table is, and where it goes."""
+    sources = [storage.join(part.uri, file["file"]) for file in listed_files(part.uri, part.matrix)]
+    return [
+        (source, storage.join(folder, part.table, file["file"])) for source, file in zip(sources, files, strict=True)
+    ]
+
+
+def _move(part: Part, source: str, target: str) -> None:
+    try:
+        if part.copy:
+            storage.copy_file(source, target)
+        else:
+            storage.move_file(source, target)
+    except FileNotFoundError as error:
+        raise DamagedTable(f"{source}: is missing") from error
+
+
+def _stranger(folder: str, manifest: dict[str, Any]) -> str:
+    """What stands in a table's folder without being listed; "" = nothing."""
+    for table, files in manifest["files"].items():
+        strangers = set(storage.list_names(storage.join(folder, table))) - {file["file"] for file in files}
+        if strangers:
+            return f"{table} holds {min(strangers)}, which is not ours"
+    return ""

@@ -1,0 +1,263 @@
+"""One run at a time on an output: a run claims it, renews its claim, and checks the claim before it changes anything.
+
+OUTPUT/claims/000007.json is the claim of term 7. It is created exclusively and renewed by its own run alone. A run
+that takes over makes the next claim and takes the earlier one away, so that a paused run that wakes finds no claim and
+stops. The environment variable W2VSPARK_STALE_SECONDS shortens the 60 s after which a claim that is not renewed is
+taken over; claims are renewed six times in that time. It is for tests.
+"""
+
+import os
+import random
+import re
+import threading
+import time
+import uuid
+from dataclasses import replace
+from types import TracebackType
+
+from w2vspark import storage
+from w2vspark.base.errors import ConfigError, OutputError, W2VSparkError
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.output.claim_folder import CLAIMS, Folder, Hold, claim_folder, numbers
+from w2vspark.output.claim_holder import parse, this_process
+from w2vspark.output.claim_watch import ended_claims
+from w2vspark.output.current import (
+    CURRENT,
+    outdate,
+    read_current_bytes,
+    replace_in_store,
+    replace_on_disk,
+    replace_plainly,
+    stopping,
+    version_number,
+)
+from w2vspark.output.marker import Kind, check_output, create_marker
+from w2vspark.output.versions import list_versions
+from w2vspark.storage import deletion
+from w2vspark.storage.conditional import ObjectVersion, Store, is_store
+
+STALE_SECONDS = 60.0
+ENVIRONMENT = "W2VSPARK_STALE_SECONDS"
+TRIES = 20  # of runs that start at the same moment and get in each other's way
+EVER_CLAIMED = re.compile(r"([0-9]{6,})\.(?:json|taken)")
+
+
+class Claim:
+    """Holds an output for the time of a ``with`` block; makes the folder ours first.
+
+    Entering raises OutputError when a living run holds the output, when the folder is not ours or of another kind, and
+    when nothing there keeps two runs apart. A dead run's claim is taken over: at once where its flock is free on this
+    boot of the machine, else when it has stood still for ``stale_seconds``; entering waits for that. ``kind``: what the
+    output holds, tables of a "method" or of a "job". With ``single_writer`` the user promises that no other run writes.
+    """
+
+    def __init__(
+        self,
+        output_uri: str,
+        *,
+        kind: Kind = "method",
+        single_writer: bool = False,
+        renew_seconds: float | None = None,  # a sixth of stale_seconds
+        stale_seconds: float | None = None,  # 60, or what the environment says
+    ) -> None:
+        self.output_uri = output_uri
+        self.run_id = uuid.uuid4().hex
+        self.term = 0  # once entered: the number of this claim, and of the version that this run may write
+        self._output = storage.absolute_uri(output_uri)
+        self._kind, self._single_writer = kind, single_writer
+        self._stale_seconds = _stale_seconds() if stale_seconds is None else stale_seconds
+        self._renew_seconds = self._stale_seconds / 6 if renew_seconds is None else renew_seconds
+        self._holder = this_process(self.run_id)
+        self._folder: Folder | None = None  # None for a single writer
+        self._hold: Hold | None = None
+        self._store: Store | None = None
+        self._seen: ObjectVersion | None = None  # of current.json in a store, when the output was claimed
+        self._renewed = 0.0  # by our own monotonic clock
+        self._lost = ""  # why the claim is ours no more, for good
+        self._one_at_a_time = threading.Lock()  # renewal and check
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renew_for_ever, name="w2vspark-claim", daemon=True)
+
+    def __enter__(self) -> "Claim":
+        check_output(self._output, self._kind)
+        if not self._single_writer:
+            self._folder = claim_folder(self._output)
+        create_marker(self._output, self._kind, single_writer=self._single_writer)
+        try:
+            if self._folder is None:
+                self._set_term(self._highest() + 1)
+                self._write_plainly()
+            else:
+                self._claim(self._folder)
+                self._thread.start()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release()
+
+    def check(self) -> None:
+        """Raises OutputError when this run may not write any more: its claim was taken over or cannot be renewed.
+
+        It stands before each round, record, deletion and promotion.
+        """
+        if self._single_writer:
+            return
+        with self._one_at_a_time:
+            try:
+                if not self._lost and time.monotonic() - self._renewed > self._stale_seconds:
+                    self._renew()  # we were paused; if nobody took over, we go on
+                if not self._lost and not self._held().is_ours():
+                    self._lost = self._why_lost()
+            except W2VSparkError as problem:
+                raise OutputError(f"{self.output_uri}: cannot be checked to be ours still: {problem}") from problem
+            if self._lost:
+                raise stopping(self.output_uri, self._lost)
+
+    def replace_current(self, text: str) -> None:
+        """Makes this the text of current.json, if the output is still ours. A reader sees the old or the new text.
+
+        ``text`` must hold something that no other run writes, such as the time of publication. Raises OutputError when
+        another run has taken over or published.
+        """
+        if self._single_writer:
+            replace_plainly(self._output, text)
+        elif self._store is not None:
+            self._seen = replace_in_store(self._store, self.term, self._seen, text, self.check)
+        else:
+            replace_on_disk(self._output, self.term, text, self.check)
+
+    def _claim(self, folder: Folder) -> None:
+        for attempt in range(TRIES):
+            time.sleep(random.uniform(0, 0.05 * attempt))
+            ended = ended_claims(folder, self.output_uri, self._renew_seconds, self._stale_seconds)
+            if ended is None:
+                continue
+            self._set_term(self._highest() + 1)
+            locked, unlocked = (replace(self._holder, locked=each).text() for each in (True, False))
+            self._hold = folder.create(self.term, self.run_id, locked, unlocked)
+            if self._hold is None:
+                continue
+            self._holder = replace(self._holder, locked=self._hold.locked)
+            # We may have been slow: another run may have claimed meanwhile, and even have ended.
+            if self._stands_alone(folder, ended):
+                break
+            self._let_go()
+        else:
+            raise OutputError(f"{self.output_uri}: other runs claim it over and over; run this again")
+        for number, text in ended.items():
+            holder = parse(text)
+            if holder is None or not holder.released:
+                run_id = holder.run_id if holder else "unknown"
+                claim = folder.uri(number)
+                get_logger().warning(key_values(event="claim_taken_over", claim=claim, from_run=run_id))
+        folder.retire(sorted(ended), self.term, replace(self._holder, released=True).text())
+        with self._one_at_a_time:
+            self._renew()  # at once, so that a disk that cannot rewrite a file in place is told now
+        self.check()
+        if is_store(self._output):
+            self._store = Store(self._output)
+            if any(holder is None or not holder.released for holder in map(parse, ended.values())):
+                self._seen = outdate(self._store, self.term)
+            else:
+                found = self._store.read(CURRENT)
+                self._seen = None if found is None else found[1]
+
+    def _set_term(self, term: int) -> None:
+        self.term = term
+        self._holder = replace(self._holder, term=term, renewed=time.monotonic())
+
+    def _highest(self) -> int:
+        """The highest number that a claim or a version has had."""
+        found = numbers(EVER_CLAIMED, storage.list_names(storage.join(self._output, CLAIMS)))
+        found += [int(version.name) for version in list_versions(self._output)]
+        try:  # what is wrong with a damaged one is said by who reads it
+            found.append(version_number(read_current_bytes(self._output)))
+        except FileNotFoundError:
+            pass
+        return max(found, default=0)
+
+    def _stands_alone(self, folder: Folder, ended: dict[int, bytes]) -> bool:
+        """Whether all other claims are lower, and were seen to have ended as they are now."""
+        for number in folder.standing():
+            if number > self.term:
+                return False
+            if number < self.term:
+                seen = folder.read(number)
+                if seen is not None and seen.text != ended.get(number):
+                    return False
+        return True
+
+    def _renew_for_ever(self) -> None:
+        while not self._stop.wait(self._renew_seconds):
+            with self._one_at_a_time:
+                if self._lost:
+                    return
+                try:
+                    self._renew()
+                except W2VSparkError as problem:  # check() says so once it has lasted
+                    get_logger().warning(key_values(event="claim_not_renewed", output=self._output, problem=problem))
+
+    def _renew(self) -> None:
+        now = time.monotonic()
+        self._holder = replace(self._holder, renewals=self._holder.renewals + 1, renewed=now)
+        if self._held().write(self._holder.text()):
+            self._renewed = now
+        else:
+            self._lost = self._why_lost()
+
+    def _held(self) -> Hold:
+        if self._hold is None:
+            raise RuntimeError("a claim holds only within its with block")
+        return self._hold
+
+    def _why_lost(self) -> str:
+        if self._folder is not None:
+            for number in reversed(self._folder.standing()):
+                seen = self._folder.read(number)
+                holder = parse(seen.text) if seen else None
+                if holder is not None and holder.run_id != self.run_id:
+                    return f"run {holder.run_id} (host {holder.host}, process {holder.pid}) has taken over this output"
+        return f"its claim {self.term:06} was taken away"
+
+    def _release(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=self._stale_seconds)
+        try:
+            self._let_go()
+        except W2VSparkError as problem:  # the run's own outcome counts; the next one waits until the claim is stale
+            get_logger().warning(key_values(event="claim_not_released", output=self._output, problem=problem))
+
+    def _let_go(self) -> None:
+        # The claim stays, and says that it is released: numbers never go back.
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            try:
+                hold.write(replace(self._holder, released=True).text())
+            finally:
+                hold.close()
+
+    def _write_plainly(self) -> None:
+        folder = storage.join(self._output, CLAIMS)
+        storage.write_text(
+            storage.join(folder, f"{self.term:06}.json"), replace(self._holder, released=True).text().decode()
+        )
+        for name in storage.list_names(folder):
+            if (found := EVER_CLAIMED.fullmatch(name)) and int(found[1]) < self.term:
+                deletion.delete_own_file(storage.join(folder, name), self._output)
+
+
+def _stale_seconds() -> float:
+    text = os.environ.get(ENVIRONMENT, "")
+    try:
+        seconds = float(text or STALE_SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ConfigError(f"{ENVIRONMENT}={text}: is not a number of seconds above 0")
+    return seconds

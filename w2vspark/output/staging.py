@@ -1,0 +1,210 @@
+"""Intermediate tables: OUTPUT/staging/<table>/<fingerprint>/<attempt>/, whole once <attempt>.json stands beside it.
+
+An attempt has a name of its own, so that two runs never write into one folder. The record <attempt>.json is created
+once and never replaced. Whoever wrote it, the table that it names is good: the fingerprint says what is in it.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from w2vspark import storage
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.storage import deletion
+from w2vspark.storage.listed import LIST, missing_file
+from w2vspark.storage.sealed import read_sealed_json, sealed_json
+
+STAGING = "staging"
+_ATTEMPT = re.compile(r"[0-9]{6,}-[0-9a-f]{8}")
+_MAKING = re.compile(r"[0-9a-f]{1,16}")  # a fingerprint, or the number of a round or pass
+_DAMAGED = re.compile(rf"(?:[\w-]+/){{2,3}}{_ATTEMPT.pattern}")  # <table>/<fingerprint>/[<round>/]<attempt>
+_OUR_FILES = re.compile(
+    r"_files\.json|\._files\.json\.[0-9a-f]{32}|_transform(_scaled)?|[\w-]+-[0-9a-f]{32}(\.parquet|\.arrow)?"
+)
+
+
+class Claim(Protocol):
+    """What a run holds while it may write."""
+
+    term: int
+
+    def check(self) -> None:
+        """Raise OutputError once the run may not write any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A table that is whole: the folder of its attempt, and what its record says."""
+
+    uri: str
+    record: dict[str, Any]
+
+
+class Staging:
+    """The intermediate tables of an output folder. Without a claim they can be found, and nothing is written."""
+
+    def __init__(self, output: str, claim: Claim | None = None) -> None:
+        self._output, self._claim = output, claim
+        self._discarded: set[str] = set()  # attempts that are not to be found again, could they be deleted or not
+
+    def find(self, table: str, fingerprint: str) -> Staged | None:
+        """The table of a fingerprint; None where no attempt at it is whole, or its files are not all there."""
+        folder = self._folder(table, fingerprint)
+        for name in self._records(folder):
+            uri = storage.join(folder, name.removesuffix(".json"))
+            if uri not in self._discarded and (content := self._is_whole(uri)):
+                return Staged(uri, content["record"])
+        return None
+
+    def _is_whole(self, uri: str) -> dict[str, Any]:
+        """What the record of an attempt says, if its files are all there; else nothing."""
+        try:
+            content = read_sealed_json(f"{uri}.json")
+            for part in content["lists"]:
+                if missing := missing_file(storage.join(self._output, part)):
+                    raise DamagedTable(f"{storage.join(self._output, part)}: {missing} is missing or cut")
+        except FileNotFoundError:  # it was never finished, or another run has just deleted it
+            return {}
+        except DamagedTable as damage:
+            get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
+            return {}
+        return content
+
+    def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
+        """What the record of a table says, whether its files are still there or not; None without a record."""
+        folder = self._folder(table, fingerprint)
+        for name in self._records(folder):
+            try:
+                found: dict[str, Any] = read_sealed_json(storage.join(folder, name))["record"]
+            except (FileNotFoundError, DamagedTable):
+                continue
+            return found
+        return None
+
+    def begin(self, table: str, fingerprint: str) -> str:
+        """The folder of a new attempt. Raises OutputError where the run may not write any more."""
+        claim = self._held()
+        claim.check()
+        attempt = f"{claim.term:06}-{uuid.uuid4().hex[:8]}"
+        return storage.join(self._folder(table, fingerprint), attempt)
+
+    def complete(self, uri: str, record: dict[str, Any], lists: list[str] | None = None) -> Staged:
+        """Declare an attempt whole. record: what find returns from now on (row counts, timings).
+
+        lists: the folders whose listed files make up the table; None = all below the attempt that have a list.
+        """
+        parts = _folders_with_lists(uri) if lists is None else lists
+        content = {"record": record, "lists": [self.relative(part) for part in parts]}
+        self._held().check()
+        storage.write_text(f"{uri}.json", sealed_json(content))
+        return Staged(uri, record)
+
+    def relative(self, uri: str) -> str:
+        """A URI below the output folder as a record keeps it: the folder may be mounted elsewhere one day."""
+        return uri.removeprefix(f"{self._output}/")
+
+    def absolute(self, part: str) -> str:
+        """What relative returned, as a URI."""
+        return storage.join(self._output, part)
+
+    def discard(self, table: str, fingerprint: str, keep_records: bool = False) -> None:
+        """Delete all attempts at a table, those at its rounds or passes too. keep_records: delete the files alone."""
+        self._discard_below(self._folder(table, fingerprint), keep_records)
+
+    def discard_rest(self, table: str, fingerprint: str, keep: str) -> None:
+        """Delete the attempts at a table's rounds or passes, but for the one whose folder is `keep`."""
+        folder = self._folder(table, fingerprint)
+        for making in filter(_MAKING.fullmatch, storage.list_folders(folder)):
+            self._discard_below(storage.join(folder, making), False, keep)
+
+    def delete_part(self, uri: str) -> None:
+        """Delete an attempt's files, or a folder within it: what was on its way between tasks. Its record stays."""
+        self._held().check()
+        deletion.delete_own(uri, _OUR_FILES, self._output)
+        deletion.delete_empty_folder(storage.parent(uri))
+
+    def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
+        """Delete an attempt, its record first, so that half a table is never taken for a whole one.
+
+        Nothing is deleted through a link. Where one stands on the way, this run forgets the attempt all the same.
+        """
+        self._held().check()
+        self._discarded.add(uri)
+        if not keep_record:
+            deletion.delete_own_file(f"{uri}.json", self._output)
+        deletion.delete_own(uri, _OUR_FILES, self._output)
+
+    def discard_others(self, table: str, keep: str) -> None:
+        """Delete the table's earlier makings, and unfinished attempts at the one of the fingerprint `keep`."""
+        parent = storage.join(self._output, STAGING, table)
+        for name in storage.list_folders(parent):
+            if name == keep:
+                self._discard_unfinished(storage.join(parent, name))
+            elif _MAKING.fullmatch(name):
+                self._discard_below(storage.join(parent, name), False)
+
+    def unfinished(self) -> list[str]:
+        """The attempts of which no record says that they are whole, or whose files are not all there."""
+        return sorted(self._unfinished(storage.join(self._output, STAGING)))
+
+    def _unfinished(self, folder: str) -> list[str]:
+        found = []
+        for name in storage.list_folders(folder):
+            uri = storage.join(folder, name)
+            if not _ATTEMPT.fullmatch(name):
+                found += self._unfinished(uri)
+            elif not self._is_whole(uri):
+                found.append(uri)
+        return found
+
+    def damaged(self, error: DamagedTable) -> str | None:
+        """The attempt below this folder that an error is about; None for another table."""
+        folder = storage.join(self._output, STAGING, "")
+        text = str(error)
+        found = _DAMAGED.match(text, len(folder)) if text.startswith(folder) else None
+        return folder + found[0] if found else None
+
+    def _discard_below(self, folder: str, keep_records: bool, keep: str = "") -> None:
+        names = storage.list_names(folder)
+        # Rounds and passes have attempts of their own.
+        for name in filter(_MAKING.fullmatch, storage.list_folders(folder)):
+            self._discard_below(storage.join(folder, name), keep_records, keep)
+        for attempt in sorted({name.removesuffix(".json") for name in names if _is_of_attempt(name)}):
+            if storage.join(folder, attempt) != keep:
+                self.discard_attempt(storage.join(folder, attempt), keep_records)
+        if names and not keep_records:
+            deletion.delete_empty_folder(folder)
+
+    def _discard_unfinished(self, folder: str) -> None:
+        names = set(storage.list_names(folder))
+        for name in storage.list_folders(folder):
+            if _MAKING.fullmatch(name):
+                self._discard_unfinished(storage.join(folder, name))
+            elif _ATTEMPT.fullmatch(name) and f"{name}.json" not in names:
+                self.discard_attempt(storage.join(folder, name))
+
+    def _records(self, folder: str) -> list[str]:
+        """Names of records, the newest term first."""
+        names = [name for name in storage.list_names(folder) if name.endswith(".json") and _is_of_attempt(name)]
+        return sorted(names, reverse=True)
+
+    def _folder(self, table: str, fingerprint: str) -> str:
+        return storage.join(self._output, STAGING, table, fingerprint)
+
+    def _held(self) -> Claim:
+        if self._claim is None:
+            raise ValueError("this run holds no claim on the output folder, so that it may not write")
+        return self._claim
+
+
+def _is_of_attempt(name: str) -> bool:
+    return _ATTEMPT.fullmatch(name.removesuffix(".json")) is not None
+
+
+def _folders_with_lists(uri: str) -> list[str]:
+    found = [uri] if storage.exists(storage.join(uri, LIST)) else []
+    for name in storage.list_folders(uri):
+        found += _folders_with_lists(storage.join(uri, name))
+    return found

@@ -1,0 +1,201 @@
+"""The Spark session: built here for local runs; under spark-submit the cluster's settings stand."""
+
+import atexit
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.base.redaction import check_given
+from w2vspark.base.terminated import signals_wait
+from w2vspark.config.config import SparkConfig
+from w2vspark.spark.class_archive import archive_path, reading_options
+from w2vspark.spark.secret_settings import secret_settings, secrets_file
+
+JAVA_NEEDED = 17
+# Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.
+VALIDATE_SCHEMA = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+# Most of Spark's code runs for a second or two here, and the optimizing compiler took a fifth of the JVM's CPU for it.
+# So it waits some ten times as long as by default; what runs for minutes still gets there.
+COMPILE_LATER = (
+    "-XX:Tier4InvocationThreshold=60000",
+    "-XX:Tier4MinInvocationThreshold=8000",
+    "-XX:Tier4CompileThreshold=120000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+PROCESS_BYTES = 280_000_000  # of a worker: Python with pyspark, pyarrow, numba and the compiled kernels
+LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
+
+
+def build_session(config: SparkConfig, app_name: str) -> SparkSession:
+    """The session that runs the stages.
+
+    Where somebody else has chosen the master (spark-submit, a notebook's session, Spark Connect), ``config`` is not
+    applied. Otherwise the session has ``config.master`` and ``config.options``, the latter over our own defaults.
+
+    Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start; ConfigError for an
+    option whose value was redacted.
+    """
+    builder = SparkSession.builder.appName(app_name)
+    ours = not _chosen_outside()
+    secrets: dict[str, str] = {}
+    if ours:
+        check_given("spark.options", config.options)
+        java_version = require_java()
+        # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+        settings = _local_settings(config, java_version)
+        if SparkContext._gateway is None:  # else the JVM runs already, and settings reach it through a socket
+            secrets = secret_settings(settings)
+        for key in settings.keys() - secrets.keys():
+            builder = builder.config(key, settings[key])
+        if config.master.startswith("local"):  # a worker of the system's python would miss our packages
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    try:
+        with signals_wait(), secrets_file(secrets):
+            session = builder.getOrCreate()
+    except (PySparkException, Py4JError, ConnectionError) as error:  # the last two: the JVM ended while it started
+        reason = " ".join(str(error).partition("\n\tat ")[0].split())
+        raise EnvironmentFailure(
+            f"Spark did not start: {reason}; see the messages above, and [spark] in the config"
+        ) from error
+    if ours and threading.current_thread() is threading.main_thread():
+        # pyspark's handler calls the JVM from within a call; the JVM of a local run ends with this process anyway.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if ours and config.master.startswith("local-cluster"):
+        # A JVM that ends by itself tries to start dozens of executors meanwhile, and tells about each.
+        atexit.register(_stop, session)
+    return session
+
+
+def require_java() -> str:
+    """What `java -version` prints. Raises EnvironmentFailure unless JAVA_HOME, or else PATH, has a Java for Spark 4."""
+    fix = f"install OpenJDK {JAVA_NEEDED} or newer (17 and 21 are safe choices) or set JAVA_HOME to where it is"
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
+    if java is None:
+        raise EnvironmentFailure(f"Spark needs Java and there is none on the PATH; {fix}")
+    try:
+        run = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        where = f"JAVA_HOME={home}, but {java}" if home else java
+        raise EnvironmentFailure(f"Spark needs Java and {where} cannot be run ({error}); {fix}") from error
+    version = run.stderr + run.stdout
+    found = re.search(r'version "(?:1\.)?(\d+)', version)
+    if found and int(found[1]) < JAVA_NEEDED:
+        raise EnvironmentFailure(f"Spark needs Java {JAVA_NEEDED} or newer and {java} is Java {found[1]}; {fix}")
+    return version
+
+
+def is_hotspot(java_version: str) -> bool:
+    """Whether a Java of which `java -version` prints this is the usual one, whose options we know."""
+    return "HotSpot" in java_version or "OpenJDK 64-Bit Server VM" in java_version
+
+
+def task_slots(session: SparkSession) -> int | None:
+    """How many tasks a local master runs at once; None on a cluster, where it may change while we run."""
+    master = session.conf.get("spark.master", "") or ""
+    if master == "local":
+        return 1
+    local = re.fullmatch(r"local\[(\d+|\*)(?:,\s*\d+)?\]", master)
+    if not local:
+        return None
+    if local[1] != "*":
+        return int(local[1])
+    # The JVM's own count of the processors (it knows a container's limits) is the default number of partitions.
+    last = session.range(1 << 16).select(F.spark_partition_id().alias("partition")).agg(F.max("partition")).first()
+    return int(last[0]) + 1 if last else 1
+
+
+@contextmanager
+def runtime_settings(session: SparkSession, **settings: str) -> Iterator[None]:
+    """Sets SQL runtime settings for a block and restores them; those that this Spark does not know are left out."""
+    known = {key: value for key, value in settings.items() if _is_known(session, key)}
+    before = {key: session.conf.get(key, None) for key in known}
+    try:
+        for key, value in known.items():
+            session.conf.set(key, value)
+        yield
+    finally:
+        for key, old in before.items():
+            if old is None:
+                session.conf.unset(key)
+            else:
+                session.conf.set(key, old)
+
+
+def _chosen_outside() -> bool:
+    arguments = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
+    return (
+        SparkSession.getActiveSession() is not None
+        or "PYSPARK_GATEWAY_PORT" in os.environ  # set by spark-submit for the Python that it starts
+        or "SPARK_REMOTE" in os.environ
+        or "--master" in arguments
+        or "--remote" in arguments
+    )
+
+
+def java_options(config: SparkConfig, java_version: str) -> str:
+    """The options of a local run's JVM, of which `java -version` prints this: ours and, over them, the user's."""
+    given = config.options.get(JAVA_OPTIONS, "")
+    options = [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
+    if "GC" not in given:  # the collector for throughput: the default one takes a tenth more CPU from the same work
+        options.append("-XX:+UseParallelGC")
+    if is_hotspot(java_version):
+        options += COMPILE_LATER
+        archive = archive_path(java_version)
+        if os.access(archive, os.R_OK) and "ArchiveClassesAtExit" not in given:
+            options += reading_options(archive)
+    return " ".join([*options, given]).strip()
+
+
+def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
+    settings = {
+        "spark.master": config.master,
+        "spark.driver.memory": config.driver_memory,
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "32",  # 200 cost a second a shuffle; adaptive execution merges small ones
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+    }
+    if config.master.startswith("local"):  # no look-up of this machine's name, no open port
+        settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
+        settings |= {"spark.python.daemon.module": "w2vspark.spark.worker_daemon"}
+    settings |= config.options
+    settings[JAVA_OPTIONS] = java_options(config, java_version)  # one key holds them all: ours and the user's
+    return settings
+
+
+def _stop(session: SparkSession) -> None:
+    try:
+        session.stop()
+    except (OSError, Py4JError) as error:
+        logging.getLogger("w2vspark").debug("event=session_not_stopped reason=%s", error)  # the JVM ended before us
+
+
+def _is_known(session: SparkSession, key: str) -> bool:
+    try:
+        session.conf.get(key)
+    except PySparkException as error:
+        if error.getCondition() != "SQL_CONF_NOT_FOUND":
+            raise
+        return False
+    return True

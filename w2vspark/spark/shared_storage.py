@@ -1,0 +1,67 @@
+"""A look at the executors before the work begins: do they reach the output folder, and run the same code?"""
+
+import socket
+import uuid
+from collections.abc import Iterator
+from functools import partial
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from w2vspark import storage
+from w2vspark.base.errors import EnvironmentFailure, W2VSparkError
+from w2vspark.fingerprints.fingerprint import library_versions, package_fingerprint
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.session import task_slots
+
+_ANSWER = pa.schema([pa.field("host", pa.string()), pa.field("problem", pa.string())])
+_TASKS = 16
+_SAME = frozenset({"llvmlite", "numba", "numpy", "pyarrow"})  # fingerprints have the driver's versions for all workers
+
+
+def check_executors(session: SparkSession, output: str) -> None:
+    """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or other libraries.
+
+    A local master shares the driver's disk and Python, and is not asked.
+    """
+    if task_slots(session) is not None:
+        return
+    probe = storage.join(output, "staging", f"_probe-{uuid.uuid4().hex}.json")
+    code = package_fingerprint()
+    storage.write_text(probe, code)
+    try:
+        ask = partial(answer, probe=probe, code=code, versions=library_versions(_SAME))
+        answers = session.range(0, _TASKS, 1, _TASKS).mapInArrow(ask, spark_schema(_ANSWER)).distinct().collect()
+    finally:
+        storage.delete_file(probe)
+    problems = sorted(f"executor on {row['host']}: {row['problem']}" for row in answers if row["problem"])
+    if problems:
+        raise EnvironmentFailure("; ".join(problems))
+
+
+def answer(
+    batches: Iterator[pa.RecordBatch], probe: str, code: str, versions: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow on an executor: its host, and what is wrong there ("" = nothing)."""
+    for _ in batches:
+        row = {"host": [socket.gethostname()], "problem": [_problem(probe, code, versions)]}
+        yield pa.RecordBatch.from_pydict(row, schema=_ANSWER)
+
+
+def _problem(probe: str, code: str, versions: dict[str, str]) -> str:
+    try:
+        if not storage.exists(probe):
+            return (
+                f"cannot read {probe}; output.path must be storage that the driver and all executors share, such as "
+                "hdfs://, s3a:// or a mounted folder"
+            )
+    except W2VSparkError as error:  # of the file system, such as missing credentials
+        return str(error)
+    here = library_versions(_SAME)
+    for name, wanted in versions.items():
+        if here[name] != wanted:
+            found = here[name] or "none"
+            return f"has {name} {found}, the driver {wanted}; ship one environment with --archives"
+    if package_fingerprint() != code:
+        return "runs another version of w2vspark than the driver; ship one environment with --archives"
+    return ""

@@ -1,0 +1,62 @@
+"""Errors of tasks as what they are: Spark wraps them in its own, with a traceback."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from w2vspark.base import errors
+from w2vspark.storage.uris import FULL_DISK
+
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE[.A-Z_]*\] (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
+_OURS = re.compile(r"^w2vspark\.base\.errors\.(\w+): (.+)$", re.MULTILINE)
+
+# Java's, of Spark's own files and of tables that Spark writes; and Python's, of files that a worker of ours writes.
+_FULL_IN_JAVA = re.compile(
+    rf"(?:Exception|Error): (?:[^\n]*: )?(?P<reason>{FULL_DISK}|Failed to create local dir[^\n]*)"
+)
+_FULL_IN_PYTHON = re.compile(rf"^OSError: (.*(?:{FULL_DISK}).*)$", re.MULTILINE)
+_WRITES_A_TABLE = re.compile(r"org\.apache\.hadoop\.fs\.|org\.apache\.parquet\.")
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Raise the W2VSparkError that a worker raised instead of Spark's report of it; others pass as they are.
+
+    InputError stands for a file that Spark cannot read, EnvironmentFailure for a disk that is full.
+    """
+    try:
+        yield
+    except Exception as error:  # PythonException, Py4JJavaError or SparkConnectGrpcException, by version and action
+        if isinstance(error, errors.W2VSparkError):
+            raise
+        found = _OURS.search(str(error))
+        kind = getattr(errors, found[1], None) if found else None
+        if found is not None and kind is not None:
+            raise kind(found[2].strip()) from error
+        if full := _full_disk(str(error)):
+            raise errors.EnvironmentFailure(full) from error
+        if unreadable := _UNREADABLE.search(str(error)):
+            fix = "check that it is whole, and of the format that input.format says"
+            raise errors.InputError(f"{unreadable[1]} {fix}") from error
+        raise
+
+
+def _full_disk(report: str) -> str:
+    """What to tell about a disk that is full, as Spark's report of a failed task says; "" where none is."""
+    if in_python := _FULL_IN_PYTHON.search(report):
+        return f"an executor's disk is full ({in_python[1].strip()}); free space there"
+    found = _FULL_IN_JAVA.search(report)
+    if not found:
+        return ""
+    stack = re.split("Caused by: |Driver stacktrace:", report[found.end() :])[0]
+    if _WRITES_A_TABLE.search(stack):
+        return f"the disk of output.path is full ({found['reason']}); free space there, or name a larger one"
+    session = SparkSession.getActiveSession()
+    folder = session.conf.get("spark.local.dir", None) if session else None
+    return (
+        f"the disk of spark.local.dir ({folder or 'by default /tmp'}) is full ({found['reason']}), where Spark keeps "
+        "what tasks exchange and what memory does not hold; free space there, or name a folder on a larger disk, as in "
+        "--set spark.options.spark.local.dir=/large/tmp"
+    )

@@ -1,0 +1,257 @@
+"""Tables as lists of files: how they are written, checked and read, without Spark.
+
+A table is a folder with Parquet files and `_files.json`, the list of those that belong to it, in the order of its rows.
+Whatever else is in the folder, from an attempt that failed or was overtaken by another, is never read. The list has
+each file's size and the CRC32 of its footer; the pages carry CRC32s of their own. So every reader notices a byte that
+changed. One folder may hold several matrices, told apart by name.
+"""
+
+import functools
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from w2vspark import storage
+from w2vspark.base.errors import DamagedTable, EnvironmentFailure, OutputError
+from w2vspark.storage.sealed import read_sealed_json, sealed_json
+from w2vspark.storage.uris import first_line, reaching
+
+LIST = "_files.json"
+ROWS = "rows"  # the name of the only matrix of a plain table
+COLUMNS = ("matrix", "first_id", "rows", "file", "size", "crc32")
+_TAIL = 1 << 16  # bytes from a file's end in which most footers stand
+_READ_BYTES = 8 << 20
+
+ListedFile = dict[str, Any]  # the keys of COLUMNS
+
+
+class Footer(NamedTuple):
+    """What tells whether a file is the one that was written: its size in bytes, and the CRC32 of its footer."""
+
+    size: int
+    crc32: int
+
+
+class NewFile:
+    """A Parquet file of a table while it is written; use it as a context. Its name is new at every attempt."""
+
+    def __init__(self, folder: str, name: str, schema: pa.Schema, **options: Any) -> None:
+        """folder: of the table. name: what the file's name begins with. options: of pyarrow's ParquetWriter, where
+        write_page_checksum is True unless it is given."""
+        self.file = f"{name}-{uuid.uuid4().hex}.parquet"
+        self.rows = 0
+        self._uri = storage.join(folder, self.file)
+        self._schema, self._options = schema, {"write_page_checksum": True} | options
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "NewFile":
+        sink = self._stack.enter_context(storage.open_for_writing(self._uri))
+        writer = pq.ParquetWriter(sink, self._schema, **self._options)
+        self._writer = self._stack.enter_context(writer)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def write(self, batch: pa.RecordBatch | pa.Table, group_rows: int | None = None) -> None:
+        """Append rows, as one row group or as groups of so many rows."""
+        if isinstance(batch, pa.RecordBatch):
+            self._writer.write_batch(batch, group_rows)
+        else:
+            self._writer.write_table(batch, group_rows)
+        self.rows += batch.num_rows
+
+    def listed(self) -> dict[str, Any]:
+        """Once it is closed: file, size and crc32, as the list has them."""
+        return {"file": self.file, **footer_of(self._uri)._asdict()}
+
+
+def write_list(uri: str, files: Sequence[ListedFile]) -> None:
+    """Declare which files make up the table in a folder. files: with the keys of COLUMNS, and others that are left."""
+    kept = [{name: file[name] for name in COLUMNS} for file in files]
+    storage.write_text(
+        storage.join(uri, LIST), sealed_json({"files": sorted(kept, key=itemgetter("matrix", "first_id"))})
+    )
+
+
+def write_small(table: pa.Table, uri: str) -> None:
+    """Write a small table into a new folder, as one file with a list."""
+    with NewFile(uri, "part", table.schema) as file:
+        file.write(table)
+    write_list(uri, [{"matrix": ROWS, "first_id": 0, "rows": file.rows, **file.listed()}])
+
+
+def listed_files(uri: str, matrix: str = ROWS) -> list[ListedFile]:
+    """The files with rows of a matrix, in their order. Raises DamagedTable where the list is missing or damaged."""
+    return [file for file in read_list(uri) if file["matrix"] == matrix]
+
+
+def read_list(uri: str) -> list[ListedFile]:
+    """All files of a table. Raises DamagedTable where the list is missing or damaged."""
+    try:
+        found: list[ListedFile] = read_sealed_json(storage.join(uri, LIST))["files"]
+    except FileNotFoundError as error:
+        raise DamagedTable(f"{uri}: lacks {LIST}, the list of its files") from error
+    return found
+
+
+def file_names(uri: str) -> tuple[str, ...]:
+    """The names of a table's files: what tells it from another one that was written to the same folder.
+
+    Raises DamagedTable where the list is missing or damaged.
+    """
+    return tuple(file["file"] for file in read_list(uri))
+
+
+def missing_file(uri: str) -> str:
+    """The name of a listed file that is not in the folder, or not with its size; "" where all are there.
+
+    Raises DamagedTable where the list is missing or damaged.
+    """
+    sizes = storage.file_sizes(uri)
+    return next((file["file"] for file in read_list(uri) if sizes.get(file["file"]) != file["size"]), "")
+
+
+def count_listed(uri: str, matrix: str = ROWS) -> int:
+    """Rows of a table, from its list."""
+    return sum(int(file["rows"]) for file in listed_files(uri, matrix))
+
+
+def count_rows(uri: str, file: ListedFile) -> int:
+    """Rows of a table's file as it stands. The list's rows are a matrix's, where a file holds something else."""
+    return sum(batch.num_rows for batch in scan_listed(uri, [], files=[file]))
+
+
+def read_listed(
+    uri: str,
+    columns: Sequence[str] | None = None,
+    filters: storage.Filters | None = None,
+    matrix: str = ROWS,
+    files: Sequence[ListedFile] | None = None,
+) -> pa.Table:
+    """A table, in the order of its rows. filters: as storage.read_table; files: as scan_listed.
+
+    Raises DamagedTable as scan_listed does, and where no file is listed.
+    """
+    chosen = listed_files(uri, matrix) if files is None else files
+    if not chosen:
+        raise DamagedTable(f"{uri}: lists no file of {matrix!r}")
+    with _damage_errors(uri, chosen):
+        return _dataset(uri, _keys(chosen)).to_table(columns=_list(columns), filter=storage.expression(filters))
+
+
+def scan_listed(
+    uri: str,
+    columns: Sequence[str] | None = None,
+    filters: storage.Filters | None = None,
+    matrix: str = ROWS,
+    files: Sequence[ListedFile] | None = None,
+    files_ahead: int = 1,
+    batches_ahead: int = 2,
+    keep_footers: bool = False,
+) -> Iterator[pa.RecordBatch]:
+    """As read_listed, batch by batch. files: some of the listed ones, in place of all of a matrix.
+
+    files_ahead, batches_ahead: as storage.scan_table. keep_footers: this process will ask again for other rows, and
+    keeps the footers of the last table that was read so. Raises DamagedTable where a file is missing or is not what was
+    written, EnvironmentFailure where the storage fails.
+    """
+    chosen = listed_files(uri, matrix) if files is None else files
+    if not chosen:
+        return
+    with _damage_errors(uri, chosen):
+        dataset = _kept_dataset if keep_footers else _dataset
+        yield from dataset(uri, _keys(chosen)).to_batches(
+            columns=_list(columns),
+            filter=storage.expression(filters),
+            batch_readahead=batches_ahead,
+            fragment_readahead=files_ahead,
+            use_threads=batches_ahead > 0,  # Arrow's threads hold batches ahead too
+        )
+
+
+def footer_of(uri: str) -> Footer:
+    """A Parquet file's size and the CRC32 of its footer. Raises OutputError where it ends like none."""
+    fs, path = storage.filesystem(uri)
+    with reaching(uri), fs.open_input_file(path) as file:
+        size = file.size()
+        tail = file.read_at(min(size, _TAIL), max(0, size - _TAIL))
+        length = int.from_bytes(tail[-8:-4], "little") + 8 if tail[-4:] == b"PAR1" else 0
+        if not 8 < length <= size:
+            raise OutputError(f"{uri}: does not end as a Parquet file does")
+        footer = tail[-length:] if length <= len(tail) else file.read_at(length, size - length)
+    return Footer(size, zlib.crc32(footer))
+
+
+def _keys(files: Sequence[ListedFile]) -> tuple[tuple[str, int, int], ...]:
+    return tuple((file["file"], file["size"], file["crc32"]) for file in files)
+
+
+def _dataset(uri: str, files: tuple[tuple[str, int, int], ...]) -> ds.Dataset:
+    """The files as one table. Raises DamagedTable where one is not what was written."""
+    fs, folder = storage.filesystem(uri)
+    fragments = []
+    options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
+    kind = ds.ParquetFileFormat(default_fragment_scan_options=options)
+    for name, size, crc32 in files:
+        found = footer_of(storage.join(uri, name))
+        if found != (size, crc32):
+            raise DamagedTable(f"{uri}: {name} is not what was written: {found}, not size={size}, crc32={crc32}")
+        fragments.append(kind.make_fragment(f"{folder}/{name}", fs))
+    return ds.FileSystemDataset(fragments, fragments[0].physical_schema, kind, fs)
+
+
+_kept_dataset = functools.lru_cache(maxsize=1)(_dataset)
+
+
+@contextmanager
+def _damage_errors(uri: str, files: Sequence[ListedFile]) -> Iterator[None]:
+    try:
+        yield
+    except DamagedTable:
+        raise
+    except (OSError, OutputError, pa.ArrowException) as error:
+        for file in files:
+            _read_through(uri, file)
+        check_values(uri, files)
+        if not isinstance(error, OSError):
+            raise  # no damage, and no storage's failure
+        why = f"could be read only at the second try ({first_line(error)})"
+        raise EnvironmentFailure(f"{uri}: {why}; check the disk or store, and run this again") from error
+
+
+def check_values(uri: str, files: Sequence[ListedFile]) -> None:
+    """Read every page of some files of a table. Raises DamagedTable where one is not what was written."""
+    try:
+        for _ in _dataset(uri, _keys(files)).to_batches(batch_readahead=1, fragment_readahead=1, use_threads=False):
+            pass
+    except (OSError, OutputError, pa.ArrowException) as damage:
+        raise DamagedTable(f"{uri}: a file of it is damaged ({first_line(damage)})") from damage
+
+
+def _read_through(uri: str, file: ListedFile) -> None:
+    """Read a file's bytes, to tell damage from a storage that fails.
+
+    Raises DamagedTable where the file is missing or has another size, EnvironmentFailure where it cannot be read.
+    """
+    fs, path = storage.filesystem(storage.join(uri, file["file"]))
+    try:
+        with reaching(storage.join(uri, file["file"])), fs.open_input_file(path) as content:
+            size = 0
+            while part := content.read(_READ_BYTES):
+                size += len(part)
+    except FileNotFoundError as error:
+        raise DamagedTable(f"{uri}: {file['file']} is missing") from error
+    if size != file["size"]:
+        raise DamagedTable(f"{uri}: {file['file']} has {size} bytes, not {file['size']}")
+
+
+def _list(columns: Sequence[str] | None) -> list[str] | None:
+    return None if columns is None else list(columns)

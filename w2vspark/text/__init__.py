@@ -1,0 +1,1 @@
+"""How text becomes words: tokenizing and phrases. Needs no Spark."""

@@ -1,0 +1,118 @@
+"""Columns of documents to columns of words: what tokenizer() does to a text, for many texts at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, compress, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from w2vspark.config.config import TokensConfig
+from w2vspark.text.tokenizer import decode, tokenizer
+
+CHUNK_BYTES = 8 << 20  # of text that is tokenized at once: 100 MB of memory, 160 where words are found one by one
+
+_Ints = npt.NDArray[np.int64]
+_APOSTROPHE, _SPACE = ord("'"), ord(" ")
+_ALNUM = np.array([code < 128 and chr(code).isalnum() for code in range(256)])
+
+
+@dataclass(slots=True)
+class Tokenized:
+    """The words of some documents of a column; those without a word are among them."""
+
+    documents: _Ints  # (documents,), each one's row in the column
+    document_starts: _Ints  # (documents + 1,), where its sentences begin
+    sentence_starts: _Ints  # (sentences + 1,), where its words begin
+    words: pa.Array  # string (words,)
+    invalid_utf8: int  # documents that hold bytes that are not UTF-8
+
+
+def starts_of(lengths: npt.NDArray[Any]) -> _Ints:
+    """Where things of these lengths begin, one after the other, and behind them the end: int64 (lengths + 1,)."""
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
+    """A column (binary; null = no document) in parts of some CHUNK_BYTES, which together hold each document once.
+
+    The words are those of tokenizer(config). Text that is all ASCII is cut by array operations where the settings
+    allow it, other text document by document. Raises ConfigError as tokenizer does.
+    """
+    if not len(texts):
+        return
+    ends = np.cumsum(pc.binary_length(texts).fill_null(0).to_numpy(), dtype=np.int64)
+    cuts = np.searchsorted(ends, np.arange(CHUNK_BYTES, ends[-1], CHUNK_BYTES), side="right").tolist()
+    for first, last in pairwise([0, *cuts, len(texts)]):
+        if first < last:
+            yield from _chunk(texts.slice(first, last - first), first, config)
+
+
+def _chunk(texts: pa.Array, first: int, config: TokensConfig) -> Iterator[Tokenized]:
+    documents = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False)) + first
+    given = texts.cast(pa.binary()).drop_null().to_pylist()
+    if not _can_cut_bytes(config):
+        yield _one_by_one(given, documents, config)
+        return
+    is_ascii = np.fromiter(map(bytes.isascii, given), np.bool_, len(given))
+    if is_ascii.any():
+        yield _ascii(list(compress(given, is_ascii)), documents[is_ascii], config)
+    if not is_ascii.all():
+        yield _one_by_one(list(compress(given, ~is_ascii)), documents[~is_ascii], config)
+
+
+def _can_cut_bytes(config: TokensConfig) -> bool:
+    plain = config.tokenizer == "whitespace" or (config.tokenizer == "pattern" and not config.pattern)
+    return plain and config.sentences == "document" and config.numbers == "keep"
+
+
+def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokenized:
+    """As tokenizer(config), which see: the built-in pattern or white space, lower case, lengths."""
+    text = b" ".join([b"", *texts, b""]).translate(_translation(config))
+    letters = np.frombuffer(text, np.uint8)
+    if config.tokenizer == "pattern" and b"'" in text:
+        apostrophes = np.flatnonzero(letters == _APOSTROPHE)
+        inside = _ALNUM[letters[apostrophes - 1]] & _ALNUM[letters[apostrophes + 1]]
+        letters = letters.copy()
+        letters[apostrophes[~inside]] = _SPACE
+        text = letters.tobytes()
+    in_word = letters != _SPACE
+    edges = np.flatnonzero(in_word[1:] != in_word[:-1])  # behind each: the beginning of a word, or of a gap
+    begins, lengths = edges[::2], edges[1::2] - edges[::2]
+    offsets, only_words = starts_of(lengths).astype(np.int32), text.translate(None, b" ")
+    words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(only_words))
+    keep = (lengths >= config.min_length) & (lengths <= config.max_length)
+    if not keep.all():
+        words, begins = words.filter(pa.array(keep)), begins[keep]
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+    word_starts = np.searchsorted(begins, starts_of(sizes + 1))
+    with_words = np.diff(word_starts) > 0
+    sentence_starts = np.append(word_starts[:-1][with_words], word_starts[-1])
+    return Tokenized(documents, starts_of(with_words), sentence_starts, words, 0)
+
+
+def _translation(config: TokensConfig) -> bytes:
+    """Each byte in lower case if that is asked for, and as a space if it is in no word."""
+    characters = bytes(range(256))
+    if config.lowercase:
+        characters = characters.lower()
+    if config.tokenizer == "whitespace":
+        return bytes(_SPACE if chr(code).isspace() else code for code in characters)
+    return bytes(code if _ALNUM[code] or code == _APOSTROPHE else _SPACE for code in characters)
+
+
+def _one_by_one(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokenized:
+    words_of = tokenizer(config)
+    decoded = [decode(text) for text in texts]
+    sentences_of = [words_of(text) for text, _ in decoded]
+    sentences = list(chain.from_iterable(sentences_of))
+    return Tokenized(
+        documents,
+        starts_of(np.fromiter(map(len, sentences_of), np.int64, len(sentences_of))),
+        starts_of(np.fromiter(map(len, sentences), np.int64, len(sentences))),
+        pa.array(chain.from_iterable(sentences), pa.string()),
+        sum(not valid for _, valid in decoded),
+    )

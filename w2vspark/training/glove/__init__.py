@@ -1,0 +1,1 @@
+"""GloVe: settings, plan, the workers' part, and the tables that it publishes."""

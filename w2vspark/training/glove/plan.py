@@ -1,0 +1,102 @@
+"""What GloVe trains when: shards that never meet in a row of the model, so that nothing is to be combined.
+
+The counts are a grid (stages.strata): as many ranges of rows as classes of columns. A shard owns some neighbouring
+ranges, and with them its words. In an epoch's rounds the classes go round among the shards, so that each shard meets
+all of them once; within a round they go round among the shard's lanes. What is trained side by side shares neither
+words nor contexts: the result is that of one machine that takes the strata one after another (Gemulla et al. 2011,
+"Large-scale matrix factorization with distributed stochastic gradient descent").
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from w2vspark.config.config import GloveConfig, TrainingConfig
+from w2vspark.spark.session import PROCESS_BYTES
+from w2vspark.training.plan import shuffled
+
+EPOCHS, RATE = 25, 0.075
+# x_max for so many tokens of text; it grows with their root. On wiki100 5 does best in sum: 10 gains .02 of Google's
+# analogies and loses .02 of WordSim-353, 3 the other way round, and 100 loses much of both.
+X_MAX, X_MAX_TOKENS, X_MAX_LIMIT = 5.0, 17_000_000, 100.0
+# Of a shard in a round: some seconds of training, beside which a round's own second weighs little.
+ROUND_RECORDS = 20_000_000
+MOST_SHARDS = 32
+LANES = 8  # of a single shard: as many threads can share its work, and lanes cost no quality
+RECORD_BYTES = 9  # of a record in a worker's memory, with its share of a run's entry
+
+
+@dataclass(frozen=True, slots=True)
+class GloveRound:
+    """What the shards train side by side; numbers begin at 1."""
+
+    number: int
+    epoch: int
+    turn: int  # shard s trains the classes of shard (s + turn) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class GloveJob:
+    """All that a task needs to know, as plain values."""
+
+    training: TrainingConfig  # resolved
+    glove: GloveConfig  # resolved
+    round: GloveRound
+    words: int
+    ranges: tuple[tuple[int, int], ...]  # rows of each range: the first, and the one behind the last
+    strata_uri: str
+    parameters_uri: str | None  # the last round's; None = initial values
+    table_uri: str  # the folder that takes this round's
+    threads: int  # that this task may use; never changes the result
+
+    @property
+    def lanes(self) -> int:
+        """Ranges of a shard, and classes that it trains in a round."""
+        return int(self.training.lanes)
+
+    def shard_ranges(self, shard: int) -> list[int]:
+        """The numbers of a shard's ranges."""
+        return [shard * self.lanes + lane for lane in range(self.lanes)]
+
+    def shard_classes(self, shard: int) -> list[int]:
+        """The numbers of the classes that a shard trains in this round."""
+        return self.shard_ranges((shard + self.round.turn) % int(self.training.shards))
+
+    def strata(self, shard: int) -> list[tuple[int, int]]:
+        """The numbers of range and class of all strata of a shard in this round."""
+        return [(row, number) for row in self.shard_ranges(shard) for number in self.shard_classes(shard)]
+
+
+def resolve_glove(
+    training: TrainingConfig, glove: GloveConfig, tokens: int, records: int
+) -> tuple[TrainingConfig, GloveConfig]:
+    """Replace every `auto` by its value for so many tokens of text and records (entries of the counts)."""
+    shards = training.shards
+    if shards == "auto":  # a round of S shards has an S-th of each one's records
+        shards = min(MOST_SHARDS, max(1, math.isqrt(records // ROUND_RECORDS)))
+    lanes = max(1, LANES // int(shards)) if training.lanes == "auto" else training.lanes
+    x_max = glove.x_max
+    if x_max == "auto":
+        x_max = min(X_MAX_LIMIT, max(1.0, round(X_MAX * math.sqrt(tokens / X_MAX_TOKENS), 1)))
+    chosen = replace(
+        training,
+        shards=shards,
+        lanes=lanes,
+        epochs=EPOCHS if training.epochs == "auto" else training.epochs,
+        learning_rate=RATE if training.learning_rate == "auto" else training.learning_rate,
+    )
+    return chosen, replace(glove, x_max=x_max)
+
+
+def plan_glove(training: TrainingConfig) -> list[GloveRound]:
+    """All rounds of a run. training: resolved."""
+    shards = int(training.shards)
+    turns = [(epoch, turn) for epoch in range(int(training.epochs)) for turn in shuffled(shards, training.seed, epoch)]
+    return [GloveRound(number, *turn) for number, turn in enumerate(turns, 1)]
+
+
+def glove_worker_bytes(training: TrainingConfig, words: int, records: int) -> int:
+    """Memory that a worker needs at its peak. training: resolved. The rarer half of the words may be in one shard."""
+    shards = int(training.shards)
+    row = 4 * (2 * (training.dimensions + 1) + 24)
+    rows = words if shards == 1 else words // 2 + words // shards
+    return PROCESS_BYTES + int(2 * row * rows / (1 if shards == 1 else 2)) + RECORD_BYTES * records // shards**2

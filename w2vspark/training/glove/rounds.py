@@ -1,0 +1,34 @@
+"""The driver's side of GloVe: a round is one Spark query, whose tasks have nothing to combine."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from w2vspark.base.schemas import CONTEXT, PARAMETER_FILES, WORDS
+from w2vspark.output.staging import Staging
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import write_listed
+from w2vspark.training.glove.plan import GloveJob, GloveRound, plan_glove
+from w2vspark.training.rounds import Progress, checked_metrics, go_on, threads_of_task
+from w2vspark.training.tasks import train_glove
+
+
+def run_glove(
+    session: SparkSession, staging: Staging, fingerprint: str, job: GloveJob, grid: list[list[int]], progress: Progress
+) -> tuple[str, list[dict[str, Any]]]:
+    """Train all rounds that are not there yet; see rounds.go_on. grid: records of each range in each class."""
+    shards = int(job.training.shards)
+    job = replace(job, threads=threads_of_task(session, shards))
+
+    def train(todo: GloveRound, last: str | None, uri: str) -> list[dict[str, Any]]:
+        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri)
+        numbers = session.range(0, shards, 1, shards)
+        written = write_listed(
+            numbers.mapInArrow(partial(train_glove, job=of_todo), spark_schema(PARAMETER_FILES)), uri
+        )
+        records = sum(grid[row][number] for shard in range(shards) for row, number in of_todo.strata(shard))
+        return checked_metrics(written, uri, todo.number, shards, records, {WORDS: job.words, CONTEXT: job.words})
+
+    return go_on(staging, fingerprint, plan_glove(job.training), train, None, progress)

@@ -1,0 +1,1 @@
+"""The randomised singular value decomposition, of ppmi-svd and lsa."""

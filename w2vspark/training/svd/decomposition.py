@@ -1,0 +1,215 @@
+"""The driver's side of the randomised SVD (Halko, Martinsson & Tropp 2011): a pass over the matrix is one Spark query.
+
+A is rows x columns and sparse, Y = A W with W of some hundred columns. A pass is Z = A^T Y. Between two passes W
+becomes Z T with orthonormal columns, where T comes from Z^T Z alone. The last pass gives Y^T Y = W^T Z as well: with T
+from it, Q = Y T has orthonormal columns and Q^T A = (Z T)^T, and from the eigenvectors P and eigenvalues S**2 of
+(Z T)^T (Z T) come A's right singular vectors V = Z T P S**-1. So what the driver sees is square, with a side of W's
+columns.
+
+RIGHT is V S**p, and LEFT is A (V S**(p - 1)) = U S**p, so that a row that is folded in gives back its own row of LEFT.
+What a pass writes is its checkpoint.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+
+from w2vspark import storage
+from w2vspark.base import cpu_target
+from w2vspark.base.errors import DamagedTable, TrainingError
+from w2vspark.base.log import log_end
+from w2vspark.base.schemas import LEFT, PARAMETER_FILES, PARTIAL_FILES, PASS_FILES, RIGHT
+from w2vspark.output.staging import Staged, Staging
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import write_listed
+from w2vspark.spark.worker_errors import worker_errors
+from w2vspark.stages.sparse_rows import block_entries
+from w2vspark.storage import sealed
+from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slabs, place_count, row_parts
+from w2vspark.training.svd.tasks import find_peaks, multiply_parts, sum_parts, write_vectors
+
+# Squared lengths that are lost in float32, as shares of the longest: of what a direction of Z adds to those before,
+# where it does no harm to keep what is rounding; and of Y, where a thousandth of the largest singular value is left.
+LOST, LOST_AT_LAST = 1e-12, 1e-6
+_TRANSFORM = "_transform"
+Progress = Callable[[int, int], None]
+
+
+def decompose(
+    session: SparkSession, staging: Staging, fingerprint: str, job: SvdJob, progress: Progress
+) -> tuple[str, list[float]]:
+    """The table with LEFT and RIGHT, and the singular values, the largest first; passes that are there are not made.
+
+    progress(passes done, passes) is called after each. Each column's largest value in RIGHT is positive. Raises
+    TrainingError where the matrix has not so many singular values that float32 can tell from 0.
+    """
+    _check_shape(job)
+    table = f"svd/{fingerprint}"
+    whole = staging.find(table, _name(job.passes + 1))
+    if whole is not None:
+        return whole.uri, whole.record["singular_values"]
+    first = _first_pass(job)
+    done: Staged | None = None
+    for number in range(job.passes, 0, -1):
+        done = staging.find(table, _name(number))
+        if done is not None:
+            break
+    todo = 1 if done is None else number + 1
+    for number in range(todo, job.passes + 1):
+        began = time.perf_counter()
+        of_pass = _next_pass(first, staging.begin(table, _name(number)), number, done)
+        with worker_errors():
+            written = write_listed(pass_frame(session, of_pass), of_pass.table_uri)
+        record = _finish(written, of_pass)
+        staging.delete_part(of_pass.partial_uri)
+        done = staging.complete(of_pass.table_uri, record)
+        if number > 1:
+            staging.discard(table, _name(number - 1))
+        log_end("pass", number=number, of=job.passes, seconds=round(time.perf_counter() - began, 2))
+        progress(number, job.passes)
+    assert done is not None
+    uri = staging.begin(table, _name(job.passes + 1))
+    _write_vectors(session, _next_pass(first, uri, job.passes + 1, done), done.record)
+    values = done.record["singular_values"]
+    staging.complete(uri, {"singular_values": values})
+    return uri, values
+
+
+def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
+    """One pass as a lazy frame of PASS_FILES: a task per part multiplies, a task per place adds up."""
+    numbers = session.range(0, len(job.parts), 1, len(job.parts))
+    files = numbers.mapInArrow(partial(multiply_parts, job=job), spark_schema(PARTIAL_FILES))
+    placed = files.repartition(job.places, "key")
+    return placed.mapInArrow(partial(sum_parts, job=job), spark_schema(PASS_FILES))
+
+
+def _check_shape(job: SvdJob) -> None:
+    least = min(job.rows, job.columns)
+    if job.dimensions > least:
+        raise TrainingError(
+            f"training.dimensions = {job.dimensions}: the matrix {job.matrix!r} has {job.rows} rows and {job.columns} "
+            f"columns, and no more than {least} singular values; lower training.dimensions to {least}"
+        )
+
+
+def _first_pass(job: SvdJob) -> PassJob:
+    """A pass with all that is the same in each: how the matrix is cut."""
+    parts = row_parts(*block_entries(job.matrix_uri, job.matrix), job.rows)
+    first = PassJob(
+        of=job, number=1, basis_uri="", transform_uri="", width=job.width, parts=parts,
+        slabs=column_slabs(job.columns, job.width, 2), places=1, table_uri="", partial_uri="",
+    )  # fmt: skip
+    return replace(first, places=place_count(first.shape))
+
+
+def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> PassJob:
+    """The pass behind the one that is done. uri: of its own table."""
+    job = replace(first, number=number, table_uri=uri, partial_uri=storage.join(uri, "partial"))
+    if done is None:
+        return job
+    width = done.record["width"]
+    slabs, transform = column_slabs(job.of.columns, width, 2), storage.join(done.uri, _TRANSFORM)
+    return replace(job, basis_uri=done.uri, transform_uri=transform, width=width, slabs=slabs)
+
+
+def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
+    """Write beside a pass's result what makes the next dense matrix of it; the pass's record.
+
+    written: rows of PASS_FILES. The last pass's transform makes V of Z, and its record has the singular values.
+    """
+    cpu_target.pin(job.of.cpu_target)
+    from w2vspark.kernels.algebra.small_matrices import orthonormalizer
+
+    written = sorted(written, key=lambda row: int(row["first_id"]))
+    rows = sum(row["rows"] for row in written)
+    if rows != job.of.columns:
+        raise DamagedTable(f"{job.table_uri}: expected {job.of.columns} rows, got {rows}")
+    sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
+    for row in written:
+        sums += sealed.read_sealed(row["sums"], np.float64).reshape(sums.shape)
+    if len(sums) == 1:
+        transform = orthonormalizer(sums[0], LOST)
+        if transform.shape[1] < job.of.dimensions:
+            raise _too_few(job.of, transform.shape[1])
+        found = {"width": transform.shape[1]}
+    else:
+        transform, values = right_vectors(sums[0], sums[1], job.of)
+        found = {"width": job.of.dimensions, "singular_values": values.tolist()}
+    sealed.write_sealed(storage.join(job.table_uri, _TRANSFORM), transform)
+    return found
+
+
+def right_vectors(gram: np.ndarray, cross: np.ndarray, job: SvdJob) -> tuple[np.ndarray, np.ndarray]:
+    """What makes A's right singular vectors of Z, float64 (width, dimensions), and the singular values.
+
+    gram: Z^T Z, cross: W^T Z = Y^T Y; float64 (width, width). Raises TrainingError as decompose does.
+    """
+    from w2vspark.kernels.algebra.small_matrices import eigenvalues, multiply, orthonormalizer
+
+    transform = orthonormalizer((cross + cross.T) / 2.0, LOST_AT_LAST)
+    if not transform.shape[1]:
+        raise _too_few(job, 0)
+    of_gram, projected = np.zeros_like(transform), np.zeros((transform.shape[1],) * 2)
+    multiply(gram, transform, of_gram)
+    multiply(np.ascontiguousarray(transform.T), of_gram, projected)
+    squares, vectors = eigenvalues((projected + projected.T) / 2.0)
+    rank = int((squares > LOST_AT_LAST * squares[0]).sum()) if squares[0] > 0.0 else 0
+    if rank < job.dimensions:
+        raise _too_few(job, rank)
+    values = np.sqrt(squares[: job.dimensions])
+    found = np.zeros((len(gram), job.dimensions))
+    multiply(transform, np.ascontiguousarray(vectors[:, : job.dimensions]), found)
+    return found / values, values
+
+
+def _too_few(job: SvdJob, rank: int) -> TrainingError:
+    fix = f"lower training.dimensions to {rank}, or give more text" if rank else "give more text"
+    return TrainingError(
+        f"training.dimensions = {job.dimensions}: the matrix {job.matrix!r} has only {rank} singular values that can "
+        f"be told from 0 (a thousandth of the largest, or more); {fix}"
+    )
+
+
+def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) -> None:
+    """RIGHT and LEFT. job: its dense matrix is V. The signs are made known to all before anything is written."""
+    from w2vspark.kernels.noise import fill_powers
+
+    cpu_target.pin(job.of.cpu_target)
+    values = np.array(done["singular_values"])
+    numbers = session.range(0, job.places, 1, job.places)
+    with worker_errors():
+        found = numbers.mapInArrow(partial(find_peaks, job=job), spark_schema(PASS_FILES)).collect()
+    peaks = np.zeros(job.width)
+    for row in sorted(found, key=lambda row: int(row["first_id"])):
+        of_place = np.frombuffer(row["peaks"], np.float64)
+        peaks = np.where(np.abs(of_place) > np.abs(peaks), of_place, peaks)
+    powers = np.empty(values.size)
+    fill_powers(values, float(job.of.settings.exponent), powers)
+    transform = sealed.read_sealed(job.transform_uri, np.float64).reshape(-1, job.width)
+    signed = transform * (np.where(peaks < 0, -1.0, 1.0) * powers)
+    scaled = storage.join(job.table_uri, f"{_TRANSFORM}_scaled")
+    sealed.write_sealed(scaled, signed)
+    least = -(-job.of.rows * job.width * 4 // LEFT_BYTES)
+    parts = row_parts(*block_entries(job.of.matrix_uri, job.of.matrix), job.of.rows, least)
+    job = replace(
+        job, transform_uri=scaled, parts=parts, slabs=column_slabs(job.of.columns, job.width, 1),
+        singular_values=tuple(done["singular_values"]),
+    )  # fmt: skip
+    tasks = job.places + len(parts)
+    numbers = session.range(0, tasks, 1, tasks)
+    with worker_errors():
+        frame = numbers.mapInArrow(partial(write_vectors, job=job), spark_schema(PARAMETER_FILES))
+        written = write_listed(frame, job.table_uri)
+    for matrix, rows in ((LEFT, job.of.rows), (RIGHT, job.of.columns)):
+        got = sum(row["rows"] for row in written if row["matrix"] == matrix)
+        if got != rows:
+            raise DamagedTable(f"{job.table_uri}: {got} rows of {matrix!r}, not {rows}")
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}"

@@ -1,0 +1,157 @@
+"""A worker's part of the randomised SVD: multiply some rows of the matrix, add up what all have, write vectors."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from w2vspark import storage
+from w2vspark.base.errors import DamagedTable
+from w2vspark.base.schemas import CHANGES, LEFT, PARTIAL_FILES, PASS_FILES, RIGHT
+from w2vspark.kernels.algebra.small_matrices import add_gram, add_peaks, multiply
+from w2vspark.kernels.algebra.sparse_products import add_products, fill_products, folding_rows
+from w2vspark.kernels.random import fill_uniform_rows
+from w2vspark.kernels.rows import aligned_rows, stride_of
+from w2vspark.spark.arrow import one_row, open_stream
+from w2vspark.spark.placement import placement_keys
+from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
+from w2vspark.stages.sparse_rows import scan_sparse_rows
+from w2vspark.storage import sealed
+from w2vspark.training.parameters import write_blocks
+from w2vspark.training.svd.plan import BASIS, PassJob
+
+_RANDOM = 0x57D  # tells the projection's random numbers from others
+_SUMMED = pa.schema([CHANGES.field("values")])
+
+
+def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
+    """A^T (A dense) of some rows of the matrix, a file for each slab: rows of PARTIAL_FILES, chunks by (part, slab)."""
+    keys = placement_keys(job.places)
+    for slab, (begin, end) in enumerate(job.slabs):
+        dense = _dense(job, begin, end)
+        sums = aligned_rows(*dense.shape)
+        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, *job.parts[part]):
+            add_products(block.ends, block.columns, block.values, dense, sums)
+        uri = storage.join(job.partial_uri, f"{part:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+        offsets = []
+        with storage.open_for_writing(uri) as sink:
+            for place in range(job.places):
+                offsets.append(sink.tell())
+                with pa.ipc.new_stream(sink, _SUMMED) as writer:
+                    for first, rows in job.blocks(place):
+                        values = np.ascontiguousarray(sums[first : first + rows, : end - begin])
+                        sealed.write_batch(writer, one_row(_SUMMED, values=values))
+        chunk = part * len(job.slabs) + slab
+        for place, offset in enumerate(offsets):
+            yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
+
+
+def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
+    """What all parts have of a place's blocks, added up in their order and written: a row of PASS_FILES.
+
+    Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. chunks: of PARTIAL_FILES, in order.
+    """
+    sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
+
+    def blocks() -> Iterator[tuple[int, np.ndarray]]:
+        dense = _dense_blocks(job, job.blocks(place), 0, job.width) if len(sums) == 2 else None
+        with ExitStack() as files:
+            streams = [files.enter_context(open_stream(chunk["file"], chunk["offset"])) for chunk in chunks]
+            for first, rows in job.blocks(place):
+                block = _summed_block(streams, [chunk["file"] for chunk in chunks], rows, job)
+                add_gram(block, block, True, sums[0])
+                if dense is not None:
+                    add_gram(next(dense)[1], block, False, sums[1])
+                yield first, block
+
+    (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
+    uri = storage.join(job.partial_uri, f"sums-{place:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
+    sealed.write_sealed(uri, sums)
+    return one_row(PASS_FILES, **written, sums=uri)
+
+
+def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], rows: int, job: PassJob) -> np.ndarray:
+    total = np.zeros((rows, job.width))
+    for number, (stream, uri) in enumerate(zip(streams, uris, strict=True)):
+        begin, end = job.slabs[number % len(job.slabs)]
+        values = np.frombuffer(sealed.next_batch(stream, uri)["values"][0].as_buffer(), np.float32)
+        total[:, begin:end] += values.reshape(rows, end - begin)
+    return total.astype(np.float32)
+
+
+def peaks_of(place: int, job: PassJob) -> pa.RecordBatch:
+    """The largest values of dense's columns in a place's rows, each with its sign, as a row of PASS_FILES."""
+    peaks, places = np.zeros(job.width), np.zeros(job.width, np.int64)
+    for first, block in _dense_blocks(job, job.blocks(place), 0, job.width):
+        add_peaks(first, block.astype(np.float64), peaks, places)
+    return one_row(PASS_FILES, matrix=RIGHT, first_id=place, rows=0, peaks=peaks)
+
+
+def write_right(place: int, job: PassJob) -> pa.RecordBatch:
+    """A place's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
+    dense = _dense_blocks(job, job.blocks(place), 0, job.width)
+    return write_blocks(job.table_uri, RIGHT, dense, _not_finite(job))
+
+
+def write_left(part: int, job: PassJob) -> pa.RecordBatch:
+    """A part's rows of LEFT, U S**p: the matrix's rows folded in. The file as a row of PARAMETER_FILES."""
+    first, last = job.parts[part]
+    left = np.empty((last - first, job.width), np.float32)
+    for begin, end in job.slabs:
+        dense = _dense(job, begin, end, job.singular_values[begin:end])
+        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, first, last):
+            rows = slice(block.first - first, block.first - first + block.ends.size)
+            fill_products(block.ends, block.columns, block.values, dense, left[rows, begin:end])
+    blocks = ((first + at, left[at : at + BLOCK_ROWS]) for at in range(0, len(left), BLOCK_ROWS))
+    return write_blocks(job.table_uri, LEFT, blocks, _not_finite(job))
+
+
+def _not_finite(job: PassJob) -> str:
+    return f"the matrix {job.of.matrix!r} of {job.of.matrix_uri} has values whose products are beyond float32"
+
+
+_kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next part of the same pass
+
+
+def _dense(job: PassJob, begin: int, end: int, singular_values: tuple[float, ...] = ()) -> np.ndarray:
+    """The columns begin … end - 1 of dense, float32 (columns of the matrix, stride).
+
+    singular_values: what to divide by, so that RIGHT becomes what LEFT is made with.
+    """
+    key = (job, begin, end, singular_values)
+    if _kept and _kept[0][0] == key:
+        return _kept[0][1]
+    _kept.clear()
+    found = aligned_rows(job.of.columns, stride_of(end - begin))
+    for first, block in _dense_blocks(job, job.shape.blocks, begin, end):
+        rows = folding_rows(block, np.array(singular_values)) if singular_values else block
+        found[first : first + len(block), : end - begin] = rows
+    _kept.append((key, found))
+    return found
+
+
+def _dense_blocks(
+    job: PassJob, blocks: list[tuple[int, int]], begin: int, end: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Some columns of neighbouring blocks of dense: first row, and float32 (rows, end - begin)."""
+    if not job.basis_uri:
+        for first, rows in blocks:
+            block = np.empty((rows, job.width), np.float32)
+            fill_uniform_rows(job.of.seed, _RANDOM, first, 1.0, job.width, block)
+            yield first, np.ascontiguousarray(block[:, begin:end])
+        return
+    whole = sealed.read_sealed(job.transform_uri, np.float64).reshape(-1, job.width)
+    transform = np.ascontiguousarray(whole[:, begin:end])
+    expected = iter(blocks)
+    for first, stored in scan_blocks(job.basis_uri, BASIS, blocks[0][0], blocks[-1][0] + 1):
+        if next(expected, None) != (first, len(stored)) or stored.shape[1] != len(transform):
+            raise DamagedTable(f"{job.basis_uri}: the block at row {first} does not fit")
+        block = np.empty((len(stored), end - begin), np.float32)
+        multiply(stored, transform, block)
+        yield first, block
+    missing = next(expected, None)
+    if missing is not None:
+        raise DamagedTable(f"{job.basis_uri}: lacks the block at row {missing[0]}")

@@ -1,0 +1,82 @@
+"""Vectors of words that were never seen, from the published character n-grams. Needs NumPy alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from w2vspark import storage
+from w2vspark.base.errors import InputError, OutputError
+from w2vspark.output import publish
+from w2vspark.vectors.lists import list_rows
+
+
+@dataclass(frozen=True, eq=False)
+class NGrams:
+    """The n-grams of a model: buckets int32 (G,), rising; matrix float32 (G, D); and how words are cut and hashed."""
+
+    buckets: NDArray[np.int32]
+    matrix: NDArray[np.float32]
+    shortest: int
+    longest: int
+    hashed_into: int
+
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """The mean of the vectors of the word's n-grams, float32 (D,), of those that some word of the vocabulary has.
+
+        Raises InputError where it has none of them.
+        """
+        wanted = [fnv1a(ngram) % self.hashed_into for ngram in ngrams_of(word, self.shortest, self.longest)]
+        at = np.searchsorted(self.buckets, wanted)
+        known = [i for i, bucket in zip(at, wanted, strict=True) if i < self.buckets.size and self.buckets[i] == bucket]
+        if not known:
+            raise InputError(f"the word {word!r} has no character n-gram in common with a word of the vocabulary")
+        mean: NDArray[np.float32] = self.matrix[known].mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean
+
+
+def ngrams_of(word: str, shortest: int, longest: int) -> list[bytes]:
+    """The n-grams of <word> as fastText's computeSubwords takes them, in UTF-8; < and > alone are none."""
+    letters = f"<{word}>"
+    found = []
+    for first in range(len(letters)):
+        for last in range(first + shortest, min(first + longest, len(letters)) + 1):
+            if last - first > 1 or (first > 0 and last < len(letters)):
+                found.append(letters[first:last].encode())
+    return found
+
+
+def fnv1a(letters: bytes) -> int:
+    """FNV-1a of 32 bits over signed bytes, as fastText's Dictionary::hash."""
+    h = 2166136261
+    for letter in letters:
+        h = ((h ^ (letter if letter < 128 else letter | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
+    return h
+
+
+def load_ngrams(output: str) -> NGrams:
+    """Reads the n-grams of the version that is published in an output folder (or of one version's folder).
+
+    Raises OutputError as read_ngrams does, and where nothing is published.
+    """
+    return read_ngrams(publish.resolve(output))
+
+
+def read_ngrams(version: publish.Version) -> NGrams:
+    """Reads the n-grams of a published version.
+
+    Raises OutputError where the model has no subwords, the table is damaged, or the version was deleted meanwhile.
+    """
+    config = version.manifest.get("config", {}).get("subwords", {})
+    if not config.get("enabled"):
+        raise OutputError(f"{version.folder}: has no character n-grams; train with subwords.enabled = true")
+    with version.reading("load the vectors again"):
+        table = version.table("ngrams")
+        found = storage.read_table(table)
+    if not len(found):
+        raise OutputError(f"{table}: holds no n-gram; train with a smaller subwords.min_length")
+    order = np.argsort(found["bucket"].to_numpy())
+    rows = list_rows(found["vector"].combine_chunks(), table)
+    return NGrams(
+        found["bucket"].to_numpy()[order], rows[order], config["min_length"], config["max_length"], config["buckets"]
+    )
