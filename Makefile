@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # files at once: most of their time is waiting.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint reference clean
 
 demo: $(VENV)/installed
 	$(BIN)/w2vspark demo demo-output
@@ -18,6 +18,10 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# conf/word2vec.toml and the pages of docs/ that are made from the code; a test compares them.
+reference: $(VENV)/installed
+	$(BIN)/python -m w2vspark.cli.reference
 
 clean:
 	rm -rf $(VENV) demo-output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

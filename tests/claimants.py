@@ -26,7 +26,7 @@ import sys, time
 output, stale, offset, boot = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 real = time.time
 time.time = lambda: real() + offset
-from w2vspark.base import claim_holder
+from w2vspark.output import claim_holder
 from w2vspark.output.claims import Claim
 from w2vspark.base.errors import W2VSparkError
 if boot:

@@ -7,8 +7,7 @@ import pytest
 import stores
 from pyspark.sql import SparkSession
 
-from w2vspark.config.config import SparkConfig
-from w2vspark.spark.session import build_session
+from w2vspark.spark.session import SparkConfig, build_session
 
 # For the JVMs of commands that tests start. They live for seconds, and without the optimizing compiler such a run takes
 # a fifth less CPU. The session of the tests themselves lives long enough to need it.

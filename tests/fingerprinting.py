@@ -3,41 +3,42 @@
 import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from w2vspark.config.checks import find_problems
+from w2vspark import methods
+from w2vspark.base.errors import ConfigError
 from w2vspark.config.config import Config
 from w2vspark.fingerprints import definitions, fingerprint
+from w2vspark.flow.identity import fingerprints
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
-from w2vspark.methods.pipeline import fingerprints
+from w2vspark.flow.work import Work
 from w2vspark.output.staging import Staging
 
-NO_TABLES = {"corpus", "earlier model", "request"}
+NO_TABLES = {"corpus", "earlier model", "model", "request"}
+Asked = tuple[Work, Config] | None  # None: a configuration that is refused
 
 
-def with_keys(config: Config, changes: dict[str, Any]) -> Config:
-    """The configuration with some keys ("training.window") changed; nothing is checked."""
-    for key, value in changes.items():
+def asked(keys: dict[str, Any]) -> Asked:
+    """The method and the configuration of some keys ("training.window")."""
+    tree: dict[str, dict[str, Any]] = {}
+    for key, value in keys.items():
         table, name = key.split(".")
-        config = replace(config, **{table: replace(getattr(config, table), **{name: value})})
-    return config
+        tree.setdefault(table, {})[name] = value
+    try:
+        return methods.from_dict(tree)
+    except ConfigError:
+        return None
 
 
-def all_keys() -> list[str]:
-    """Every key of the configuration, as "table.key"."""
-    return [f"{table.name}.{key.name}" for table in fields(Config) for key in fields(getattr(Config(), table.name))]
-
-
-def fingerprints_of(config: Config, session: object = None) -> dict[str, str]:
-    """What pipeline.fingerprints says; {} for a configuration that is refused."""
-    if list(find_problems(config)):
+def fingerprints_of(chosen: Asked, session: object = None, model: str = "") -> dict[str, str]:
+    """What identity.fingerprints says; {} for a configuration that is refused."""
+    if chosen is None:
         return {}
-    run = Run(config, "/nowhere", Progress(), Staging("/nowhere"), last="vectors")
+    run = Run(*chosen, "/nowhere", Progress(), Staging("/nowhere"), model=model)
     run.started_session = session
     return fingerprints(run)
 
@@ -56,11 +57,11 @@ def source_of(monkeypatch: pytest.MonkeyPatch, module: str, text: str) -> Iterat
         changed = {module: known.__wrapped__(module)}  # only this module is read again
         for user in (definitions, fingerprint):
             patch.setattr(user, "definitions", lambda name: changed.get(name) or known(name))
-        fingerprint._reached.cache_clear()
+        fingerprint._reached_with.cache_clear()
         try:
             yield
         finally:
-            fingerprint._reached.cache_clear()
+            fingerprint._reached_with.cache_clear()
 
 
 def source(module: str) -> str:

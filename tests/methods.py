@@ -1,4 +1,4 @@
-"""Every method of training with all that could go out of order: shards, lanes, merges and rounds."""
+"""Every method, and variants of some, with all that could go out of order: shards, lanes, merges and rounds."""
 
 MANY: dict[str, object] = {
     "training__shards": 2,
@@ -33,5 +33,8 @@ COUNTED: dict[str, dict[str, object]] = {
         "cooccurrences__subsample": 0.01,
         "glove__x_max": 5,
     },
+    # Two passes over the matrix, and the round that writes the vectors.
+    "ppmi-svd": {"training__method": "ppmi-svd", "training__dimensions": 20, "svd__power_iterations": 1},
+    "lsa": {"training__method": "lsa", "training__dimensions": 20, "svd__power_iterations": 1},
 }
 METHODS |= COUNTED

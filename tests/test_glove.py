@@ -10,7 +10,8 @@ import pytest
 from commands import current, digests, manifest, options, run_here, version_folder
 
 from w2vspark.base import schemas
-from w2vspark.config.config import from_dict
+from w2vspark.methods import from_dict
+from w2vspark.training.glove.plan import GloveConfig
 from w2vspark.vectors import load_vectors, similar
 
 CHOSEN: dict[str, object] = {
@@ -93,7 +94,7 @@ def test_the_manifest_has_what_was_resolved_and_makes_the_run_again(output, corp
     assert set(config["training"]) == {
         "method", "dimensions", "epochs", "learning_rate", "shards", "lanes", "seed", "cpu_target",
     }  # fmt: skip
-    assert from_dict(config).glove.x_max == config["glove"]["x_max"] == 100.0
+    assert from_dict(config)[1][GloveConfig].x_max == config["glove"]["x_max"] == 100.0
     chosen = {f"training__{key}": value for key, value in config["training"].items()}
     run_here(*command(corpus, tmp_path / "again", **chosen)).assert_done()
     assert digests(tmp_path / "again") == digests(output)

@@ -11,11 +11,13 @@ import numpy as np
 import planted
 import pyarrow.parquet as pq
 import pytest
-from commands import current, digests, held, options, run_here, start_several, version_folder
+from commands import current, digests, held, manifest, options, run_here, start_several, version_folder
 from methods import METHODS
 from test_promises_resume import last_record, trained_rounds
 
+from w2vspark import methods
 from w2vspark.base import schemas
+from w2vspark.methods import from_dict
 from w2vspark.vectors import load_vectors, similar
 
 COLUMNS = {
@@ -24,13 +26,21 @@ COLUMNS = {
     "word_rows": schemas.VECTORS,
     "nodes": schemas.NODE_VECTORS,
     "codes": schemas.CODES,
-    "ngrams": schemas.NGRAMS,
+    "subwords": schemas.SUBWORDS,
     "adagrad": schemas.ADAGRAD,
     "biases": schemas.BIASES,
     "cooccurrences": schemas.COOCCURRENCES,
     "phrases": schemas.PHRASES,
     "vocabulary": schemas.VOCABULARY,
     "metrics": schemas.METRICS,
+    "singular_values": schemas.SINGULAR_VALUES,
+    "documents": schemas.DOCUMENTS,
+    "term_weights": schemas.TERM_WEIGHTS,
+}
+COUNTED_TABLES = {
+    "glove": {"vectors", "vocabulary", "metrics", "context", "biases", "cooccurrences"},
+    "ppmi-svd": {"vectors", "vocabulary", "context", "cooccurrences", "singular_values"},
+    "lsa": {"vectors", "vocabulary", "documents", "term_weights", "singular_values"},
 }
 
 
@@ -56,13 +66,19 @@ def outputs(spark: object, corpus: Path) -> dict[str, Path]:
 def tables_of(method: str) -> set[str]:
     """What a method publishes, by the README."""
     settings = METHODS[method]
+    if method in COUNTED_TABLES:
+        return COUNTED_TABLES[method]
     found = {"vectors", "vocabulary", "metrics"}
-    if settings.get("training__method") == "glove":
-        return found | {"context", "biases", "cooccurrences"}
     found |= {"nodes", "codes"} if str(settings.get("training__method")).endswith("-hs") else {"context"}
     # Several shards train with AdaGrad, but for subwords.
-    found |= {"word_rows", "ngrams"} if settings.get("subwords__enabled") else {"adagrad"}
+    found |= {"word_rows", "subwords"} if settings.get("subwords__enabled") else {"adagrad"}
     return found | ({"phrases"} if "phrases__thresholds" in settings else set())
+
+
+def test_every_method_of_the_list_is_tried():
+    assert {"skipgram-ns", *(case.get("training__method") for case in METHODS.values())} - {None} == set(
+        methods.METHODS
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -82,15 +98,19 @@ def test_a_method_publishes_its_tables_with_the_columns_of_the_contract(method, 
                 and (values != 0).any(axis=1).mean() > 0.9
             )
     assert current(outputs[method])["tables"] == rows
+    about, resolved = from_dict(manifest(outputs[method])["config"])
+    assert {one.name: one.schema_of(resolved).names for one in about.tables(resolved)} == {
+        table: COLUMNS[table].names for table in tables_of(method)
+    }
     if "nodes" in rows:
         assert rows["nodes"] == rows["codes"] - 1 == rows["vectors"] - 1
 
 
 def test_a_word_with_subwords_is_the_mean_of_its_own_row_and_its_n_grams(outputs):
-    from w2vspark.vectors.subwords import fnv1a, load_ngrams, ngrams_of
+    from w2vspark.vectors.subwords import fnv1a, load_subwords, ngrams_of
 
     output = outputs["subwords"]
-    vectors, own, ngrams = load_vectors(str(output)), load_vectors(str(output), "word_rows"), load_ngrams(str(output))
+    vectors, own, ngrams = load_vectors(str(output)), load_vectors(str(output), "word_rows"), load_subwords(str(output))
     for word in (planted.country(3), "filler2"):
         at = np.searchsorted(ngrams.buckets, [fnv1a(ngram) % 1000 for ngram in ngrams_of(word, 3, 6)])
         rows = np.concatenate([own.matrix[[own.index[word]]], ngrams.matrix[at]])

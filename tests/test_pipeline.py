@@ -19,15 +19,16 @@ import pytest
 from commands import PYTHON, current, digests, manifest, options, run_command, run_here, version_folder
 
 from w2vspark.base.schemas import BUCKET_COUNTS
-from w2vspark.config.config import from_dict
+from w2vspark.flow.identity import steps_until
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
-from w2vspark.methods.pipeline import steps_until
-from w2vspark.methods.text import bucket_tokens
+from w2vspark.methods import from_dict
+from w2vspark.methods.corpus import bucket_tokens
 from w2vspark.output.staging import Staging
 from w2vspark.storage.listed import count_listed, write_small
+from w2vspark.training.settings import TrainingConfig
 
-STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
+STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "version"]
 QUICK: dict[str, object] = {
     "training__dimensions": 8, "training__epochs": 1, "training__shards": 1, "training__lanes": 1,
     "vocabulary__min_count": 2,
@@ -148,7 +149,7 @@ def test_until_makes_a_stage_and_what_it_needs_and_publishes_nothing(spark, corp
 
 def test_until_the_last_stage_is_the_whole_run(output, corpus):
     assert (
-        run_here("run", *settings(corpus, output), "--until", "vectors").assert_done().out.startswith("nothing to do")
+        run_here("run", *settings(corpus, output), "--until", "version").assert_done().out.startswith("nothing to do")
     )
 
 
@@ -169,8 +170,8 @@ def test_until_names_the_stages_that_there_are(corpus, tmp_path):
     ],
 )
 def test_until_leaves_out_what_a_stage_does_not_need(method, last, others):
-    config = from_dict({"training": {"method": method}, "input": {"path": "x"}, "output": {"path": "y"}})
-    tables = [step.table for step in steps_until(config, last)]
+    chosen = from_dict({"training": {"method": method}, "input": {"path": "x"}, "output": {"path": "y"}})
+    tables = [step.table for step in steps_until(*chosen, last)]
     assert tables[-1] == last and not others & set(tables) and tables[:3] == STAGES[:3]
 
 
@@ -288,8 +289,8 @@ def test_a_table_of_a_lasting_catalog_is_read_by_the_real_command(lines, output,
 
 
 def test_a_bucket_that_stands_in_two_files_has_the_tokens_of_both(tmp_path):
-    config = from_dict({"input": {"path": ["text"]}, "output": {"path": str(tmp_path)}})
-    run = Run(config, str(tmp_path), Progress(), Staging(str(tmp_path)), last="vectors")
+    chosen = from_dict({"input": {"path": ["text"]}, "output": {"path": str(tmp_path)}})
+    run = Run(*chosen, str(tmp_path), Progress(), Staging(str(tmp_path)))
     run.uris["bucket_counts"], run.records["encoded"] = str(tmp_path / "counts"), {"buckets": 4}
     rows = [{"bucket": 2, "pieces": 1, "tokens": 5}, {"bucket": 0, "pieces": 2, "tokens": 9}]
     rows.append({"bucket": 2, "pieces": 1, "tokens": 30})
@@ -384,8 +385,8 @@ def test_the_manifest_says_how_to_make_the_version_again_with_nothing_left_to_be
 ):
     found = manifest(output)
     assert "auto" not in json.dumps(found["config"])
-    again = from_dict(found["config"])  # the resolved configuration is one
-    assert again.training.dimensions == 8
+    _, again = from_dict(found["config"])  # the resolved configuration is one
+    assert again[TrainingConfig].dimensions == 8
     words = ["run", *settings(corpus, tmp_path / "output")]
     for table in ("encoded", "training"):
         for key, value in found["config"][table].items():

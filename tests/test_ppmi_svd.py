@@ -10,7 +10,8 @@ import pytest
 from commands import current, digests, manifest, options, run_here, version_folder
 
 from w2vspark.base import schemas
-from w2vspark.config.config import from_dict
+from w2vspark.methods import from_dict
+from w2vspark.training.svd.plan import SvdConfig
 from w2vspark.vectors import load_vectors, similar
 
 CHOSEN: dict[str, object] = {
@@ -64,8 +65,8 @@ def test_the_manifest_has_what_was_resolved_and_makes_the_run_again(output):
     config = manifest(output)["config"]
     assert "auto" not in json.dumps(config)
     assert set(config["training"]) == {"method", "dimensions", "seed", "cpu_target"}
-    again = from_dict(config)
-    assert again.training.method == "ppmi-svd" and again.svd.exponent == config["svd"]["exponent"]
+    method, again = from_dict(config)
+    assert method.name == "ppmi-svd" and again[SvdConfig].exponent == config["svd"]["exponent"]
 
 
 def test_context_vectors_are_added_where_it_is_asked_for(output, corpus):

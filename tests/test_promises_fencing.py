@@ -96,7 +96,7 @@ def started(*words: str, log: Path, **environment: str) -> Iterator[Started]:
 CASES = [
     pytest.param(r"event=end round=3 of", r"stage=rounds event=start", STALE, id="in a round"),
     pytest.param(
-        r"stage=vectors event=start", r"stage=vectors event=start", STALE, id="while tables are written",
+        r"stage=version event=start", r"stage=version event=start", STALE, id="while tables are written",
         marks=pytest.mark.slow,
     ),
     pytest.param(

@@ -51,7 +51,7 @@ def once(name):
         return False
 
 def fail(name, job):
-    if once(f"{name} {job.round.number} of {job.training.shards} shards"):
+    if once(f"{name} {job.round.number} of {job.trainer.shards} shards"):
         if job.round.number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         raise OSError(f"{name} fails on purpose in round {job.round.number}")

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from w2vspark.base import errors
 from w2vspark.cli import command_line as cli
 from w2vspark.cli.demo import write_corpus
-from w2vspark.config.config import Config, load_config, to_dict
+from w2vspark.cli.reference import every_key
+from w2vspark.cli.works import add_run_command
+from w2vspark.methods import load_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -92,11 +95,10 @@ def test_the_targets_that_the_readme_names_are_in_the_makefile() -> None:
 def test_the_options_and_keys_of_commands_that_need_a_cluster_exist(clone: Path) -> None:
     code = next(code for code in NOT_RUN if "spark-submit" in code)
     words = shlex.split(code.replace("\\\n", " "), comments=False)
-    job = words.index("jobs/word2vec.py")
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument("--config")
-    cli.add_run_options(parser)
-    parsed = parser.parse_args(words[job + 1 :])
+    job = words.index("jobs/train.py")
+    commands = argparse.ArgumentParser(exit_on_error=False).add_subparsers()
+    add_run_command(commands, "")
+    parsed = commands.choices["run"].parse_args(words[job + 1 :])
     load_config(str(ROOT / parsed.config), parsed.overrides)
     known = set(re.findall(r"--[a-z-]+", in_order("bash", "spark-submit --help 2>&1", clone)))
     options = {word for word in words[words.index("spark-submit") : job] if word.startswith("--")}
@@ -104,7 +106,7 @@ def test_the_options_and_keys_of_commands_that_need_a_cluster_exist(clone: Path)
 
 
 def test_every_key_that_the_readme_names_exists() -> None:
-    tables = to_dict(Config())
+    tables = tomllib.loads(every_key())
     named = re.findall(rf"`({'|'.join(tables)})\.([a-z_]+)`", README)
     assert len(named) >= 8
     for table, key in named:
@@ -112,7 +114,7 @@ def test_every_key_that_the_readme_names_exists() -> None:
 
 
 def test_the_defaults_in_the_table_of_keys_are_those_of_the_code() -> None:
-    tables = to_dict(Config())
+    tables = tomllib.loads(every_key())
     rows = re.findall(r"^\| (`[a-z]+\.[^|]+`) \| ([^|]+) \|", README, re.MULTILINE)
     assert len(rows) >= 6
     for keys, defaults in rows:

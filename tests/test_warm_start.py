@@ -12,7 +12,7 @@ from commands import digests, manifest, options, run_here, run_several, version_
 from methods import MANY, METHODS
 from outputs import declare
 
-from w2vspark.methods import text as intermediate
+from w2vspark.methods.word2vec import warm_start
 from w2vspark.vectors import load_vectors
 
 STILL: dict[str, object] = {"warm_start__learning_rate": 1e-12}  # moves nothing: tables show the start
@@ -225,7 +225,7 @@ def test_a_version_that_is_published_while_the_earlier_model_is_read_changes_not
     spark, first, folder, tmp_path, monkeypatch
 ):
     shutil.copytree(first, tmp_path / "first")
-    really = intermediate.earlier
+    really = warm_start.earlier
 
     def published_meanwhile(*arguments):
         rows = really(*arguments)
@@ -235,7 +235,7 @@ def test_a_version_that_is_published_while_the_earlier_model_is_read_changes_not
         declare(tmp_path / "first", "000002", whole["tables"], config=whole["config"])
         return rows
 
-    monkeypatch.setattr(intermediate, "earlier", published_meanwhile)
+    monkeypatch.setattr(warm_start, "earlier", published_meanwhile)
     chosen = MANY | STILL | {"warm_start__path": tmp_path / "first"}
     run_here(*command(folder / "second", tmp_path / "second", **chosen)).assert_done()
     assert json.loads((tmp_path / "first" / "current.json").read_text())["version"] == "000002"

@@ -4,7 +4,9 @@ import pytest
 
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.redaction import REDACTED, check_given, is_secret, redacted
-from w2vspark.config.config import from_dict, load_config, to_dict, to_toml
+from w2vspark.config.config import to_dict, to_toml
+from w2vspark.methods import from_dict, load_config
+from w2vspark.stages.input import InputConfig
 
 SECRET_KEYS = (
     "spark.hadoop.fs.s3a.secret.key",
@@ -59,10 +61,10 @@ def test_values_that_hold_a_password_are_known() -> None:
 def test_a_redacted_configuration_parses_and_differs_in_the_secrets_alone() -> None:
     options = {key: "geheim" for key in SECRET_KEYS} | {"url": SECRET_VALUES[0], "multiLine": "true"}
     tree = {"input": {"path": ["text"], "options": options}, "output": {"path": "o"}}
-    shown = redacted(to_dict(from_dict(tree)))
+    shown = redacted(to_dict(from_dict(tree)[1]))
     assert not any(word in to_toml(shown) for word in ("geheim", "password=p"))
-    assert from_dict(shown).input.options == dict.fromkeys(options, REDACTED) | {"multiLine": "true"}
-    rest = to_dict(from_dict(tree))  # keys like tokens.* and encoded.piece_tokens are no secrets
+    assert from_dict(shown)[1][InputConfig].options == dict.fromkeys(options, REDACTED) | {"multiLine": "true"}
+    rest = to_dict(from_dict(tree)[1])  # keys like tokens.* and encoded.piece_tokens are no secrets
     del rest["input"]["options"], shown["input"]["options"]
     assert shown == rest
 

@@ -52,7 +52,7 @@ def run(tree: Path, config: str, files: list[Path], settings: list[str]) -> Meas
         options = [part for setting in chosen for part in ("--set", setting)]
         kernels = Path(tempfile.gettempdir(), "w2vspark-kernels" + str(tree).replace(os.sep, "-"))  # each has its own
         environment = {**os.environ, "PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(kernels)}
-        command = python("-m", "w2vspark.cli.command_line", "run", str(tree / "conf" / config), *options)
+        command = python("-m", "w2vspark.cli", "run", str(tree / "conf" / config), *options)
         return run_measured(command, environment=environment)
 
 

@@ -83,7 +83,7 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     chosen += settings
     options = [part for setting in chosen for part in ("--set", setting)]
     tell(f"w2vspark run --until cooccurrences, {len(files)} files")
-    command = python("-m", "w2vspark.cli.command_line", "run", str(CONFIG), *options, "--until", "cooccurrences")
+    command = python("-m", "w2vspark.cli", "run", str(CONFIG), *options, "--until", "cooccurrences")
     run = run_measured(command, INTERVAL)
     began, ended = window(run)
     tables = {line.split()[0]: line.split()[-1] for _, line in run.output[1:]}

@@ -17,8 +17,8 @@ from ours import metrics, run_w2vspark, training_window, warm_up
 from peers import unpack
 from quality import Scorer
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.vectors import load_vectors
 
 CONFIG = PROJECT / "conf" / "glove.toml"
@@ -39,7 +39,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         unpack(files, folder / "text.txt")
         tell("reading the text")
         text = read_text(files)
-        training = resolve(TrainingConfig(), text.tokens, len(text.words))
+        training = resolve(Word2VecTraining(), text.tokens, len(text.words))
         gensim = train_gensim(text, folder / "text.txt", training)
         warm_up()
         for epochs in EPOCHS[:1] if arguments.quick else EPOCHS:

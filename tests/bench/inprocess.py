@@ -17,18 +17,19 @@ from common import tell
 from quality import SCORES, Scorer
 
 from w2vspark.base.cpu_target import pin
-from w2vspark.config.config import SubwordsConfig, TrainingConfig
+from w2vspark.training.word2vec.settings import SubwordsConfig, Word2VecTraining
 
-pin(TrainingConfig().cpu_target)
+pin(Word2VecTraining().cpu_target)
 
 from w2vspark.kernels.combine import Changes, combine_changes  # noqa: E402  (after the pin)
-from w2vspark.kernels.instructions import LANES  # noqa: E402
+from w2vspark.kernels.instructions import SIMD_WIDTH  # noqa: E402
 from w2vspark.kernels.noise import cumulative_noise  # noqa: E402
 from w2vspark.kernels.word2vec.arguments import Tables, pool_table  # noqa: E402
 from w2vspark.kernels.word2vec.subwords import mean_rows, ngram_buckets, subwords_of  # noqa: E402
 from w2vspark.training.lanes import Matrix, Slice, make_matrix  # noqa: E402
-from w2vspark.training.plan import MatrixShape, Round, matrix_shapes, plan_rounds  # noqa: E402
-from w2vspark.training.word2vec import trainer as word2vec  # noqa: E402
+from w2vspark.training.plan import MatrixShape, Round  # noqa: E402
+from w2vspark.training.word2vec import slices as word2vec  # noqa: E402
+from w2vspark.training.word2vec.plan import matrix_shapes, rounds_of  # noqa: E402
 from w2vspark.vectors import WordVectors  # noqa: E402
 
 PIECE_TOKENS, BUCKETS = 1000, 4096
@@ -91,7 +92,7 @@ def read_text(files: Sequence[Path], min_count: int = 5) -> Text:
     )
 
 
-def initial_matrices(shapes: Sequence[MatrixShape], training: TrainingConfig) -> list[Matrix]:
+def initial_matrices(shapes: Sequence[MatrixShape], training: Word2VecTraining) -> list[Matrix]:
     """The matrices of a shard with their lanes, at their initial values. training: resolved."""
     matrices = []
     for shape in shapes:
@@ -102,7 +103,7 @@ def initial_matrices(shapes: Sequence[MatrixShape], training: TrainingConfig) ->
 
 
 def make_tables(
-    text: Text, training: TrainingConfig, subwords: SubwordsConfig | None
+    text: Text, training: Word2VecTraining, subwords: SubwordsConfig | None
 ) -> tuple[Tables, tuple[MatrixShape, ...]]:
     """What the kernel draws from, and the shapes of the matrices. subwords: None, or how words are cut."""
     tables = word2vec.make_tables(text.counts, training)
@@ -115,7 +116,7 @@ def make_tables(
 
 
 def train_epoch(
-    text: Text, training: TrainingConfig, share: float, threads: int, subwords: SubwordsConfig | None = None
+    text: Text, training: Word2VecTraining, share: float, threads: int, subwords: SubwordsConfig | None = None
 ) -> tuple[int, float, float]:
     """Train one epoch of the first `share` of the buckets in one call; training: resolved.
 
@@ -131,7 +132,7 @@ def train_epoch(
 
 
 def simulate(
-    text: Text, training: TrainingConfig, threads: int = 2, subwords: SubwordsConfig | None = None
+    text: Text, training: Word2VecTraining, threads: int = 2, subwords: SubwordsConfig | None = None
 ) -> np.ndarray:
     """The word vectors, float32 (V, D), that a whole run on Spark would train, shards side by side in threads.
 
@@ -152,7 +153,7 @@ def simulate(
         ]
 
     with ThreadPoolExecutor(side_by_side) as pool:
-        for todo in plan_rounds(text.bucket_tokens, training):
+        for todo in rounds_of(text.bucket_tokens, training):
             found = list(pool.map(train, range(side_by_side), [todo] * side_by_side))
             changes = [found[number % side_by_side][number // side_by_side] for number in range(shards)]
             for i, shape in enumerate(shapes):
@@ -166,7 +167,7 @@ def simulate(
     return np.ascontiguousarray(vectors[: len(text.words), : training.dimensions])
 
 
-def mean_scores(text: Text, training: TrainingConfig, scorer: Scorer, seeds: Sequence[int]) -> dict[str, float]:
+def mean_scores(text: Text, training: Word2VecTraining, scorer: Scorer, seeds: Sequence[int]) -> dict[str, float]:
     """The means of a whole run's scores over seeds. training: resolved."""
     found = []
     for seed in seeds:
@@ -179,7 +180,7 @@ def mean_scores(text: Text, training: TrainingConfig, scorer: Scorer, seeds: Seq
 
 def _train_shard(
     text: Text,
-    training: TrainingConfig,
+    training: Word2VecTraining,
     tables: Tables,
     cumulative: np.ndarray,
     matrices: list[Matrix],
@@ -206,20 +207,20 @@ def _train_shard(
     return found
 
 
-def _combine(shards: list[Changes], training: TrainingConfig, shape: MatrixShape, rows: np.ndarray) -> None:
+def _combine(shards: list[Changes], training: Word2VecTraining, shape: MatrixShape, rows: np.ndarray) -> None:
     """As the workers combine a block: add the combined changes to the rows, in place."""
     packed = _packed(rows, shape)
     combine_changes(training.combine, shards, packed, shape.state)
     rows[:, : shape.columns] = packed[:, : shape.columns]
     if shape.state:
-        rows[:, rows.shape[1] - LANES] = packed[:, shape.columns]
+        rows[:, rows.shape[1] - SIMD_WIDTH] = packed[:, shape.columns]
 
 
 def _packed(rows: np.ndarray, shape: MatrixShape) -> np.ndarray:
     """Rows as the parameters table has them: float32 (n, shape.width)."""
     if not shape.state:
         return np.ascontiguousarray(rows[:, : shape.columns])
-    return np.hstack([rows[:, : shape.columns], rows[:, rows.shape[1] - LANES][:, None]])
+    return np.hstack([rows[:, : shape.columns], rows[:, rows.shape[1] - SIMD_WIDTH][:, None]])
 
 
 def _documents(files: Sequence[Path]) -> Iterator[list[str]]:

@@ -15,8 +15,8 @@ from common import Report, Row, need, run_script, tell, wiki_files
 from inprocess import Text, read_text, train_epoch
 from peers import unpack
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 
 AT_LEAST, AIM = 12.0, 14.0
 THREADS = 2
@@ -28,7 +28,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     files = wiki_files(arguments.quick)
     tell("reading the text")
     text = read_text(files)
-    training = resolve(TrainingConfig(), text.tokens, len(text.words))
+    training = resolve(Word2VecTraining(), text.tokens, len(text.words))
     one_lane, wide = replace(training, lanes=1), replace(training, dimensions=300)
     tell("compiling, or loading what is compiled")
     for settings in (training, one_lane, wide):
@@ -66,13 +66,13 @@ def speed(rows: list[Row]) -> float:
     return float(statistics.mean(row["M words/CPU s"] for row in rows))
 
 
-def train_ours(text: Text, training: TrainingConfig) -> Row:
+def train_ours(text: Text, training: Word2VecTraining) -> Row:
     """One epoch by our training call."""
     tell(f"w2vspark, D = {training.dimensions}, {training.lanes} lanes")
     return figures("w2vspark", training, *train_epoch(text, training, 1.0, THREADS))
 
 
-def train_gensim(text: Text, plain: Path, training: TrainingConfig) -> Row:
+def train_gensim(text: Text, plain: Path, training: Word2VecTraining) -> Row:
     """The same epoch by gensim; times cover train() alone."""
     from gensim.models import Word2Vec
 
@@ -90,7 +90,7 @@ def train_gensim(text: Text, plain: Path, training: TrainingConfig) -> Row:
     return figures("gensim", training, text.tokens, wall, cpu)
 
 
-def figures(who: str, training: TrainingConfig, tokens: int, wall: float, cpu: float) -> Row:
+def figures(who: str, training: Word2VecTraining, tokens: int, wall: float, cpu: float) -> Row:
     """One line of the table."""
     lanes = training.lanes if who == "w2vspark" else None
     return {

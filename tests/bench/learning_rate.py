@@ -13,8 +13,8 @@ from common import Report, Row, run_script, shared_data, tell, wiki_files
 from inprocess import Text, read_text, simulate
 from quality import SCORES, Scorer
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.vectors import WordVectors
 
 RATES = (0.025, 0.035, 0.05, 0.075, 0.1)
@@ -38,19 +38,19 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     report.table("the rate of auto against the best by the three scores' mean", [best(rows, n) for n in replicas])
 
 
-def automatic(text: Text, replicas: int, arguments: argparse.Namespace) -> TrainingConfig:
+def automatic(text: Text, replicas: int, arguments: argparse.Namespace) -> Word2VecTraining:
     """The settings for so many replicas: as many lanes as given, the rest shards, the rate that `auto` stands for."""
     lanes = min(arguments.lanes, replicas)
     shards = max(1, replicas // lanes)
     rounds = 1 if shards == 1 else 2 if shards == 2 else 10 if shards <= 8 else 20
-    config = TrainingConfig(
+    config = Word2VecTraining(
         shards=shards, lanes=lanes, rounds_per_epoch=rounds, dimensions=arguments.dimensions, combine=arguments.combine,
         epochs=1 if arguments.quick else 5,
     )  # fmt: skip
     return resolve(config, text.tokens, len(text.words))
 
 
-def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: int) -> Row:
+def scored(text: Text, training: Word2VecTraining, scorer: Scorer, seeds: int) -> Row:
     """Mean scores over the seeds, and the CPU seconds of all."""
     began = time.process_time()
     found = []

@@ -24,8 +24,8 @@ from common import PROJECT, Report, need, run_script, shared_data, tell
 from ours import manifest, run_w2vspark, stage_seconds
 
 from w2vspark import storage
-from w2vspark.config.config import TokensConfig
 from w2vspark.output import publish
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import tokenizer
 from w2vspark.vectors import fold_texts, load_lsa
 
@@ -70,7 +70,7 @@ def measure_time(report: Report, folder: Path, quick: bool) -> None:
         f"text to vectors, {DIMENSIONS} dimensions, {copies} times the articles",
         [
             {"": "w2vspark", **size, "seconds": ours, "of these to words by documents": ours - stages["svd"]
-             - stages["vectors"], "peak MB of a worker": run.peak("worker") / 1e6, "CPU s": run.cpu},
+             - stages["version"], "peak MB of a worker": run.peak("worker") / 1e6, "CPU s": run.cpu},
             {"": "gensim", **size, "seconds": theirs, "of these to words by documents": read},
         ],
     )  # fmt: skip

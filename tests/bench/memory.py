@@ -85,7 +85,7 @@ def estimate(files: Sequence[Path], output: Path, settings: Sequence[str]) -> fl
     paths = json.dumps([str(file) for file in files])
     chosen = [f"input.path={paths}", f"output.path={output}", "spark.master=local[2]", *settings]
     options = [part for setting in chosen for part in ("--set", setting)]
-    run = run_measured(python("-m", "w2vspark.cli.command_line", "run", str(CONFIG), *options, "--dry-run"))
+    run = run_measured(python("-m", "w2vspark.cli", "run", str(CONFIG), *options, "--dry-run"))
     text = "\n".join(line for _, line in run.output)
     found = _ESTIMATE.search(text)
     if found is None or "counted" not in text:

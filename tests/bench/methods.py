@@ -19,8 +19,8 @@ from mllib import mllib
 from peers import unpack
 from quality import BELOW_GENSIM, SCORES, Scorer
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.vectors import WordVectors
 
 TIMES_GENSIM = {"skipgram-hs": 4.0, "cbow-ns": 3.0, "cbow-hs": 3.0}
@@ -40,10 +40,10 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         plain = Path(folder) / "text.txt"
         unpack(files, plain)
         for method in arguments.methods:
-            first = resolve(TrainingConfig(method=method, epochs=epochs), text.tokens, len(text.words))
+            first = resolve(Word2VecTraining(method=method, epochs=epochs), text.tokens, len(text.words))
             train_epoch(text, first, 0.01, THREADS)
             for seed in seeds:
-                chosen = TrainingConfig(method=method, epochs=epochs, seed=seed)
+                chosen = Word2VecTraining(method=method, epochs=epochs, seed=seed)
                 rows.append(ours(text, resolve(chosen, text.tokens, len(text.words)), scorer))
                 rows.append(gensims(text, plain, method, epochs, seed, scorer))
     report.table("every run", rows)
@@ -65,7 +65,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
 WHO = ("w2vspark", "gensim")
 
 
-def ours(text: Text, training: TrainingConfig, scorer: Scorer) -> Row:
+def ours(text: Text, training: Word2VecTraining, scorer: Scorer) -> Row:
     """One seed: a whole training for the scores, and one epoch for the time."""
     tell(f"w2vspark, {training.method}, seed {training.seed}")
     tokens, wall, cpu = train_epoch(text, training, 1.0, THREADS)

@@ -28,13 +28,13 @@ def run_w2vspark(
     chosen = [f"input.path={paths}", f"output.path={output}", f"spark.master={master}", *settings]
     tell(f"w2vspark run, {len(files)} files {' '.join(settings)}")
     options = [part for setting in chosen for part in ("--set", setting)]
-    return run_measured(python("-m", "w2vspark.cli.command_line", "run", str(config), *options), interval)
+    return run_measured(python("-m", "w2vspark.cli", "run", str(config), *options), interval)
 
 
 def warm_up() -> None:
     """`w2vspark warm-up`, which a user calls once: compiled kernels, and Spark's loaded classes."""
     tell("w2vspark warm-up")
-    run_measured(python("-m", "w2vspark.cli.command_line", "warm-up"))
+    run_measured(python("-m", "w2vspark.cli", "warm-up"))
 
 
 def stage_seconds(run: Measured) -> dict[str, float]:

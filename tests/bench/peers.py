@@ -77,8 +77,7 @@ def fasttext(arguments: argparse.Namespace) -> None:
 
 def session(_: argparse.Namespace) -> None:
     """No peer: how long our session takes to start."""
-    from w2vspark.config.config import SparkConfig
-    from w2vspark.spark.session import build_session
+    from w2vspark.spark.session import SparkConfig, build_session
 
     began = time.perf_counter()
     started = build_session(SparkConfig(master="local[2]"), "w2vspark")

@@ -1,9 +1,9 @@
 """What a pool of negatives costs in quality: shards that hold the rows of their slices beside shards that hold all.
 
 The default size of training.negative_pool is a share of a slice's tokens, and at least a number of words: see
-training/plan.py. Each number of shards trains wiki100 for five epochs with the defaults, without pools and with pools
-of the default size; --sizes adds others. Simulated on this machine without Spark by the functions that Spark's workers
-call; rows that are sent give the same bytes as all rows, as a test shows.
+training/word2vec/plan.py. Each number of shards trains wiki100 for five epochs with the defaults, without pools and
+with pools of the default size; --sizes adds others. Simulated on this machine without Spark by the functions that
+Spark's workers call; rows that are sent give the same bytes as all rows, as a test shows.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from common import Report, run_script, shared_data, tell, wiki_files
 from inprocess import mean_scores, read_text
 from quality import SCORES, Scorer
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 
 SHARDS = (4, 8)
 TOLERANCE = 0.01
@@ -28,7 +28,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     text = read_text(wiki_files(arguments.quick))
     seeds = range(1, 2 if arguments.quick else arguments.seeds + 1)
     for shards in arguments.shards[:1] if arguments.quick else arguments.shards:
-        chosen = TrainingConfig(shards=shards, epochs=1 if arguments.quick else 5)
+        chosen = Word2VecTraining(shards=shards, epochs=1 if arguments.quick else 5)
         without = resolve(chosen, text.tokens, len(text.words))
         default = resolve(replace(chosen, rows="slice"), text.tokens, len(text.words))
         sizes = [0, int(default.negative_pool), *arguments.sizes]

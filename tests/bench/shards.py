@@ -15,8 +15,8 @@ from inprocess import Text, mean_scores, read_text
 from mllib import mllib
 from quality import SCORES, Scorer
 
-from w2vspark.config.config import TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 
 SHARDS = (1, 2, 4, 8, 16, 32)
 RATES = (0.025, 0.05)  # of one shard
@@ -32,7 +32,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
     seeds = range(1, 2 if arguments.quick else arguments.seeds + 1)
     rows: list[Row] = []
     for shards in (1, 2) if arguments.quick else SHARDS:
-        chosen = TrainingConfig(shards=shards, epochs=1 if arguments.quick else 5)
+        chosen = Word2VecTraining(shards=shards, epochs=1 if arguments.quick else 5)
         settings = resolve(chosen, text.tokens, len(text.words))
         for rate in RATES if shards == 1 else (float(settings.learning_rate),):
             rows.append(scored(text, replace(settings, learning_rate=rate), scorer, seeds))
@@ -52,7 +52,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         report.table("Spark MLlib's Word2Vec, one seed", peers)
 
 
-def scored(text: Text, training: TrainingConfig, scorer: Scorer, seeds: range) -> Row:
+def scored(text: Text, training: Word2VecTraining, scorer: Scorer, seeds: range) -> Row:
     """The mean scores of one number of shards."""
     settings = {
         "shards": training.shards, "lanes": training.lanes, "rounds": training.rounds_per_epoch,

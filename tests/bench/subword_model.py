@@ -13,19 +13,19 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from w2vspark.base.schemas import NGRAM_BUCKETS, PARAMETER_FILES, VECTORS, VOCABULARY, WORDS
-from w2vspark.config.config import SparkConfig, SubwordsConfig, TrainingConfig
+from w2vspark.base.schemas import PARAMETER_FILES, SUBWORD_BUCKETS, VECTORS, VOCABULARY, WORDS
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import write_listed, write_table
-from w2vspark.spark.session import build_session
+from w2vspark.spark.session import SparkConfig, build_session
 from w2vspark.stages.vectors import vectors
 from w2vspark.storage.listed import write_small
 from w2vspark.training.word2vec import composed
-from w2vspark.training.word2vec.subwords import SubwordTables, ngram_buckets
+from w2vspark.training.word2vec.settings import SubwordsConfig, Word2VecTraining
+from w2vspark.training.word2vec.subwords import SubwordTables, subword_buckets
 
 LETTERS, LEAST_LETTERS = 8, 3  # of a word: on average, as in English, and at least
 FILES = 8
-TARGET = TrainingConfig().cpu_target
+TARGET = Word2VecTraining().cpu_target
 
 
 def make(session: SparkSession, folder: Path, words: int, buckets: int, dimensions: int) -> None:
@@ -33,8 +33,8 @@ def make(session: SparkSession, folder: Path, words: int, buckets: int, dimensio
     known = {"id": np.arange(words, dtype=np.int32), "word": spelled(words), "count": np.full(words, 5)}
     write_small(pa.table(known, schema=VOCABULARY), str(folder / "vocabulary"))
     config = SubwordsConfig(enabled=True, buckets=buckets)
-    found = ngram_buckets(session, str(folder / "vocabulary"), config, TARGET)
-    rows = words + write_table(found, str(folder / "buckets"), NGRAM_BUCKETS)
+    found = subword_buckets(session, str(folder / "vocabulary"), config, TARGET)
+    rows = words + write_table(found, str(folder / "buckets"), SUBWORD_BUCKETS)
     uri = str(folder / "parameters")
     files = partial(write_rows, uri=uri, rows=rows, dimensions=dimensions)
     write_listed(session.range(0, FILES, 1, FILES).mapInArrow(files, spark_schema(PARAMETER_FILES)), uri)
@@ -56,7 +56,7 @@ def spelled(words: int) -> list[str]:
 
 def write_rows(batches: Iterator[pa.RecordBatch], uri: str, rows: int, dimensions: int) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> a file of parameters each, as PARAMETER_FILES."""
-    from w2vspark.training.parameters import write_blocks
+    from w2vspark.training.blocks import write_blocks
     from w2vspark.training.plan import MatrixShape
 
     blocks = MatrixShape(WORDS, rows, dimensions).blocks

@@ -18,8 +18,8 @@ from peers import unpack
 from processes import python, run_measured
 from quality import BELOW_GENSIM, SCORES, Scorer
 
-from w2vspark.config.config import SubwordsConfig, TrainingConfig
-from w2vspark.training.plan import resolve
+from w2vspark.training.word2vec.plan import resolve
+from w2vspark.training.word2vec.settings import SubwordsConfig, Word2VecTraining
 from w2vspark.vectors import WordVectors
 
 TIMES_FASTTEXT = 3.0
@@ -40,7 +40,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         plain = Path(folder) / "text.txt"
         unpack(files, plain)
         for seed in range(1, seeds + 1):
-            chosen = TrainingConfig(epochs=epochs, seed=seed)
+            chosen = Word2VecTraining(epochs=epochs, seed=seed)
             training = resolve(chosen, text.tokens, len(text.words), subwords=True)
             rows.append(ours(text, training, scorer))
             if seed <= arguments.peer_seeds:
@@ -54,7 +54,7 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
         report.at_least(f"{score}, less fastText's", us[score] - them[score], -BELOW_GENSIM[score])
 
 
-def ours(text: Text, training: TrainingConfig, scorer: Scorer) -> Row:
+def ours(text: Text, training: Word2VecTraining, scorer: Scorer) -> Row:
     """One seed: a whole training for the scores, and one epoch for the time."""
     tell(f"w2vspark with subwords, seed {training.seed}")
     train_epoch(text, training, 0.01, THREADS, SubwordsConfig())

@@ -82,8 +82,8 @@ def measure_whole(report: Report, files: list[Path], output: Path) -> None:
     ours = run(files, output)
     stages = stage_seconds(ours)
     times = {(event["stage"], event.get("event")): at for at, event in ours.events()}
-    wall = times["vectors", "end"] - times["cooccurrences", "start"]
-    passes = [float(event["seconds"]) for _, event in ours.events() if event["stage"] == "pass"]
+    wall = times["version", "end"] - times["cooccurrences", "start"]
+    passes = [float(event["seconds"]) for _, event in ours.events() if event["stage"] == "round"]
     matrix = read_matrix(output)
     began, cpu = time.perf_counter(), time.process_time()
     vectors, values = plain_svd(matrix)

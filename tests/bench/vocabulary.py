@@ -72,7 +72,7 @@ def one_run(title: str, folder: Path, words: int, tokens: int, rounds: int) -> R
         "java CPU s": run.cpu_between("java", began, ended),
         "kernels s": sum(row["seconds"] for row in metrics(output)),
         "preparing wall s": sum(stage_seconds(run)[name] for name in PREPARING),
-        "publishing wall s": stage_seconds(run)["vectors"],
+        "publishing wall s": stage_seconds(run)["version"],
     }
 
 

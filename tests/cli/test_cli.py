@@ -27,12 +27,13 @@ from commands import (
 
 from w2vspark import __version__
 from w2vspark.base.redaction import REDACTED
-from w2vspark.config.config import load_config, to_dict, to_toml
+from w2vspark.config.config import to_dict, to_toml
+from w2vspark.methods import load_config
 from w2vspark.output.claims import Claim
 from w2vspark.training.word2vec.composed import composing_bytes
 
-ROOT = Path(__file__).resolve().parent.parent
-STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "vectors"]
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "version"]
 QUICK: dict[str, object] = {
     "training__dimensions": 8, "training__epochs": 2, "training__lanes": 2, "training__lane_merge_tokens": 1000,
     "training__rounds_per_epoch": 1, "vocabulary__min_count": 2, "spark__master": "local[2]",
@@ -192,7 +193,7 @@ def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpu
     config, _, rest = shown.partition("plan:\n")
     assert '"auto"' not in config.partition("[training]")[2]
     (tmp_path / "again.toml").write_text(config)
-    asked, found = to_dict(load_config(None, words[1::2])), to_dict(load_config(str(tmp_path / "again.toml"), []))
+    asked, found = to_dict(load_config(None, words[1::2])[1]), to_dict(load_config(str(tmp_path / "again.toml"), [])[1])
     asked["spark"]["options"] = dict.fromkeys(asked["spark"]["options"], REDACTED)
     for table, keys in asked.items():
         for key, value in keys.items():
@@ -232,7 +233,7 @@ def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus
     output = tmp_path / "output"
     run_here("run", *settings(corpus, output)).assert_done()
     before = digests(output)
-    for number, stage in enumerate(["vectors", "rounds", "word_counts"], start=2):
+    for number, stage in enumerate(["version", "rounds", "word_counts"], start=2):
         done = run_here("run", *settings(corpus, output), "--from", stage).assert_done()
         assert made(done.err) == STAGES[STAGES.index(stage) :]
         assert current(output)["version"] == f"{number:06}"
@@ -242,14 +243,13 @@ def test_from_a_stage_makes_it_and_all_after_it_again_with_the_same_bytes(corpus
 def test_spark_submit_gives_the_same_bytes_as_the_command_line(corpus, output, tmp_path):
     config = tmp_path / "job.toml"
     config.write_text(
-        to_toml(to_dict(load_config(None, settings(corpus, tmp_path / "output", spark__master="local[1]")[1::2])))
+        to_toml(to_dict(load_config(None, settings(corpus, tmp_path / "output", spark__master="local[1]")[1::2])[1]))
     )
     submit = str(Path(COMMAND).with_name("spark-submit"))
     words = [
         "--master",
         "local[2]",
-        str(ROOT / "jobs" / "word2vec.py"),
-        "--config",
+        str(ROOT / "jobs" / "train.py"),
         str(config),
         "--set",
         "training.seed=1",
@@ -265,7 +265,7 @@ def test_an_error_of_a_spark_submit_job_is_one_line_and_its_exit_code(corpus, tm
     words = [
         "--master",
         "local[2]",
-        str(ROOT / "jobs" / "word2vec.py"),
+        str(ROOT / "jobs" / "train.py"),
         *settings(tmp_path / "nowhere", tmp_path / "o"),
     ]
     done = run_command(*words, program=[submit])

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import ConfigError, EnvironmentFailure, OutputError
 from w2vspark.cli.demo import NEIGHBOURS, SETTINGS, _command, demo, read_docstrings, read_topics, write_corpus
-from w2vspark.config.config import load_config
+from w2vspark.methods import load_config
 
 QUICKSTART = Path(__file__).parents[2] / "conf" / "quickstart.toml"
 STDLIB = Path(sysconfig.get_path("stdlib"))

@@ -180,7 +180,7 @@ def test_the_choices_of_the_command_line_are_those_of_the_functions():
     from w2vspark.vectors.export import Format
     from w2vspark.vectors.query import Method
 
-    assert get_args(Format) == query_cli.FORMATS and get_args(Method) == query_cli.METHODS
+    assert get_args(Format) == query_cli.FORMATS and get_args(Method) == query_cli.ANALOGY_METHODS
 
 
 @pytest.mark.parametrize("top", ["0", "-1", "two", "1.5"])
@@ -194,7 +194,7 @@ WITHOUT_SPARK = """
 import argparse, sys
 sys.modules["pyspark"] = None  # importing it raises from here on
 sys.modules["numba"] = None
-from w2vspark import query_cli
+from w2vspark.cli import queries as query_cli
 heavy = {"numpy", "pyarrow", "pandas"} & set(sys.modules)
 assert not heavy, heavy
 parser = argparse.ArgumentParser()

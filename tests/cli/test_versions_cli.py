@@ -113,7 +113,7 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
     shutil.copytree(output, output.with_name("other"))
     run_here("promote", str(output), "000002").assert_done()
     assert run_here(*words).assert_done().out.startswith("nothing to do")
-    run_here(*command(corpus, output.with_name("other"), "--from", "vectors", training__seed=2)).assert_done()
+    run_here(*command(corpus, output.with_name("other"), "--from", "version", training__seed=2)).assert_done()
     assert digests(output.with_name("other")) == digests(output)
 
 
@@ -153,7 +153,7 @@ def test_the_commands_that_an_error_names_mend_a_damaged_version(damage, output,
     before = digests(output)
     damage(version_folder(output))
     word = planted.country(0)
-    advice = "run the job again that made it", "back to an earlier version with w2vspark rollback"
+    advice = "run the command again that made it", "back to an earlier version with w2vspark rollback"
     run_here("similar", str(output), word).assert_one_error(4, "000002", *advice)
     shutil.copytree(output, output.with_name("other"))
     run_here(*command(corpus, output, training__seed=2)).assert_done()
@@ -168,11 +168,11 @@ def test_a_page_that_flipped_is_mended_by_making_the_vectors_again(output, corpu
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    run_here("similar", str(output), planted.country(0)).assert_one_error(4, "000002/vectors", "--from vectors")
+    run_here("similar", str(output), planted.country(0)).assert_one_error(4, "000002/vectors", "--from version")
     assert run_here(*words).assert_done().out.startswith("nothing to do")  # it looks at footers
     later = command(corpus, output.with_name("later"), warm_start__path=output)
     run_here(*later).assert_one_error(4, "000002/vectors: a file of it is damaged", f"w2vspark rollback {output}")
-    made = run_here(*words, "--from", "vectors").assert_done()
+    made = run_here(*words, "--from", "version").assert_done()
     assert "stage=rounds event=start" not in made.err and digests(output) == before
     assert run_here("similar", str(output), planted.country(0)).code == 0
 

@@ -9,7 +9,7 @@ MAPPED = """
 import sys
 from pathlib import Path
 import psutil
-from w2vspark.config.config import SparkConfig
+from w2vspark.spark.session import SparkConfig
 from w2vspark.spark.session import build_session
 build_session(SparkConfig(master="local[1]"), "x").range(3).count()
 java = next(child for child in psutil.Process().children(recursive=True) if "java" in child.name())
@@ -25,7 +25,7 @@ def test_the_next_session_maps_the_classes_that_a_warm_up_left(tmp_path: Path) -
     (archive,) = (tmp_path / "a cache" / "w2vspark").iterdir()
     assert str(archive) in told
     compiled = {file.name.partition(".")[0] for file in (tmp_path / "kernels").rglob("*.nbi")}
-    assert {"word2vec", "events", "combine", "noise", "random"} <= compiled
+    assert {"pieces", "events", "combine", "noise", "random"} <= compiled
     found = run_command("-c", MAPPED, str(tmp_path), environment=cache, program=[PYTHON]).assert_done()
     assert found.out.split("\n")[0] == str(archive)
 

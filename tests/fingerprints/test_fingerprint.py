@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 import w2vspark
-from w2vspark.config.config import TokensConfig
 from w2vspark.fingerprints.definitions import definitions, module_files
 from w2vspark.fingerprints.fingerprint import (
     code_fingerprint,
+    code_of,
     fingerprint,
     library_versions,
-    maker_fingerprint,
     package_fingerprint,
 )
 from w2vspark.storage import uris
+from w2vspark.text.settings import TokensConfig
 
 PACKAGE = Path(w2vspark.__file__).parent
 
@@ -55,7 +55,7 @@ def test_code_is_named_by_modules_and_by_definitions() -> None:
         "w2vspark.storage.uris.split_uri",
     ]
     assert len({code_fingerprint(*names), *map(code_fingerprint, names)}) == 5
-    assert code_fingerprint("w2vspark.storage.uris.join") == maker_fingerprint(uris.join)
+    assert code_fingerprint("w2vspark.storage.uris.join") == code_of(uris.join)
     assert code_fingerprint(*names) == code_fingerprint(*reversed(names))
 
 
@@ -65,12 +65,36 @@ def test_a_name_that_is_not_there_is_refused(name: str) -> None:
         code_fingerprint(name)
 
 
-def test_a_maker_must_be_a_function_of_a_module_of_the_package() -> None:
-    def inner() -> None: ...
+def test_a_maker_must_be_a_function_of_a_module_with_source() -> None:
+    with pytest.raises(ValueError, match="is not there as source"):
+        code_of(len)
 
-    for maker in (inner, shutil.copytree):
-        with pytest.raises(ValueError, match=r"is not in the source|no definition of one"):
-            maker_fingerprint(maker)
+
+MAKERS = """
+from toys.parts import helper
+def make(run): return helper(run)
+def other(run): return {}
+"""
+
+
+def test_code_of_other_packages_counts_with_what_it_uses_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "toys").mkdir()
+    program = (
+        "from w2vspark.fingerprints.fingerprint import code_of; import toys.makers as m; "
+        "print(code_of(m.make), code_of(m.other))"
+    )
+
+    def found(helper: str) -> list[str]:
+        for name, text in (("__init__", ""), ("makers", MAKERS), ("parts", helper)):
+            (tmp_path / "toys" / f"{name}.py").write_text(text)
+        environment = {"PYTHONPATH": f"{PACKAGE.parent}:{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
+        run = subprocess.run([sys.executable, "-c", program], env=environment, cwd="/", capture_output=True)
+        return run.stdout.decode().split() or [run.stderr.decode()]
+
+    first, commented, changed = map(
+        found, ("def helper(run): return 1", "def helper(run): return 1  # one", "helper = 2")
+    )
+    assert first == commented and first[0] != changed[0] and first[1] == changed[1]
 
 
 def test_the_version_of_a_library_that_is_not_installed_is_empty() -> None:
@@ -107,7 +131,7 @@ def test_the_package_has_the_fingerprint_of_its_code_wherever_it_lies(tmp_path: 
 
 PROGRAM_OF_A_MAKER = """
 from w2vspark.fingerprints.fingerprint import code_fingerprint
-print(code_fingerprint("w2vspark.methods.text.make_rounds"))
+print(code_fingerprint("w2vspark.methods.word2vec.family.make_rounds"))
 """
 
 
@@ -117,7 +141,7 @@ def test_code_has_the_same_fingerprint_in_every_process() -> None:
         run = subprocess.run([sys.executable, "-c", PROGRAM_OF_A_MAKER], env=environment, capture_output=True)
         return run.stdout.decode().strip() or run.stderr.decode()
 
-    assert found("1") == found("2") == code_fingerprint("w2vspark.methods.text.make_rounds")
+    assert found("1") == found("2") == code_fingerprint("w2vspark.methods.word2vec.family.make_rounds")
 
 
 def test_all_code_is_read_in_well_below_a_second() -> None:

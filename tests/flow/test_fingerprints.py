@@ -11,24 +11,28 @@ from typing import Any
 
 import pytest
 from fingerprinting import (
-    all_keys,
+    Asked,
+    asked,
     fingerprints_of,
     made_anew,
     source,
     source_of,
     with_changed,
-    with_keys,
     write_corpus,
 )
 
-from w2vspark.config.config import Config
+from w2vspark.cli.reference import all_settings
+from w2vspark.config.keys import keys_of
 from w2vspark.fingerprints import fingerprint as fingerprinting
 from w2vspark.fingerprints.definitions import definitions, module_files
-from w2vspark.fingerprints.fingerprint import PLUMBING, maker_versions
-from w2vspark.jobs import fold as folding
-from w2vspark.methods import pipeline
+from w2vspark.fingerprints.fingerprint import PLUMBING, versions_of
+from w2vspark.flow.identity import publishing_code, steps_of
+from w2vspark.flow.work import VERSION
+from w2vspark.jobs import JOBS, fold
+from w2vspark.jobs import from_dict as of_job
 from w2vspark.output.publish import Version
 from w2vspark.stages import corpus_version
+from w2vspark.stages.input import InputConfig
 
 # What stands beside the defaults in each case. The tables of a case are those that its run has.
 CASES: dict[str, dict[str, Any]] = {
@@ -43,31 +47,29 @@ CASES: dict[str, dict[str, Any]] = {
     "lsa": {"training.method": "lsa"},
 }
 TABLES = {
-    "skipgram-ns": "word_counts vocabulary encoded bucket_counts rounds vectors",
-    "cbow-hs": "word_counts vocabulary encoded bucket_counts rounds vectors",
-    "cbow-softmax": "word_counts vocabulary encoded bucket_counts rounds vectors",
-    "subwords": "word_counts vocabulary encoded bucket_counts ngram_buckets rounds vectors",
-    "phrases": "phrases word_counts vocabulary encoded bucket_counts rounds vectors",
-    "warm": "word_counts earlier vocabulary encoded bucket_counts initial rounds vectors",
-    "glove": "word_counts vocabulary encoded bucket_counts cooccurrences strata rounds vectors",
-    "ppmi-svd": "word_counts vocabulary encoded bucket_counts cooccurrences ppmi svd vectors",
-    "lsa": "word_counts vocabulary encoded bucket_counts term_document svd vectors",
+    "skipgram-ns": "word_counts vocabulary encoded bucket_counts rounds version",
+    "cbow-hs": "word_counts vocabulary encoded bucket_counts rounds version",
+    "cbow-softmax": "word_counts vocabulary encoded bucket_counts rounds version",
+    "subwords": "word_counts vocabulary encoded bucket_counts subword_buckets rounds version",
+    "phrases": "phrases word_counts vocabulary encoded bucket_counts rounds version",
+    "warm": "word_counts earlier vocabulary encoded bucket_counts initial rounds version",
+    "glove": "word_counts vocabulary encoded bucket_counts cooccurrences strata rounds version",
+    "ppmi-svd": "word_counts vocabulary encoded bucket_counts cooccurrences ppmi svd version",
+    "lsa": "word_counts vocabulary encoded bucket_counts term_document svd version",
 }
 WORD2VEC = "skipgram-ns cbow-hs cbow-softmax subwords phrases warm"
 NOT_WARM = "skipgram-ns cbow-hs cbow-softmax subwords phrases glove ppmi-svd lsa"
 NEGATIVES = "skipgram-ns subwords phrases warm"
 
 ALL = (
-    "phrases word_counts vocabulary encoded bucket_counts ngram_buckets initial cooccurrences strata rounds ppmi "
-    "term_document svd vectors"
+    "phrases word_counts vocabulary encoded bucket_counts subword_buckets initial cooccurrences strata rounds ppmi "
+    "term_document svd version"
 )
 FROM_WORD_COUNTS = ALL.removeprefix("phrases ")
-FROM_VOCABULARY = (
-    "vocabulary encoded bucket_counts ngram_buckets initial cooccurrences strata rounds ppmi term_document svd vectors"
-)
-FROM_ENCODED = "encoded bucket_counts cooccurrences strata rounds ppmi term_document svd vectors"
-WITH_KERNELS = "ngram_buckets initial cooccurrences strata rounds ppmi term_document svd vectors"
-FROM_EARLIER = "earlier vocabulary encoded bucket_counts ngram_buckets initial rounds vectors"
+FROM_VOCABULARY = FROM_WORD_COUNTS.removeprefix("word_counts ")
+FROM_ENCODED = "encoded bucket_counts cooccurrences strata rounds ppmi term_document svd version"
+WITH_KERNELS = "subword_buckets initial cooccurrences strata rounds ppmi term_document svd version"
+FROM_EARLIER = "earlier vocabulary encoded bucket_counts subword_buckets initial rounds version"
 # The tables that a change of a key makes again: one list for every case, or a list by case. All others stay.
 Expected = str | dict[str, str]
 KEYS: dict[str, tuple[Any, Expected]] = {
@@ -99,53 +101,53 @@ KEYS: dict[str, tuple[Any, Expected]] = {
     "encoded.buckets": (128, FROM_ENCODED),
     "subwords.enabled": (
         True,
-        {"skipgram-ns cbow-hs cbow-softmax phrases warm": "ngram_buckets initial rounds vectors"},
+        {"skipgram-ns cbow-hs cbow-softmax phrases warm": "subword_buckets initial rounds version"},
     ),
-    "subwords.min_length": (2, {"subwords": "ngram_buckets rounds vectors"}),
-    "subwords.max_length": (7, {"subwords": "ngram_buckets rounds vectors"}),
-    "subwords.buckets": (1000, {"subwords": "ngram_buckets rounds vectors"}),
+    "subwords.min_length": (2, {"subwords": "subword_buckets rounds version"}),
+    "subwords.max_length": (7, {"subwords": "subword_buckets rounds version"}),
+    "subwords.buckets": (1000, {"subwords": "subword_buckets rounds version"}),
     "warm_start.path": ("other.txt", {WORD2VEC: FROM_EARLIER}),
     "warm_start.format": ("glove-text", {"warm": FROM_EARLIER}),
-    "warm_start.learning_rate": (0.01, {"warm": "rounds vectors"}),
-    "warm_start.keep_words": (False, {"warm": "vocabulary encoded bucket_counts initial rounds vectors"}),
+    "warm_start.learning_rate": (0.01, {"warm": "rounds version"}),
+    "warm_start.keep_words": (False, {"warm": "vocabulary encoded bucket_counts initial rounds version"}),
     "training.method": ("skipgram-hs", {}),  # see test_another_method_makes_its_own_tables_anew
-    "training.dimensions": (50, "initial rounds svd vectors"),
-    "training.window": (3, {WORD2VEC: "rounds vectors"}),
-    "training.negatives": (7, {NEGATIVES: "rounds vectors"}),
-    "training.cbow_gradient": ("sum", {"cbow-hs cbow-softmax": "rounds vectors"}),
+    "training.dimensions": (50, "initial rounds svd version"),
+    "training.window": (3, {WORD2VEC: "rounds version"}),
+    "training.negatives": (7, {NEGATIVES: "rounds version"}),
+    "training.cbow_gradient": ("sum", {"cbow-hs cbow-softmax": "rounds version"}),
     "training.softmax_max_words": (500, ""),
-    "training.optimizer": ("adagrad", {"skipgram-ns cbow-hs cbow-softmax phrases warm": "initial rounds vectors"}),
-    "training.adagrad_initial": (5.0, {"skipgram-ns cbow-hs cbow-softmax phrases warm": "rounds vectors"}),
-    "training.noise_exponent": (0.5, {NEGATIVES: "rounds vectors"}),
-    "training.rows": ("all", {"skipgram-ns phrases warm": "rounds vectors"}),
-    "training.negative_pool": (90_000, {NEGATIVES: "rounds vectors"}),
-    "training.subsample": (1e-3, {WORD2VEC: "rounds vectors"}),
-    "training.epochs": (2, {WORD2VEC + " glove": "initial rounds vectors"}),
-    "training.learning_rate": (0.03, {WORD2VEC + " glove": "rounds vectors"}),
-    "training.learning_rate_floor": (0.01, {WORD2VEC: "rounds vectors"}),
-    "training.shards": (4, {WORD2VEC + " glove": "initial strata rounds vectors"}),
-    "training.lanes": (3, {WORD2VEC + " glove": "strata rounds vectors"}),
-    "training.rounds_per_epoch": (2.0, {WORD2VEC: "rounds vectors"}),
-    "training.lane_merge_tokens": (1000, {WORD2VEC: "rounds vectors"}),
-    "training.combine": ("mean", {WORD2VEC: "rounds vectors"}),
-    "training.seed": (2, "initial rounds svd vectors"),
+    "training.optimizer": ("adagrad", {"skipgram-ns cbow-hs cbow-softmax phrases warm": "initial rounds version"}),
+    "training.adagrad_initial": (5.0, {"skipgram-ns cbow-hs cbow-softmax phrases warm": "rounds version"}),
+    "training.noise_exponent": (0.5, {NEGATIVES: "rounds version"}),
+    "training.rows": ("all", {"skipgram-ns phrases warm": "rounds version"}),
+    "training.negative_pool": (90_000, {NEGATIVES: "rounds version"}),
+    "training.subsample": (1e-3, {WORD2VEC: "rounds version"}),
+    "training.epochs": (2, {WORD2VEC + " glove": "initial rounds version"}),
+    "training.learning_rate": (0.03, {WORD2VEC + " glove": "rounds version"}),
+    "training.learning_rate_floor": (0.01, {WORD2VEC: "rounds version"}),
+    "training.shards": (4, {WORD2VEC + " glove": "initial strata rounds version"}),
+    "training.lanes": (3, {WORD2VEC + " glove": "strata rounds version"}),
+    "training.rounds_per_epoch": (2.0, {WORD2VEC: "rounds version"}),
+    "training.lane_merge_tokens": (1000, {WORD2VEC: "rounds version"}),
+    "training.combine": ("mean", {WORD2VEC: "rounds version"}),
+    "training.seed": (2, "initial rounds svd version"),
     "training.cpu_target": ("skylake", WITH_KERNELS),
-    "cooccurrences.window": (5, {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd vectors"}),
-    "cooccurrences.weighting": ("linear", {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd vectors"}),
-    "cooccurrences.direction": ("left", {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd vectors"}),
-    "cooccurrences.subsample": (1e-3, {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd vectors"}),
-    "cooccurrences.publish": (False, {"glove ppmi-svd": "vectors"}),
-    "glove.x_max": (20.0, {"glove": "rounds vectors"}),
-    "glove.alpha": (0.5, {"glove": "rounds vectors"}),
-    "glove.vectors": ("words", {"glove": "vectors"}),
-    "ppmi.smoothing": (1.0, {"ppmi-svd": "ppmi svd vectors"}),
-    "ppmi.shift": (5.0, {"ppmi-svd": "ppmi svd vectors"}),
-    "ppmi.positive": (False, {"ppmi-svd": "ppmi svd vectors"}),
-    "ppmi.add_context": (True, {"ppmi-svd": "vectors"}),
-    "lsa.weighting": ("tf-idf", {"lsa": "term_document svd vectors"}),
-    "svd.exponent": (1.0, {"ppmi-svd lsa": "svd vectors"}),
-    "svd.oversampling": (20, {"ppmi-svd lsa": "svd vectors"}),
-    "svd.power_iterations": (5, {"ppmi-svd lsa": "svd vectors"}),
+    "cooccurrences.window": (5, {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd version"}),
+    "cooccurrences.weighting": ("linear", {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd version"}),
+    "cooccurrences.direction": ("left", {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd version"}),
+    "cooccurrences.subsample": (1e-3, {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd version"}),
+    "cooccurrences.publish": (False, {"glove ppmi-svd": "version"}),
+    "glove.x_max": (20.0, {"glove": "rounds version"}),
+    "glove.alpha": (0.5, {"glove": "rounds version"}),
+    "glove.vectors": ("words", {"glove": "version"}),
+    "ppmi.smoothing": (1.0, {"ppmi-svd": "ppmi svd version"}),
+    "ppmi.shift": (5.0, {"ppmi-svd": "ppmi svd version"}),
+    "ppmi.positive": (False, {"ppmi-svd": "ppmi svd version"}),
+    "ppmi.add_context": (True, {"ppmi-svd": "version"}),
+    "lsa.weighting": ("tf-idf", {"lsa": "term_document svd version"}),
+    "svd.exponent": (1.0, {"ppmi-svd lsa": "svd version"}),
+    "svd.oversampling": (20, {"ppmi-svd lsa": "svd version"}),
+    "svd.power_iterations": (5, {"ppmi-svd lsa": "svd version"}),
     "spark.master": ("local[3]", ""),
     "spark.driver_memory": ("3g", ""),
     "spark.options": ({"spark.ui.enabled": "true"}, ""),
@@ -158,17 +160,17 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def config_of(paths: dict[str, str]) -> Callable[..., Config]:
-    """The configuration of a case, with some keys changed."""
+def config_of(paths: dict[str, str]) -> Callable[..., Asked]:
+    """The method and the configuration of a case, with some keys changed."""
 
-    def config(case: str, **changes: Any) -> Config:
+    def config(case: str, **changes: Any) -> Asked:
         keys = {"input.path": ("corpus.json",), "input.format": "json", "output.path": "/nowhere"}
         keys |= CASES[case] | {key.replace("__", "."): value for key, value in changes.items()}
         if keys.get("input.table"):
             keys |= {"input.path": (), "input.format": "text"}
         keys["input.path"] = tuple(paths[name] for name in keys["input.path"])
         keys["warm_start.path"] = paths.get(keys.get("warm_start.path", ""), "")
-        return with_keys(Config(), keys)
+        return asked(keys)
 
     return config
 
@@ -180,12 +182,12 @@ def expected_in(case: str, expected: Expected) -> set[str]:
 
 
 def test_the_golden_table_has_every_key_of_the_configuration():
-    assert list(KEYS) == all_keys()
+    assert set(KEYS) == {f"{one.section}.{name}" for one in all_settings() for name in keys_of(one)}
 
 
 def test_the_cases_have_the_tables_that_they_say(config_of):
     for case, tables in TABLES.items():
-        assert [step.table for step in pipeline.flow(config_of(case))] == tables.split()
+        assert [step.table for step in steps_of(*config_of(case))] == tables.split()
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in ("input.table", "training.method")])
@@ -209,14 +211,14 @@ def test_a_catalog_table_in_place_of_files_makes_all_anew(spark, paths, config_o
 @pytest.mark.parametrize(
     ("case", "method", "anew"),
     [
-        ("skipgram-ns", "cbow-ns", "rounds vectors"),
-        ("cbow-hs", "skipgram-hs", "rounds vectors"),
-        ("warm", "cbow-ns", "rounds vectors"),
-        ("warm", "skipgram-hs", "initial rounds vectors"),
-        ("skipgram-ns", "glove", "cooccurrences strata rounds vectors"),
-        ("glove", "ppmi-svd", "ppmi svd vectors"),
-        ("ppmi-svd", "lsa", "term_document svd vectors"),
-        ("lsa", "skipgram-ns", "rounds vectors"),
+        ("skipgram-ns", "cbow-ns", "rounds version"),
+        ("cbow-hs", "skipgram-hs", "rounds version"),
+        ("warm", "cbow-ns", "rounds version"),
+        ("warm", "skipgram-hs", "initial rounds version"),
+        ("skipgram-ns", "glove", "cooccurrences strata rounds version"),
+        ("glove", "ppmi-svd", "ppmi svd version"),
+        ("ppmi-svd", "lsa", "term_document svd version"),
+        ("lsa", "skipgram-ns", "rounds version"),
     ],
 )
 def test_another_method_makes_its_own_tables_anew(case, method, anew, config_of):
@@ -227,14 +229,14 @@ def test_another_method_makes_its_own_tables_anew(case, method, anew, config_of)
 @pytest.mark.parametrize(
     ("case", "beside", "key", "value", "anew"),
     [
-        ("glove", {"cooccurrences.subsample": 1e-3}, "training.seed", 2, "cooccurrences strata rounds vectors"),
+        ("glove", {"cooccurrences.subsample": 1e-3}, "training.seed", 2, "cooccurrences strata rounds version"),
         ("warm", {"warm_start.learning_rate": 0.01}, "training.learning_rate", 0.03, ""),
-        ("warm", {"training.optimizer": "sgd"}, "training.epochs", 2, "rounds vectors"),
-        ("warm", {"training.shards": 2}, "training.epochs", 2, "rounds vectors"),
+        ("warm", {"training.optimizer": "sgd"}, "training.epochs", 2, "rounds version"),
+        ("warm", {"training.shards": 2}, "training.epochs", 2, "rounds version"),
         ("skipgram-ns", {"training.shards": 1, "training.lanes": 1}, "training.combine", "mean", ""),
         ("skipgram-ns", {"training.shards": 1}, "training.adagrad_initial", 5.0, ""),
         ("skipgram-ns", {"training.optimizer": "sgd"}, "training.adagrad_initial", 5.0, ""),
-        ("cbow-hs", {"training.shards": 1}, "training.adagrad_initial", 5.0, "rounds vectors"),
+        ("cbow-hs", {"training.shards": 1}, "training.adagrad_initial", 5.0, "rounds version"),
         ("skipgram-ns", {}, "input.text_column", "text", ""),
         ("skipgram-ns", {"training.cpu_target": "haswell"}, "training.cpu_target", "haswell", ""),
     ],
@@ -254,9 +256,7 @@ def test_the_request_is_the_corpus_and_the_settings_of_the_method(config_of, mon
     for key, value in (("input.path", ("other.json",)), ("training.seed", 2), ("training.softmax_max_words", 9)):
         assert request(**{key: value}) != before
     monkeypatch.setattr(fingerprinting, "version", lambda package: "another")
-    with source_of(
-        monkeypatch, "w2vspark.methods.published", with_changed("w2vspark.methods.published", "publish_vectors")
-    ):
+    with source_of(monkeypatch, "w2vspark.flow.version", with_changed("w2vspark.flow.version", "make_version")):
         assert request() == before
 
 
@@ -268,61 +268,68 @@ def test_no_option_of_the_input_can_be_read_from_a_fingerprint(config_of):
 # Code. What a change of a definition makes anew, as in KEYS.
 
 CODE: dict[str, Expected] = {
-    "w2vspark.methods.published.publish_vectors": "vectors",
-    "w2vspark.methods.published.word2vec_tables": "vectors",
-    "w2vspark.flow.manifest.manifest": "vectors",
-    "w2vspark.output.candidates.write_candidate": "vectors",
-    "w2vspark.flow.engine.publish_tables": "vectors",
-    "w2vspark.stages.vectors.vectors": "vectors",
+    "w2vspark.flow.version.make_version": "version",
+    "w2vspark.methods.word2vec.tables.vector_rows": {WORD2VEC: "version"},
+    "w2vspark.methods.word2vec.tables.code_rows": {"cbow-hs": "version"},
+    "w2vspark.methods.corpus.vocabulary_rows": "version",
+    "w2vspark.methods.corpus.facts": "version",
+    "w2vspark.flow.version.manifest": "version",
+    "w2vspark.output.candidates.write_candidate": "version",
+    "w2vspark.flow.version.promote_and_prune": "version",
+    "w2vspark.stages.vectors.vectors": "version",
     "w2vspark.stages.phrases.phrases": {"phrases": ALL},
     "w2vspark.text.tokenizer.tokenizer": ALL,
     "w2vspark.text.tokenizer._NUMBER": ALL,
     "w2vspark.stages.corpus.read_corpus": ALL,
-    "w2vspark.config.config.text_column": ALL,
+    "w2vspark.stages.input.text_column": ALL,
     "w2vspark.flow.run.Run": "earlier " + ALL,
     "w2vspark.spark.listed_files.write_table": "earlier " + ALL,
-    "w2vspark.output.publish.Version": {"warm": FROM_EARLIER, NOT_WARM: "vectors"},
-    "w2vspark.stages.earlier.EarlierModel": {"warm": FROM_EARLIER},
+    "w2vspark.output.publish.Version": {"warm": FROM_EARLIER, NOT_WARM: "version"},
+    "w2vspark.training.word2vec.earlier.EarlierModel": {"warm": FROM_EARLIER},
     "w2vspark.base.schemas.ENCODED": FROM_ENCODED,
     "w2vspark.stages.word_counts.read_report": FROM_WORD_COUNTS,
-    "w2vspark.methods.text.make_word_counts": FROM_WORD_COUNTS,
-    "w2vspark.methods.text.make_vocabulary": FROM_VOCABULARY,
+    "w2vspark.methods.corpus.make_word_counts": FROM_WORD_COUNTS,
+    "w2vspark.methods.corpus.make_vocabulary": {NOT_WARM: FROM_VOCABULARY},
+    "w2vspark.methods.word2vec.warm_start.make_warm_vocabulary": {"warm": FROM_VOCABULARY},
     "w2vspark.stages.vocabulary.number_words": FROM_VOCABULARY,
-    "w2vspark.methods.text.make_encoded": FROM_ENCODED,
+    "w2vspark.methods.corpus.make_encoded": FROM_ENCODED,
     "w2vspark.stages.encoded.encode_batches": FROM_ENCODED,
     "w2vspark.text.word_ids.WordIds": FROM_ENCODED,
-    "w2vspark.stages.encoded.read_buckets": "cooccurrences strata rounds ppmi term_document svd vectors",
-    "w2vspark.methods.text.make_bucket_counts": FROM_ENCODED.removeprefix("encoded "),
-    "w2vspark.stages.earlier.earlier": {"warm": FROM_EARLIER},
-    "w2vspark.training.word2vec.warm_start.initial_parameters": {"warm": "initial rounds vectors"},
-    "w2vspark.methods.text.make_rounds": {WORD2VEC: "rounds vectors"},
-    "w2vspark.training.plan.resolve": {WORD2VEC: "initial rounds vectors"},
-    "w2vspark.training.tasks.train_shards": {WORD2VEC: "rounds vectors"},
-    "w2vspark.training.tasks.train_glove": {"glove": "rounds vectors"},
-    "w2vspark.training.lanes.train_lanes": {WORD2VEC: "rounds vectors"},
-    "w2vspark.kernels.word2vec.arguments.Tables": {WORD2VEC: "rounds vectors"},
-    "w2vspark.kernels.combine.combine_changes": {WORD2VEC: "rounds vectors"},
-    "w2vspark.kernels.glove.records.train_records": {"glove": "rounds vectors"},
-    "w2vspark.training.glove.plan.resolve_glove": {"glove": "strata rounds vectors"},
-    "w2vspark.stages.cooccurrences.cooccurrences": {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd vectors"},
-    "w2vspark.methods.counted.make_strata": {"glove": "strata rounds vectors"},
-    "w2vspark.kernels.counts.ppmi.fill_pmi": {"ppmi-svd": "ppmi svd vectors"},
-    "w2vspark.stages.term_document.term_document_job": {"lsa": "term_document svd vectors"},
-    "w2vspark.methods.counted.make_svd": {"ppmi-svd lsa": "svd vectors"},
-    "w2vspark.training.svd.decomposition.decompose": {"ppmi-svd lsa": "svd vectors"},
-    "w2vspark.kernels.algebra.sparse_products.add_products": {"ppmi-svd lsa": "svd vectors"},
+    "w2vspark.stages.encoded.read_buckets": "cooccurrences strata rounds ppmi term_document svd version",
+    "w2vspark.methods.corpus.make_bucket_counts": FROM_ENCODED.removeprefix("encoded "),
+    "w2vspark.training.word2vec.earlier.earlier": {"warm": FROM_EARLIER},
+    "w2vspark.training.word2vec.warm_start.initial_parameters": {"warm": "initial rounds version"},
+    "w2vspark.methods.word2vec.family.make_rounds": {WORD2VEC: "rounds version"},
+    "w2vspark.training.word2vec.plan.resolve": {WORD2VEC: "initial rounds version"},
+    "w2vspark.training.tasks.train_shards": {WORD2VEC: "rounds version"},
+    "w2vspark.training.glove.tasks.train_glove": {"glove": "rounds version"},
+    "w2vspark.training.lanes.train_lanes": {WORD2VEC: "rounds version"},
+    "w2vspark.kernels.word2vec.arguments.Tables": {WORD2VEC: "rounds version"},
+    "w2vspark.kernels.combine.combine_changes": {WORD2VEC: "rounds version"},
+    "w2vspark.kernels.glove.records.train_records": {"glove": "rounds version"},
+    "w2vspark.training.glove.plan.resolve_glove": {"glove": "strata rounds version"},
+    "w2vspark.stages.cooccurrences.cooccurrences": {"glove ppmi-svd": "cooccurrences strata rounds ppmi svd version"},
+    "w2vspark.methods.glove.make_strata": {"glove": "strata rounds version"},
+    "w2vspark.kernels.counts.ppmi.fill_pmi": {"ppmi-svd": "ppmi svd version"},
+    "w2vspark.stages.term_document.term_document_job": {"lsa": "term_document svd version"},
+    "w2vspark.methods.decomposed.decomposed": {"ppmi-svd lsa": "svd version"},
+    "w2vspark.training.svd.decomposition.decompose": {"ppmi-svd lsa": "svd version"},
+    "w2vspark.kernels.algebra.sparse_products.add_products": {"ppmi-svd lsa": "svd version"},
     "w2vspark.kernels.compiled.compiled": WITH_KERNELS,
     "w2vspark.base.cpu_target.pin": WITH_KERNELS,
     # What makes no table.
-    "w2vspark.methods.pipeline.run_flow": "",
-    "w2vspark.methods.pipeline.FLOW": "",
-    "w2vspark.methods.settings.of_vectors": "",
-    "w2vspark.flow.report.report": "",
+    "w2vspark.flow.engine.perform": "",
+    "w2vspark.methods.word2vec.family.STEPS": "",
+    "w2vspark.methods.word2vec.family.rounds_settings": "",
+    "w2vspark.flow.summary.summary": "",
+    "w2vspark.methods.word2vec.family.summary": "",
+    "w2vspark.methods.word2vec.family.needed": "",
     "w2vspark.cli.command_line.main": "",
-    "w2vspark.jobs.fold.fold_documents": "",
+    "w2vspark.api.train": "",
+    "w2vspark.jobs.fold.make_folded": "",
     "w2vspark.vectors.query.similar": "",
     "w2vspark.config.config.Config": "",
-    "w2vspark.config.config.load_config": "",
+    "w2vspark.config.load.build": "",
     "w2vspark.base.log.log_start": "",
     "w2vspark.base.errors.InputError": "",
     "w2vspark.output.claims.Claim": "",
@@ -406,11 +413,13 @@ def test_another_minor_version_of_python_makes_all_anew_and_another_patch_nothin
 
 def test_the_target_of_kernels_counts_where_numba_does(config_of):
     for case in CASES:
-        for step in pipeline.flow(config_of(case)):
-            with_target = (
-                "cpu_target" in step.settings(config_of(case)) or step.table == "vectors"
-            )  # of what it is made
-            assert with_target == ("numba" in maker_versions(step.make)), step.table
+        method, config = config_of(case)
+        for step in steps_of(method, config):
+            makers = (step.make,) if step.table != VERSION else publishing_code(method, config)
+            with_target, with_numba = "cpu_target" in step.settings(config), "numba" in versions_of(*makers)
+            if step.table == VERSION:  # by what it is made of
+                with_target = with_numba and any("cpu_target" in own.settings(config) for own in method.steps)
+            assert with_target == with_numba, step.table
 
 
 # Folded documents.
@@ -418,30 +427,40 @@ def test_the_target_of_kernels_counts_where_numba_does(config_of):
 MODEL = Version("/model", "1", {"config": {"tokens": {"tokenizer": "pattern"}}})
 
 
+def folding(monkeypatch: pytest.MonkeyPatch, corpus: str = "corpus", model: Version = MODEL) -> dict[str, str]:
+    """The fingerprints of a run of the job."""
+    with monkeypatch.context() as patch:
+        patch.setattr(fold.publish, "resolve", lambda output: model)
+        patch.setattr(fold, "read_lsa_model", lambda version: None)
+        patch.setattr(fold, "corpus_version", lambda config, session: corpus)
+        config = of_job(JOBS["fold"], {"input": {"path": "new"}, "output": {"path": "/nowhere"}})
+        return fingerprints_of((JOBS["fold"], config), model="/model")
+
+
 @pytest.mark.parametrize(
     ("name", "anew"),
     [
-        ("w2vspark.jobs.fold.publish_folded", {"documents"}),
-        ("w2vspark.output.candidates.write_candidate", {"documents"}),
-        ("w2vspark.stages.folded.folded", {"folded", "documents"}),
-        ("w2vspark.vectors.lsa_model.read_lsa_model", {"folded", "documents"}),
-        ("w2vspark.text.tokenizer.tokenizer", {"folded", "documents"}),
+        ("w2vspark.jobs.fold.document_rows", {"version"}),
+        ("w2vspark.output.candidates.write_candidate", {"version"}),
+        ("w2vspark.stages.folded.folded", {"folded", "version"}),
+        ("w2vspark.vectors.lsa_model.read_lsa_model", {"folded", "version"}),
+        ("w2vspark.text.tokenizer.tokenizer", {"folded", "version"}),
         ("w2vspark.kernels.glove.records.train_records", set()),
-        ("w2vspark.methods.published.publish_vectors", set()),
+        ("w2vspark.methods.word2vec.tables.vector_rows", set()),
         ("w2vspark.output.staging.Staging", set()),
     ],
 )
 def test_changed_code_folds_or_publishes_anew(name, anew, monkeypatch):
-    before = folding.fingerprints("corpus", MODEL)
+    before = folding(monkeypatch)
     module, _, definition = name.rpartition(".")
     with source_of(monkeypatch, module, with_changed(module, definition)):
-        assert made_anew(before, folding.fingerprints("corpus", MODEL)) == anew
+        assert made_anew(before, folding(monkeypatch)) == anew
 
 
-def test_another_corpus_or_model_is_folded_anew():
-    before = folding.fingerprints("corpus", MODEL)
-    for after in (folding.fingerprints("other", MODEL), folding.fingerprints("corpus", replace(MODEL, run_id="2"))):
-        assert made_anew(before, after) == {"folded", "documents"} and before["request"] != after["request"]
+def test_another_corpus_or_model_is_folded_anew(monkeypatch):
+    before = folding(monkeypatch)
+    for after in (folding(monkeypatch, "other"), folding(monkeypatch, model=replace(MODEL, run_id="2"))):
+        assert made_anew(before, after) == {"folded", "version"} and before["request"] != after["request"]
 
 
 # Views.
@@ -449,7 +468,7 @@ def test_another_corpus_or_model_is_folded_anew():
 
 def test_a_view_counts_with_its_query_and_the_views_behind_it(spark, tmp_path: Path):
     spark.range(9).selectExpr("cast(id as string) AS text", "id").write.parquet(str(tmp_path / "table"))
-    config = with_keys(Config(), {"input.table": "outer_view"}).input
+    config = InputConfig(table="outer_view")
 
     def version(inner: str, outer: str = "SELECT text FROM inner_view") -> str:
         spark.sql(f"CREATE OR REPLACE TEMP VIEW inner_view AS {inner}")

@@ -124,11 +124,9 @@ def test_a_rollback_of_folded_documents_stays_and_a_flipped_page_is_made_again(s
     content = bytearray(file.read_bytes())
     content[100] ^= 1
     file.write_bytes(content)
-    run_here("search", str(run), "sea", "--documents", str(output)).assert_one_error(4, "--from documents")
-    fold(run, corpus, output, "--from", "nothing").assert_one_error(
-        2, "--from nothing: is no stage", "folded, documents"
-    )
-    made = fold(run, corpus, output, "--from", "documents").assert_done()
+    run_here("search", str(run), "sea", "--documents", str(output)).assert_one_error(4, "--from version")
+    fold(run, corpus, output, "--from", "nothing").assert_one_error(2, "--from nothing: is no stage", "folded, version")
+    made = fold(run, corpus, output, "--from", "version").assert_done()
     assert "stage=folded event=start" not in made.err and documents(output) == before
     assert version_folder(output).name not in ("000001", "000002")
 
@@ -163,7 +161,9 @@ def test_a_tables_settings_come_from_a_file_too(spark, run, corpus, tmp_path):
 
 def test_mistakes_are_one_line_and_leave_what_is_published(spark, run, corpus, tmp_path):
     fold(run, corpus, run).assert_one_error(4, "holds the tables of a run")
-    fold(run, corpus, tmp_path / "a", tokens__lowercase=False).assert_one_error(2, "[tokens]", "of the model")
+    fold(run, corpus, tmp_path / "a", tokens__lowercase=False).assert_one_error(
+        2, "tokens.lowercase", "fold, which reads [input], [output]"
+    )
     fold(tmp_path / "none", corpus, tmp_path / "a").assert_one_error(4, "is not there")
     fold(run, tmp_path / "nothing", tmp_path / "a").assert_one_error(3, "nothing")
     (tmp_path / "odd.json").write_text('{"id": "x", "text": "Xylophones"}\n')
@@ -172,11 +172,11 @@ def test_mistakes_are_one_line_and_leave_what_is_published(spark, run, corpus, t
     error.assert_one_error(3, "none of 1 documents could be folded (1 no known word)")
     assert len(documents(tmp_path / "out")) == 43
     another = run_here("run", *options(input__path=corpus, input__format="json", output__path=tmp_path / "out"))
-    another.assert_one_error(4, "holds folded documents")
+    another.assert_one_error(4, "holds the tables of a job")
     fold(run, corpus, tmp_path / "a", input__id_column="nr").assert_one_error(3, "has no column 'nr'")
 
 
 def test_the_script_for_spark_submit_has_the_same_options(tmp_path):
-    script = Path(__file__).parents[2] / "jobs" / "fold.py"
-    done = subprocess.run([sys.executable, str(script), "--help"], capture_output=True, text=True, check=True)
-    assert "RUN" in done.stdout and "--set" in done.stdout and len(script.read_text().splitlines()) <= 40
+    script = Path(__file__).parents[2] / "jobs" / "job.py"
+    done = subprocess.run([sys.executable, str(script), "fold", "--help"], capture_output=True, text=True, check=True)
+    assert "MODEL" in done.stdout and "--set" in done.stdout and len(script.read_text().splitlines()) <= 40

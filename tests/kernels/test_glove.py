@@ -9,7 +9,7 @@ from numba import njit
 from w2vspark.kernels.glove import records as glove
 from w2vspark.kernels.glove.records import CONTEXTS, RUN, WORDS, Objective, make_records, make_rows, put_rows, take_rows
 from w2vspark.kernels.glove.simd import weigh_counts
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 
 DIMENSIONS = [1, 6, 7, 8, 13, 100]
 Blocks = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -161,7 +161,7 @@ def test_records_are_cut_into_runs_of_one_row():
     for row, start, end in zip(records.rows.tolist(), records.starts.tolist(), records.ends.tolist(), strict=True):
         assert 0 < end - start <= RUN
         found += [(row, int(records.columns[at]), float(records.counts[at])) for at in range(start, end)]
-    assert found == entries and records.counts.size == len(entries) + LANES
+    assert found == entries and records.counts.size == len(entries) + SIMD_WIDTH
     assert make_records([]).rows.size == 0
 
 
@@ -184,7 +184,7 @@ def test_rows_come_out_of_memory_as_they_went_in(dimensions):
         ({"columns": np.array([0, -1], np.int32)}, "not of 2 words and 2 contexts"),
         ({"rows": np.array([2], np.int32)}, "not of 2 words and 2 contexts"),
         ({"rows": np.array([0], np.int64)}, "expected records of int32"),
-        ({"counts": np.zeros(2 + LANES, np.float32)}, "counts above 0"),
+        ({"counts": np.zeros(2 + SIMD_WIDTH, np.float32)}, "counts above 0"),
         ({"counts": np.ones(2, np.float32)}, "counts above 0"),
         ({"ends": np.array([3])}, "not within the 2 records"),
     ],

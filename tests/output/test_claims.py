@@ -52,7 +52,7 @@ def test_the_marker_comes_first_and_a_foreign_folder_stays_as_it_is(tmp_path: Pa
     assert os.listdir(tmp_path) == ["thesis.doc"]
     with Claim(str(tmp_path / "new"), kind="job"):
         assert json.loads((tmp_path / "new" / "w2vspark.json").read_text())["kind"] == "job"
-    assert "holds folded documents" in refused(str(tmp_path / "new"), kind="method")
+    assert "holds the tables of a job" in refused(str(tmp_path / "new"), kind="method")
 
 
 def test_a_second_run_is_told_at_once_who_holds_the_output(disk: str) -> None:

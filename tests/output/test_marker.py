@@ -95,14 +95,14 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 def test_the_other_kind_is_refused_with_what_the_folder_holds(output: str) -> None:
     create_marker(output, "method")
-    assert "holds the tables of a run; name another folder for folded documents" in refused(output, "job")
+    assert "holds the tables of a run; name another folder for those of a job" in refused(output, "job")
     with pytest.raises(OutputError, match="holds the tables of a run"):
         create_marker(output, "job")
 
 
-def test_folded_documents_are_no_place_for_a_run(output: str) -> None:
+def test_the_tables_of_a_job_are_no_place_for_a_run(output: str) -> None:
     create_marker(output, "job")
-    assert "holds folded documents; name another folder for a run" in refused(output, "method")
+    assert "holds the tables of a job; name another folder for a run" in refused(output, "method")
 
 
 def test_a_marker_of_a_newer_format_names_both_formats(output: str) -> None:

@@ -146,7 +146,7 @@ def test_a_manifest_of_wrong_types_is_named_with_the_key_and_the_fix(tmp_path: P
     publish_next(tmp_path)
     file = tmp_path / "versions" / "000001" / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
-    with pytest.raises(OutputError, match=rf"000001/manifest\.json: {key} is .*, not .*; run the job again"):
+    with pytest.raises(OutputError, match=rf"000001/manifest\.json: {key} is .*, not .*; run the command again"):
         resolve(str(tmp_path))
 
 
@@ -179,7 +179,7 @@ def test_a_versions_tables_have_the_rows_that_its_manifest_says(tmp_path: Path) 
     Path(version.folder, "vectors", "part-00001.parquet").unlink()
     with pytest.raises(
         OutputError,
-        match=r"vectors: part-00001\.parquet is missing or is not .*; run the job again.*w2vspark rollback ",
+        match=r"vectors: part-00001\.parquet is missing or is not .*; run the command again.*w2vspark rollback ",
     ):
         version.table("vectors")
 

@@ -13,12 +13,12 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import ConfigError, EnvironmentFailure
 from w2vspark.base.redaction import REDACTED
-from w2vspark.config.config import SparkConfig
 from w2vspark.spark.class_archive import archive_path
 from w2vspark.spark.secret_settings import secrets_file
 from w2vspark.spark.session import (
     JAVA_OPTIONS,
     VALIDATE_SCHEMA,
+    SparkConfig,
     build_session,
     java_options,
     require_java,
@@ -29,7 +29,7 @@ from w2vspark.spark.session import (
 SECRET = r"#geheim = \u0041: é!"  # has what a file of properties must escape
 LOCAL_RUN = """
 import os
-from w2vspark.config.config import SparkConfig
+from w2vspark.spark.session import SparkConfig
 from w2vspark.spark.session import build_session, task_slots
 options = {"spark.sql.shuffle.partitions": "7"}
 if secret := os.environ.pop("TEST_SECRET", ""):

@@ -37,15 +37,15 @@ def test_rows_become_lists_and_arrays_become_binary_values() -> None:
 
 def test_a_batch_of_one_row_has_nulls_where_nothing_is_given() -> None:
     values = np.arange(3, dtype=np.int32)
-    (row,) = one_row(schemas.ROWS_WANTED, place=5, shard=1, matrix="words", ids=values).to_pylist()
-    assert row == {"place": 5, "shard": 1, "matrix": "words", "ids": values.tobytes()}
+    (row,) = one_row(schemas.ROWS_WANTED, key=5, shard=1, matrix="words", ids=values).to_pylist()
+    assert row == {"key": 5, "shard": 1, "matrix": "words", "ids": values.tobytes()}
     (row,) = one_row(schemas.PARAMETER_FILES, matrix="words", first_id=0, rows=3).to_pylist()
     assert {name for name, value in row.items() if value is not None} == {"matrix", "first_id", "rows"}
 
 
 def test_a_stream_is_opened_where_it_begins(tmp_path: Path) -> None:
     path, offsets = str(tmp_path / "x.arrow"), []
-    batches = [one_row(schemas.ROWS_WANTED, place=place, shard=0, matrix="m", ids=np.arange(place)) for place in (1, 2)]
+    batches = [one_row(schemas.ROWS_WANTED, key=place, shard=0, matrix="m", ids=np.arange(place)) for place in (1, 2)]
     with storage.open_for_writing(path) as sink:
         for batch in batches:
             offsets.append(sink.tell())

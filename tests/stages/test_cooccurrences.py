@@ -1,4 +1,4 @@
-"""Co-occurrence tables against plain Python, for any number of chunks and places, and as other readers see them."""
+"""Co-occurrence tables against plain Python, for any number of chunks and reducers, and as other readers see them."""
 
 import json
 import os
@@ -22,13 +22,12 @@ from w2vspark import storage
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
-from w2vspark.config.config import CooccurrencesConfig
 from w2vspark.output.candidates import Part, write_candidate
 from w2vspark.output.publish import Version
 from w2vspark.output.versions import CHECKED, version_folder
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages import cooccurrences as counting
-from w2vspark.stages.cooccurrences import COUNTS, CountJob, cooccurrences, count_job, read_row_sums
+from w2vspark.stages.cooccurrences import COUNTS, CooccurrencesConfig, CountJob, cooccurrences, count_job, read_row_sums
 from w2vspark.storage.listed import listed_files, write_list
 
 WORDS, BUCKETS = 40, 16
@@ -114,13 +113,13 @@ def test_counts_are_those_of_plain_python(spark, corpus, tmp_path, weighting, di
 
 
 @pytest.mark.parametrize("window", [6, 25])
-@pytest.mark.parametrize(("chunks", "places"), [(1, 1), (1, 7), (3, 1), (3, 5), (16, 40)])
-def test_chunks_places_and_blocks_change_no_count(spark, corpus, tmp_path, chunks, places, window):
+@pytest.mark.parametrize(("chunks", "reducers"), [(1, 1), (1, 7), (3, 1), (3, 5), (16, 40)])
+def test_chunks_places_and_blocks_change_no_count(spark, corpus, tmp_path, chunks, reducers, window):
     whole = job_of(corpus[0], tmp_path / "whole", window=window)
-    if window == 25:  # float64 sums are added up chunk by chunk, whatever the places
+    if window == 25:  # float64 sums are added up chunk by chunk, whatever the reducers
         whole = replace(whole, chunks=job_of_chunks(chunks))
     expected = made(spark, whole)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=window), chunks=job_of_chunks(chunks), places=places)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=window), chunks=job_of_chunks(chunks), reducers=reducers)
     assert made(spark, job) == expected
     assert expected == pytest.approx(by_hand(corpus[1], job.config), rel=1e-12)
 
@@ -136,19 +135,19 @@ def test_chunks_and_places_follow_the_corpus():
     def job(tokens: int) -> CountJob:
         return count_job(config, 1, "avx2", np.full(64, tokens // 64), uris)
 
-    assert (len(job(16_000_000).chunks), job(16_000_000).places) == (1, 16)
+    assert (len(job(16_000_000).chunks), job(16_000_000).reducers) == (1, 16)
     assert len(job(48_000_000).chunks) == 2 and len(job(48_000_000).groups) == 8
-    assert len(job(6_400_000_000).groups) == 1 and job(6_400_000_000).places == counting.MOST_PLACES
-    assert job(64).places == 1
+    assert len(job(6_400_000_000).groups) == 1 and job(6_400_000_000).reducers == counting.MOST_REDUCERS
+    assert job(64).reducers == 1
 
 
 def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "BLOCK_ENTRIES", 100)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=3), chunks=job_of_chunks(2), places=3)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), chunks=job_of_chunks(2), reducers=3)
     pin("avx2")
     plan = counting._plan(job)
     counts = plan.counts
-    blocks = [block for place in range(3) for block in plan.blocks(place)]
+    blocks = [block for reducer in range(3) for block in plan.blocks(reducer)]
     assert [row for first, last in blocks for row in range(first, last)] == list(range(WORDS))
     entries = [np.minimum(counts[first:last] * 6, 2 * WORDS).sum() for first, last in blocks]
     assert all(size <= 100 or last - first == 1 for size, (first, last) in zip(entries, blocks, strict=True))
@@ -159,8 +158,8 @@ def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tm
 def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monkeypatch, block, streams):
     monkeypatch.setattr(counting, "BLOCK_ENTRIES", block)
     monkeypatch.setattr(counting, "MOST_STREAMS", streams)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=6), chunks=job_of_chunks(16), places=2)
-    files = list_here(job, counting.merge_places(count_here(job, counting.count_chunks), job))
+    job = replace(job_of(corpus[0], tmp_path / "table", window=6), chunks=job_of_chunks(16), reducers=2)
+    files = list_here(job, counting.merge_chunks(count_here(job, counting.count_chunks), job))
     found = {}
     for file in files:
         if file["matrix"] == COUNTS:
@@ -180,11 +179,11 @@ def list_here(job: CountJob, batches: Iterator[pa.RecordBatch]) -> list[dict[str
 
 
 def test_a_worker_holds_one_chunk_of_the_text_and_none_while_it_merges(corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
     parts = list(count_here(job, counting.count_chunks))
     [(_, chunk, _)] = counting._texts
     assert chunk == 2 and counting.read_text(job, 2) is counting.read_text(job, 2)
-    list_here(job, counting.merge_places(iter(parts), job))
+    list_here(job, counting.merge_chunks(iter(parts), job))
     assert not counting._texts
 
 
@@ -192,7 +191,7 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
     seed = random.SystemRandom().randrange(1 << 32)
     print("seed", seed)  # noqa: T201
     draw = random.Random(seed)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
     parts = list(count_here(job, counting.count_chunks))
     expected, found = by_hand(corpus[1], job.config), 0
     for _ in range(60):
@@ -202,7 +201,7 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
         changed[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
         path.write_bytes(changed)
         try:
-            files = list_here(job, counting.merge_places(iter(parts), job))
+            files = list_here(job, counting.merge_chunks(iter(parts), job))
         except DamagedTable as damage:
             assert str(damage).startswith(f"{path}: ")
             found += 1
@@ -215,15 +214,15 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
 
 
 def test_partial_counts_that_are_cut_or_gone_are_damage(corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), places=2)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
     parts = list(count_here(job, counting.count_chunks))
     path = Path(parts[0]["file"][0].as_py())
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(DamagedTable, match=path.name):
-        list_here(job, counting.merge_places(iter(parts), job))
+        list_here(job, counting.merge_chunks(iter(parts), job))
     path.unlink()
     with pytest.raises(DamagedTable, match=path.name):
-        list_here(job, counting.merge_places(iter(parts), job))
+        list_here(job, counting.merge_chunks(iter(parts), job))
 
 
 def test_partial_counts_are_deleted_with_their_folder(spark, corpus, tmp_path):
@@ -238,13 +237,13 @@ def test_partial_counts_are_deleted_with_their_folder(spark, corpus, tmp_path):
 
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, chunks):
-    job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), places=5)
+    job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), reducers=5)
     made(spark, job)
     alone = replace(job, table_uri=str(tmp_path / "alone"), partial_uri=str(tmp_path / "partial"))
     if chunks == 1:
-        files = list_here(alone, count_here(alone, counting.count_places))
+        files = list_here(alone, count_here(alone, counting.count_whole))
     else:
-        files = list_here(alone, counting.merge_places(count_here(alone, counting.count_chunks), alone))
+        files = list_here(alone, counting.merge_chunks(count_here(alone, counting.count_chunks), alone))
     for matrix in (COUNTS, counting.SUMS):
         ours = {
             file["first_id"]: Path(alone.table_uri, str(file["file"])) for file in files if file["matrix"] == matrix
@@ -255,10 +254,10 @@ def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_pa
 
 
 def test_what_a_failed_or_overtaken_attempt_left_is_never_read(spark, corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table", window=3), places=3)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), reducers=3)
     expected = made(spark, job)
     sums, names = read_row_sums(job.table_uri, WORDS), set(os.listdir(job.table_uri))
-    list_here(job, count_here(job, counting.count_places))  # the same tasks again, under names of their own
+    list_here(job, count_here(job, counting.count_whole))  # the same tasks again, under names of their own
     Path(job.table_uri, f"{COUNTS}-half.parquet").write_bytes(b"PAR1 and no end")
     assert len(os.listdir(job.table_uri)) == 2 * len(names)  # _files.json has no second one, half a file stands for it
     table = pq.read_table(published(job, tmp_path / "output")).to_pydict()
@@ -280,8 +279,8 @@ def published(job: CountJob, output: Path) -> Path:
 
 def test_published_rows_rise_through_the_files_and_ranges_are_read_alone(spark, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "GROUP_ENTRIES", 20)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=3), places=3)
-    files = list_here(job, count_here(job, counting.count_places))
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), reducers=3)
+    files = list_here(job, count_here(job, counting.count_whole))
     write_list(job.table_uri, files)
     target = published(job, tmp_path / "output")
     assert sorted(file.name for file in target.iterdir()) == [f"part-{n:05d}.parquet" for n in range(3)]
@@ -308,18 +307,18 @@ def by_hand_rows(pieces: list[list[int]], config: CooccurrencesConfig) -> list[t
 
 
 def test_subsampling_thins_out_frequent_words_and_takes_the_seed(spark, corpus, tmp_path):
-    def total(seed: int, places: int = 1) -> dict[tuple[int, int], float]:
+    def total(seed: int, reducers: int = 1) -> dict[tuple[int, int], float]:
         job = job_of(corpus[0], tmp_path / "table", window=3, subsample=0.01)
-        return made(spark, replace(job, seed=seed, places=places))
+        return made(spark, replace(job, seed=seed, reducers=reducers))
 
     one = total(1)
     whole = by_hand(corpus[1], CooccurrencesConfig(window=3))
     assert 0 < sum(one.values()) < 0.6 * sum(whole.values())
-    assert total(1, places=4) == one != total(2)
+    assert total(1, reducers=4) == one != total(2)
 
 
 def test_other_readers_read_the_files(spark, corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table"), places=3)
+    job = replace(job_of(corpus[0], tmp_path / "table"), reducers=3)
     expected = made(spark, job)
     files = [f"{job.table_uri}/{file['file']}" for file in listed_files(job.table_uri, COUNTS)]
     rows = duckdb.read_parquet(files).fetchall()

@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.errors import InputError
-from w2vspark.config.config import InputConfig
 from w2vspark.stages import json_text
 from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.input import InputConfig
 
 Document = tuple[str | None, bytes | None, bool]
 

@@ -15,15 +15,24 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.config.config import EncodedConfig, InputConfig, TokensConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.corpus import read_corpus
-from w2vspark.stages.encoded import GROUP_BYTES, auto_buckets, bucket_counts, encode_batches, encoded, read_buckets
+from w2vspark.stages.encoded import (
+    GROUP_BYTES,
+    EncodedConfig,
+    auto_buckets,
+    bucket_counts,
+    encode_batches,
+    encoded,
+    read_buckets,
+)
+from w2vspark.stages.input import InputConfig
 from w2vspark.stages.word_counts import word_counts
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import listed_files, read_listed
 from w2vspark.text import tokenized
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import decode, tokenizer
 
 CORPUS = "doc_id string, text binary, malformed boolean"

@@ -11,11 +11,11 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
-from w2vspark.config.config import PhrasesConfig, TokensConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.stages.phrases import count_batches, pair_counts, phrases, read_pair_counts
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import read_listed
+from w2vspark.text.settings import PhrasesConfig, TokensConfig
 
 CONNECTORS = ("of", "the")
 

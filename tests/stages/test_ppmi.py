@@ -11,11 +11,10 @@ import pytest
 from inline_session import InlineSession
 
 from w2vspark.base.schemas import COOCCURRENCES, ROW_SUMS
-from w2vspark.config.config import PpmiConfig
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages import ppmi as stage
 from w2vspark.stages.cooccurrences import COUNTS, SUMS
-from w2vspark.stages.ppmi import PPMI, PpmiJob, column_sums, ppmi
+from w2vspark.stages.ppmi import PPMI, PpmiConfig, PpmiJob, column_sums, ppmi
 from w2vspark.stages.sparse_rows import block_entries, scan_sparse_rows
 from w2vspark.storage.listed import footer_of, listed_files, write_list
 

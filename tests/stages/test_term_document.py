@@ -1,4 +1,4 @@
-"""The term-document table against plain Python, for any number of chunks and places, and its tables as published."""
+"""The term-document table against plain Python, for any number of chunks and reducers, and its tables as published."""
 
 import math
 from collections import Counter
@@ -118,7 +118,7 @@ def test_the_order_of_files_tasks_and_blocks_changes_no_byte(spark, corpus, docu
     rows = len(documents)
     write_term_document(spark, job_of(corpus, tmp_path / "one", chunks=3))
     expected = read(tmp_path / "one", rows)
-    assert [row[0] for row in expected] != sorted(row[0] for row in expected)  # of several places
+    assert [row[0] for row in expected] != sorted(row[0] for row in expected)  # of several reducers
     before = spark.conf.get("spark.sql.shuffle.partitions")
     try:
         spark.conf.set("spark.sql.shuffle.partitions", "5")
@@ -156,7 +156,7 @@ def test_a_flipped_bit_of_the_bags_is_an_error(corpus, tmp_path):
     job = job_of(corpus, tmp_path / "table", chunks=3)
     numbers = pa.RecordBatch.from_pydict({"id": range(3)})
     parts = list(stage.count_chunks(iter([numbers]), job))
-    assert len(list(stage.merge_places(iter(parts), job))) == 3 * job.places
+    assert len(list(stage.merge_chunks(iter(parts), job))) == 3 * job.reducers
     path = Path(parts[0]["file"][0].as_py())
     whole = path.read_bytes()
     for part in range(1, 8):  # the stream holds little beside words and counts
@@ -164,10 +164,10 @@ def test_a_flipped_bit_of_the_bags_is_an_error(corpus, tmp_path):
         content[len(whole) * part // 8] ^= 16
         path.write_bytes(content)
         with pytest.raises(DamagedTable, match=path.name):
-            list(stage.merge_places(iter(parts), job))
+            list(stage.merge_chunks(iter(parts), job))
     path.unlink()
     with pytest.raises(DamagedTable, match=path.name):
-        list(stage.merge_places(iter(parts), job))
+        list(stage.merge_chunks(iter(parts), job))
 
 
 def pieces_of(corpus: Path) -> pa.Table:
@@ -183,10 +183,10 @@ def pieces_of(corpus: Path) -> pa.Table:
 def test_chunks_follow_the_corpus():
     uris = dict.fromkeys(("encoded_uri", "table_uri", "counts_uri"), "x")
 
-    def places(tokens: int) -> int:
-        return term_document_job("tf", "avx2", 9, np.full(64, tokens // 64), uris).places
+    def reducers(tokens: int) -> int:
+        return term_document_job("tf", "avx2", 9, np.full(64, tokens // 64), uris).reducers
 
-    assert (places(64), places(4_000_000), places(16_100_096), places(10**9)) == (1, 1, 5, 64)
+    assert (reducers(64), reducers(4_000_000), reducers(16_100_096), reducers(10**9)) == (1, 1, 5, 64)
 
 
 def test_a_single_document_is_refused(spark, tmp_path):

@@ -12,9 +12,8 @@ from listed_tables import list_folder
 from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
-from w2vspark.config.config import VocabularyConfig
 from w2vspark.spark.listed_files import write_table
-from w2vspark.stages.vocabulary import vocabulary, vocabulary_summary
+from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
 
 
 def built(spark: SparkSession, counts: dict[str, int], **settings: object) -> list[tuple[int, str, int]]:

@@ -10,14 +10,15 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import WORD_COUNTS
-from w2vspark.config.config import InputConfig, TokensConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.stages import word_counts as module
 from w2vspark.stages.corpus import read_corpus
+from w2vspark.stages.input import InputConfig
 from w2vspark.stages.word_counts import count_batches, read_report, sum_batches, word_counts
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import read_listed
 from w2vspark.text import tokenized
+from w2vspark.text.settings import TokensConfig
 
 CORPUS = "doc_id string, text binary, malformed boolean"
 

@@ -18,7 +18,7 @@ from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.output import current
 from w2vspark.output.claims import Claim
 from w2vspark.output.current import read_current_bytes, replace_on_disk
-from w2vspark.storage import conditional
+from w2vspark.storage import conditional, files
 from w2vspark.storage.conditional import Conflict, ObjectVersion, Store, create_file, is_store
 
 
@@ -254,5 +254,5 @@ def hdfs_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             return Named(), uri.removeprefix("hdfs://lake/out").strip("/")
         return really(uri)
 
-    for module in (storage, conditional):
+    for module in (storage, files, conditional):
         monkeypatch.setattr(module, "filesystem", filesystem)

@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2vspark.config.config import TokensConfig
 from w2vspark.text.phrased import Phrases, find_pairs, join_phrases
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenized import Tokenized, starts_of, tokenize
 
 WORDS = ["a", "b", "c", "of", "the"]

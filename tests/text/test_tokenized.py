@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from w2vspark.config.config import TokensConfig
 from w2vspark.text import tokenized
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenized import tokenize
 from w2vspark.text.tokenizer import decode, tokenizer
 

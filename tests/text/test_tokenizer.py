@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from w2vspark.base.errors import ConfigError
-from w2vspark.config.config import TokensConfig
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import decode, tokenizer
 
 

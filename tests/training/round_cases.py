@@ -11,11 +11,14 @@ from held import staging_of
 from listed_tables import list_folder
 
 from w2vspark.base import schemas
-from w2vspark.config.config import TrainingConfig
 from w2vspark.output.staging import Staging
 from w2vspark.storage.listed import read_listed
-from w2vspark.training.plan import MatrixShape, Round, RoundJob, matrix_shapes, plan_rounds, resolve
+from w2vspark.training.plan import MatrixShape, Round
 from w2vspark.training.rounds import run_rounds
+from w2vspark.training.trainer import RoundJob
+from w2vspark.training.word2vec.plan import matrix_shapes, resolve, rounds_of
+from w2vspark.training.word2vec.settings import Word2VecTraining
+from w2vspark.training.word2vec.trainer import Word2Vec
 
 WORDS, DIMENSIONS, BUCKETS = 9000, 12, 64  # three blocks of rows, the last one shorter; rows padded from 12 to 16
 Metrics = list[dict[str, object]]
@@ -50,23 +53,24 @@ def write_corpus(folder: Path) -> Corpus:
     return Corpus(list_folder(folder / "vocabulary"), list_folder(folder / "encoded"), tokens)
 
 
-def training(shards: int, **more: object) -> TrainingConfig:
+def training(shards: int, **more: object) -> Word2VecTraining:
     """Settings of a training of two rounds an epoch, without `auto`."""
     chosen: dict[str, object] = {
         "dimensions": DIMENSIONS, "epochs": 1, "shards": shards, "lanes": 2, "rounds_per_epoch": 2, "subsample": 0.0,
         "learning_rate": 0.05, "lane_merge_tokens": 2000,
     }  # fmt: skip
-    return resolve(TrainingConfig(**(chosen | more)), 20_000, WORDS)
+    return resolve(Word2VecTraining(**(chosen | more)), 20_000, WORDS)
 
 
-def job_of(corpus: Corpus, config: TrainingConfig, **more: object) -> RoundJob:
+def job_of(corpus: Corpus, config: Word2VecTraining, **more: object) -> RoundJob:
     """The job of the first round. What the engine fills itself is empty, but for what `more` says."""
-    filled: dict[str, object] = {"table_uri": "", "changes_uri": "", "places": ()}
-    return RoundJob(
-        training=config, round=plan_rounds(corpus.tokens, config)[0], shapes=matrix_shapes(config, WORDS),
-        total_tokens=int(corpus.tokens.sum()) * config.epochs, vocabulary_uri=corpus.vocabulary,
-        encoded_uri=corpus.encoded, parameters_uri=None, subwords=None, threads=1, **(filled | more),
+    filled: dict[str, object] = {"table_uri": "", "changes_uri": "", "reducers": ()}
+    trainer = Word2Vec(
+        training=config, total_tokens=int(corpus.tokens.sum()) * config.epochs, shapes=matrix_shapes(config, WORDS),
+        vocabulary_uri=corpus.vocabulary, subwords=None, encoded_uri=corpus.encoded,
     )  # fmt: skip
+    first = rounds_of(corpus.tokens, config)[0]
+    return RoundJob(trainer=trainer, round=first, parameters_uri=None, threads=1, **(filled | more))
 
 
 @dataclass
@@ -82,22 +86,23 @@ class Trained:
     @property
     def bytes(self) -> dict[str, bytes]:
         """Of the last round's matrices."""
-        return {name: matrix.tobytes() for name, matrix in matrices(self.uri, self.job.shapes).items()}
+        return {name: matrix.tobytes() for name, matrix in matrices(self.uri, self.job.trainer.shapes).items()}
 
 
 def train(
     session: object,
     corpus: Corpus,
     output: Path,
-    config: TrainingConfig,
+    config: Word2VecTraining,
     after: Callable[[int], None] = lambda number: None,
     staging: Staging | None = None,
 ) -> Trained:
     """Train all rounds that are not there yet. after: called with a round's number when it is done."""
-    job, rounds, seen = job_of(corpus, config), plan_rounds(corpus.tokens, config), []
+    job, rounds, seen = job_of(corpus, config), rounds_of(corpus.tokens, config), []
 
-    def progress(number: int, of: int, rows: Metrics, seconds: float) -> None:
-        assert of == len(rounds) and {row["round"] for row in rows} == {number} and seconds > 0
+    def progress(number: int, of: int, record: dict[str, object]) -> None:
+        rows = record["metrics"]
+        assert of == len(rounds) and {row["round"] for row in rows} == {number} and record["seconds"] > 0
         seen.append(number)
         after(number)
 

@@ -13,18 +13,18 @@ from listed_tables import list_folder
 from w2vspark.base import schemas
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.errors import DamagedTable
-from w2vspark.config.config import SubwordsConfig, TrainingConfig
 from w2vspark.storage.listed import read_list, write_list
 from w2vspark.training.word2vec import composed
 from w2vspark.training.word2vec import subwords as ngrams
 from w2vspark.training.word2vec.composed import column_slices, composed_rows, composed_tasks, composing_bytes, word_runs
+from w2vspark.training.word2vec.settings import SubwordsConfig, Word2VecTraining
 from w2vspark.training.word2vec.subwords import SubwordTables, bucket_batches, read_subwords
 
-TARGET = TrainingConfig().cpu_target
+TARGET = Word2VecTraining().cpu_target
 pin(TARGET)
 
 from w2vspark.kernels.word2vec.subwords import mean_rows, subwords_of  # noqa: E402  (after the pin)
-from w2vspark.training.parameters import write_blocks  # noqa: E402
+from w2vspark.training.blocks import write_blocks  # noqa: E402
 
 ODD = ["a", "banana", "aaaaaaa", "naïve", "東京都", "e\u0301te\u0301", "\U0001f600\U0001f600x", "b", "x" * 60]
 LETTERS = list("abcdeéßж東\U0001f600")

@@ -15,16 +15,16 @@ from listed_tables import list_folder
 
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import CONTEXT, ENCODED, VOCABULARY, WORDS
-from w2vspark.config.config import CooccurrencesConfig, GloveConfig, TrainingConfig
 from w2vspark.kernels.glove import records as kernel
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.cooccurrence_rows import scan_counts
-from w2vspark.stages.cooccurrences import cooccurrences, count_job
+from w2vspark.stages.cooccurrences import CooccurrencesConfig, cooccurrences, count_job
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import scan_sparse_rows
-from w2vspark.training.glove.plan import GloveJob, GloveRound, plan_glove, resolve_glove
+from w2vspark.training.glove.plan import GloveConfig, GloveJob, GloveRound, plan_glove, resolve_glove
 from w2vspark.training.glove.rounds import run_glove
 from w2vspark.training.glove.strata import StrataJob, class_name, class_size, context_rows, grid_of, row_ranges, strata
+from w2vspark.training.settings import RoundsTraining
 
 VOCABULARY_SIZE, DIMENSIONS = 61, 5
 
@@ -46,7 +46,7 @@ def counts(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, np.nda
         list_folder(folder / name)
     uris = {f"{name}_uri": str(folder / name) for name in ("encoded", "vocabulary", "table", "partial")}
     job = count_job(CooccurrencesConfig(window=3), 1, "avx2", np.full(4, 600), uris)
-    write_listed(cooccurrences(spark, replace(job, places=5)), job.table_uri)
+    write_listed(cooccurrences(spark, replace(job, reducers=5)), job.table_uri)
     dense = np.zeros((VOCABULARY_SIZE, VOCABULARY_SIZE))
     for block in scan_counts(job.table_uri, 0, VOCABULARY_SIZE):
         rows = np.repeat(np.arange(block.ends.size), np.diff(block.ends, prepend=0)) + block.first
@@ -54,12 +54,12 @@ def counts(spark, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, np.nda
     return job.table_uri, dense
 
 
-def settings(**changes: object) -> TrainingConfig:
+def settings(**changes: object) -> RoundsTraining:
     chosen = {"method": "glove", "dimensions": DIMENSIONS, "epochs": 3, "shards": 3, "lanes": 2}
-    return TrainingConfig(**(chosen | changes))
+    return RoundsTraining(**(chosen | changes))
 
 
-def make_strata(spark, counts, folder: Path, training: TrainingConfig) -> tuple[StrataJob, list[list[int]]]:
+def make_strata(spark, counts, folder: Path, training: RoundsTraining) -> tuple[StrataJob, list[list[int]]]:
     uri, dense = counts
     count = int(training.shards) * int(training.lanes)
     ranges = row_ranges(uri, VOCABULARY_SIZE, int((dense > 0).sum()), count)
@@ -67,7 +67,7 @@ def make_strata(spark, counts, folder: Path, training: TrainingConfig) -> tuple[
     return job, grid_of(write_listed(strata(spark, job), job.table_uri), ranges)
 
 
-def job_of(counts, made: StrataJob, training: TrainingConfig) -> GloveJob:
+def job_of(counts, made: StrataJob, training: RoundsTraining) -> GloveJob:
     training, glove = resolve_glove(training, GloveConfig(), 17_000_000, int((counts[1] > 0).sum()))
     return GloveJob(
         training=training, glove=glove, round=GloveRound(1, 0, 0), words=VOCABULARY_SIZE, ranges=made.ranges,
@@ -75,7 +75,7 @@ def job_of(counts, made: StrataJob, training: TrainingConfig) -> GloveJob:
     )  # fmt: skip
 
 
-def train(spark, counts, folder: Path, training: TrainingConfig) -> tuple[str, list[dict[str, object]], GloveJob]:
+def train(spark, counts, folder: Path, training: RoundsTraining) -> tuple[str, list[dict[str, object]], GloveJob]:
     made, grid = make_strata(spark, counts, folder, training)
     job = job_of(counts, made, training)
     uri, metrics = run_glove(spark, staging_of(folder), "f", job, grid, lambda *_: None)
@@ -118,10 +118,10 @@ def test_rounds_are_those_of_one_machine_that_takes_strata_one_after_another(spa
     classes, training, dense = shards * lanes, job.training, counts[1]
     by_hand = [np.empty((VOCABULARY_SIZE, kernel.row_width(DIMENSIONS)), np.float32) for _ in range(2)]
     kernel.fill_initial(training.seed, 0, 0, DIMENSIONS, by_hand[0])
-    place = [at for number in range(classes) for at in range(number, VOCABULARY_SIZE, classes)]
+    reducer = [at for number in range(classes) for at in range(number, VOCABULARY_SIZE, classes)]
     dealt = np.empty_like(by_hand[1])
     kernel.fill_initial(training.seed, 1, 0, DIMENSIONS, dealt)
-    by_hand[1][place] = dealt
+    by_hand[1][reducer] = dealt
     by_hand = [table.astype(np.float64) for table in by_hand]
     losses = []
     for todo in plan_glove(training):
@@ -219,14 +219,14 @@ def test_a_missing_block_is_an_error_that_names_it(spark, counts, tmp_path):
 
 
 def test_auto_values_follow_the_counts():
-    def resolved(tokens: int, records: int) -> tuple[TrainingConfig, GloveConfig]:
-        return resolve_glove(TrainingConfig(method="glove"), GloveConfig(), tokens, records)
+    def resolved(tokens: int, records: int) -> tuple[RoundsTraining, GloveConfig]:
+        return resolve_glove(RoundsTraining(method="glove"), GloveConfig(), tokens, records)
 
     training, glove = resolved(17_000_000, 46_000_000)
     assert (training.shards, training.lanes, glove.x_max) == (1, 8, 5.0)
     training, glove = resolved(6_000_000_000, 3_000_000_000)
     assert (training.shards, training.lanes) == (12, 1) and 90 < float(glove.x_max) <= 100
-    chosen = TrainingConfig(method="glove", shards=2, lanes=3, epochs=4, learning_rate=0.3)
+    chosen = RoundsTraining(method="glove", shards=2, lanes=3, epochs=4, learning_rate=0.3)
     assert resolve_glove(chosen, GloveConfig(x_max=7.0), 10, 10) == (chosen, GloveConfig(x_max=7.0))
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from replicas import of_replicas
 
-from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.training.lanes import Slice, TrainLane, lane_pieces, make_matrix, train_lanes
-from w2vspark.training.plan import MatrixShape, matrix_shapes
-from w2vspark.training.word2vec.trainer import fill_initial, make_tables, train_slice
+from w2vspark.training.plan import MatrixShape
+from w2vspark.training.word2vec.plan import matrix_shapes
+from w2vspark.training.word2vec.settings import Word2VecTraining
+from w2vspark.training.word2vec.slices import fill_initial, make_tables, train_slice
 
 PIECES = {
     "even": np.full(40, 100),
@@ -71,7 +72,7 @@ def corpus(words: int, pieces: int, seed: int) -> Slice:
 def trained(
     lanes: int, threads: int, rule: str = "adasum", merge_tokens: int = 300, **more: object
 ) -> tuple[list, tuple]:
-    training = TrainingConfig(
+    training = Word2VecTraining(
         dimensions=20, shards=1, lanes=lanes, rounds_per_epoch=1, lane_merge_tokens=merge_tokens, learning_rate=0.05,
         subsample=0.01, combine=rule, **({"negatives": 5, "negative_pool": 0} | more),
     )  # fmt: skip

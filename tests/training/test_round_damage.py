@@ -14,10 +14,10 @@ from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.base.schemas import METRICS_MATRIX
 from w2vspark.output.staging import Staging
 from w2vspark.storage.listed import LIST, read_listed, write_list
-from w2vspark.training import sent_rows as slice_rows
+from w2vspark.training import sent_rows
 from w2vspark.training import shards as worker
-from w2vspark.training.parameters import write_blocks
-from w2vspark.training.plan import RoundJob
+from w2vspark.training.blocks import write_blocks
+from w2vspark.training.trainer import RoundJob
 
 from .round_cases import (
     DIMENSIONS,
@@ -80,10 +80,10 @@ def test_a_flipped_bit_is_an_error_and_nothing_is_trained_on_it(kind, corpus, wh
     if kind == "changes":
         damage_before(worker, "combine_files", "0*.arrow")
     elif kind == "rows":
-        damage_before(slice_rows, "train_rows", "rows-*.arrow")
-    real = slice_rows.train_parts
+        damage_before(sent_rows, "train_rows", "rows-*.arrow")
+    real = sent_rows.train_parts
     monkeypatch.setattr(
-        slice_rows, "train_parts", lambda shard, job, *rest: trained.append(job.round.number) or real(shard, job, *rest)
+        sent_rows, "train_parts", lambda shard, job, *rest: trained.append(job.round.number) or real(shard, job, *rest)
     )
     staging = staging_of(tmp_path)
     with pytest.raises(DamagedTable) as damage:
@@ -107,7 +107,7 @@ def test_no_flipped_bit_of_a_file_changes_what_arrives(kind, corpus, tmp_path):
     seed = random.SystemRandom().randrange(1 << 32)
     print("seed", seed)  # noqa: T201
     draw, found = random.Random(seed), 0
-    job = job_of(corpus, CONFIG, changes_uri=str(tmp_path / "changes"), table_uri=str(tmp_path / "t"), places=(5, 3))
+    job = job_of(corpus, CONFIG, changes_uri=str(tmp_path / "changes"), table_uri=str(tmp_path / "t"), reducers=(5, 3))
     arriving = {"changes": combined_blocks, "rows": arrived_rows}[kind]
     sent = sent_files(job)
     files = sent if kind == "rows" else changed_files(job, sent)
@@ -127,9 +127,9 @@ def test_no_flipped_bit_of_a_file_changes_what_arrives(kind, corpus, tmp_path):
 
 def sent_files(job: RoundJob) -> list[dict[str, object]]:
     """The rows that both shards want, in files: rows of ROW_FILES."""
-    wanted = [row for shard in (0, 1) for batch in slice_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
-    of_places = [[row for row in wanted if row["place"] == place] for place in job.places]
-    return [row for part in of_places for batch in slice_rows.send_rows(part, job, (7, 9)) for row in batch.to_pylist()]
+    wanted = [row for shard in (0, 1) for batch in sent_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
+    of_places = [[row for row in wanted if row["key"] == key] for key in job.reducers]
+    return [row for part in of_places for batch in sent_rows.send_rows(part, job, (7, 9)) for row in batch.to_pylist()]
 
 
 def changed_files(job: RoundJob, sent: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -137,26 +137,26 @@ def changed_files(job: RoundJob, sent: list[dict[str, object]]) -> list[dict[str
     found = []
     for shard in (0, 1):
         files = [row for row in sent if row["shard"] == shard]
-        found += [row for batch in slice_rows.train_rows(shard, files, job) for row in batch.to_pylist()]
+        found += [row for batch in sent_rows.train_rows(shard, files, job) for row in batch.to_pylist()]
     return found
 
 
 def arrived_rows(job: RoundJob, files: list[dict[str, object]]) -> list[tuple[int, bytes]]:
     found = []
     for shard in (0, 1):
-        share, own = slice_rows.share_of(shard, job), [row for row in files if row["shard"] == shard]
-        parts = [part for shape in job.shapes for part in slice_rows.sent_rows(own, share, shape)]
+        share, own = job.trainer.share(shard, job.round.parts), [row for row in files if row["shard"] == shard]
+        parts = [part for shape in job.trainer.shapes for part in sent_rows.sent_rows(own, share, shape)]
         found += [(first, rows.tobytes()) for first, rows in parts]
     return found
 
 
 def combined_blocks(job: RoundJob, files: list[dict[str, object]]) -> list[dict[str, object]]:
     written = []
-    for place in job.places:
-        rows = [row for row in files if row["place"] == place]
+    for key in job.reducers:
+        rows = [row for row in files if row["key"] == key]
         written += [row for batch in worker.combine_files(rows, job) for row in batch.to_pylist()]
     write_list(job.table_uri, [row for row in written if row["matrix"] != METRICS_MATRIX])
-    return [row for shape in job.shapes for row in read_listed(job.table_uri, matrix=shape.name).to_pylist()]
+    return [row for shape in job.trainer.shapes for row in read_listed(job.table_uri, matrix=shape.name).to_pylist()]
 
 
 def unlink_a_file(uri: Path) -> None:

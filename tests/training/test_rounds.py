@@ -12,15 +12,15 @@ from replicas import of_replicas
 
 from w2vspark.base import schemas
 from w2vspark.base.errors import TrainingError
-from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import combine_changes
 from w2vspark.storage import listed
 from w2vspark.storage.sealed import read_sealed_json
-from w2vspark.training import sent_rows as slice_rows
+from w2vspark.training import sent_rows
 from w2vspark.training import shards as worker
-from w2vspark.training.parameters import write_blocks
-from w2vspark.training.plan import RoundJob
-from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.blocks import write_blocks
+from w2vspark.training.trainer import RoundJob
+from w2vspark.training.word2vec import slices as word2vec
+from w2vspark.training.word2vec.settings import Word2VecTraining
 
 from .round_cases import (
     DIMENSIONS,
@@ -45,7 +45,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def test_a_round_leaves_every_row_of_both_matrices_once_and_metrics_of_each_shard(shards, spark, corpus, tmp_path):
     made = train(spark, corpus, tmp_path, training(shards))
     assert made.seen == [1, 2] and made.uri == str(attempt(tmp_path, 2))
-    assert all(np.isfinite(matrix).all() for matrix in matrices(made.uri, made.job.shapes).values())
+    assert all(np.isfinite(matrix).all() for matrix in matrices(made.uri, made.job.trainer.shapes).values())
     expected = [(r + 1, s) for r in range(2) for s in range(shards)]
     assert [(row["round"], row["shard"]) for row in made.metrics] == expected
     for todo in made.rounds:
@@ -98,12 +98,12 @@ def test_blocks_that_do_not_follow_each_other_do_not_go_into_one_file(tmp_path):
         write_blocks(str(tmp_path), "words", iter([(10, rows), (30, rows)]))
 
 
-def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[str, np.ndarray]:
+def check_combination(config: Word2VecTraining, spark, corpus, tmp_path) -> dict[str, np.ndarray]:
     """The round's matrices, which are the shards' changes as combine_changes combines them."""
     made = train(spark, corpus, tmp_path, config)
-    found = matrices(made.uri, made.job.shapes)
+    found = matrices(made.uri, made.job.trainer.shapes)
     new, updates = shards_by_hand(made.job)
-    for shape in made.job.shapes:
+    for shape in made.job.trainer.shapes:
         old = np.zeros((shape.rows, shape.width), np.float32)
         word2vec.fill_initial(shape.name, 0, config, old)
         expected = new[shape.name][0]
@@ -118,20 +118,19 @@ def check_combination(config: TrainingConfig, spark, corpus, tmp_path) -> dict[s
 
 def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Each shard trained here: new rows float32 (shards, rows, width) and updates int32 (shards, rows)."""
-    count = int(job.training.shards)
-    new = {shape.name: np.empty((count, shape.rows, shape.width), np.float32) for shape in job.shapes}
-    updates = {shape.name: np.empty((count, shape.rows), np.int32) for shape in job.shapes}
-    vocabulary = listed.read_listed(job.vocabulary_uri).sort_by("id")
-    tables = word2vec.make_tables(vocabulary["count"].to_numpy(), job.training)
+    count = int(job.trainer.training.shards)
+    new = {shape.name: np.empty((count, shape.rows, shape.width), np.float32) for shape in job.trainer.shapes}
+    updates = {shape.name: np.empty((count, shape.rows), np.int32) for shape in job.trainer.shapes}
+    vocabulary = listed.read_listed(job.trainer.vocabulary_uri).sort_by("id")
+    tables = word2vec.make_tables(vocabulary["count"].to_numpy(), job.trainer.training)
     for shard in range(count):
-        held = [worker.make_matrix(shape, int(job.training.lanes)) for shape in job.shapes]
+        held = [worker.make_matrix(shape, int(job.trainer.training.lanes)) for shape in job.trainer.shapes]
         for matrix in held:
-            word2vec.fill_initial(matrix.shape.name, 0, job.training, matrix.base)
+            word2vec.fill_initial(matrix.shape.name, 0, job.trainer.training, matrix.base)
         for part in job.round.parts:
-            text = worker.read_slice(job.encoded_uri, *part.ranges[shard])
-            word2vec.train_slice(
-                held, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, 1
-            )
+            text = word2vec.read_slice(job.trainer.encoded_uri, *part.ranges[shard])
+            whole = part.epoch, part.start, part.tokens, job.trainer.total_tokens
+            word2vec.train_slice(held, tables, text, job.trainer.training, *whole, 1)
         for matrix in held:
             rows = matrix.shape.rows
             new[matrix.shape.name][shard] = matrix.read(slice(0, rows))
@@ -251,29 +250,29 @@ def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, setti
         found.append((made.bytes, without_seconds(made.metrics)))
     assert found[0] == found[1]
     if "negative_pool" in settings:  # so few that whole blocks have no word that a shard needs
-        needed = [slice_rows.share_of(shard, made.job).words for shard in range(shards)]
+        needed = [made.job.trainer.share(shard, made.job.round.parts).rows for shard in range(shards)]
         assert all(words.max() < 8192 for words in needed)
 
 
-@pytest.mark.parametrize("waiting_bytes", [1, slice_rows.WAITING_BYTES])
+@pytest.mark.parametrize("waiting_bytes", [1, sent_rows.WAITING_BYTES])
 def test_a_shard_is_sent_its_rows_in_order_in_however_many_batches(waiting_bytes, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(slice_rows, "WAITING_BYTES", waiting_bytes)
+    monkeypatch.setattr(sent_rows, "WAITING_BYTES", waiting_bytes)
     config = training(2, rows="slice", negative_pool=3000)
-    job = job_of(corpus, config, changes_uri=str(tmp_path), places=(5, 3))
-    wanted = [row for shard in (0, 1) for batch in slice_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
+    job = job_of(corpus, config, changes_uri=str(tmp_path), reducers=(5, 3))
+    wanted = [row for shard in (0, 1) for batch in sent_rows.wanted_rows(shard, job) for row in batch.to_pylist()]
     files = []
-    for place in job.places:
-        of_place = [row for row in wanted if row["place"] == place]
-        files += [row for batch in slice_rows.send_rows(of_place, job, (7, 9)) for row in batch.to_pylist()]
-    found = [(row["target"], row["shard"], row["number"]) for row in files]
+    for key in job.reducers:
+        of_place = [row for row in wanted if row["key"] == key]
+        files += [row for batch in sent_rows.send_rows(of_place, job, (7, 9)) for row in batch.to_pylist()]
+    found = [(row["key"], row["shard"], row["number"]) for row in files]
     assert found == [(7, 0, 0), (9, 1, 0), (7, 0, 1), (9, 1, 1)]
     batches = sum(len(np.frombuffer(row["batches"], np.int32)) for row in files)
     assert batches == (12 if waiting_bytes == 1 else 4)  # two matrices of three blocks each
     for shard in (0, 1):
-        share = slice_rows.share_of(shard, job)
-        for shape in job.shapes:
+        share = job.trainer.share(shard, job.round.parts)
+        for shape in job.trainer.shapes:
             initial = np.zeros((WORDS, shape.width), np.float32)
             word2vec.fill_initial(shape.name, 0, config, initial)
-            parts = list(slice_rows.sent_rows([row for row in files if row["shard"] == shard], share, shape))
-            assert [at for at, _ in parts] == np.searchsorted(share.words, (0, 4096, 8192)).tolist()
-            assert np.concatenate([rows for _, rows in parts]).tobytes() == initial[share.words].tobytes()
+            parts = list(sent_rows.sent_rows([row for row in files if row["shard"] == shard], share, shape))
+            assert [at for at, _ in parts] == np.searchsorted(share.rows, (0, 4096, 8192)).tolist()
+            assert np.concatenate([rows for _, rows in parts]).tobytes() == initial[share.rows].tobytes()

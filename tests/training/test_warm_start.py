@@ -9,19 +9,19 @@ import pytest
 from listed_tables import list_folder
 
 from w2vspark.base import schemas
-from w2vspark.config.config import TrainingConfig
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.training.plan import matrix_shapes, resolve
-from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.word2vec import slices as word2vec
 from w2vspark.training.word2vec import warm_start
+from w2vspark.training.word2vec.plan import matrix_shapes, resolve
+from w2vspark.training.word2vec.settings import Word2VecTraining
 
 WORDS, KNOWN, DIMENSIONS = 9000, 6000, 12  # three blocks of each matrix
 
 
 @pytest.mark.parametrize(("partitions", "files"), [(1, 2), (3, 4)])
 def test_known_words_begin_where_they_were_and_others_as_in_a_new_run(partitions, files, spark, tmp_path, monkeypatch):
-    training = resolve(TrainingConfig(dimensions=DIMENSIONS), 10_000, WORDS)
+    training = resolve(Word2VecTraining(dimensions=DIMENSIONS), 10_000, WORDS)
     monkeypatch.setattr(warm_start, "TASK_BYTES", 2 * WORDS * DIMENSIONS * 4 // partitions)
     order = np.random.default_rng(3).permutation(WORDS)  # the id here of each word of the earlier model
     earlier = np.random.default_rng(4).normal(size=(2, KNOWN, DIMENSIONS)).astype(np.float32)

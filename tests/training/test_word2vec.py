@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from w2vspark.base.schemas import CONTEXT, WORDS
-from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.noise import alias_table, keep_thresholds
 from w2vspark.kernels.random import hash_of
 from w2vspark.kernels.rows import aligned_rows
 from w2vspark.kernels.word2vec.huffman import huffman_paths
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.plan import matrix_shapes
-from w2vspark.training.word2vec import trainer as word2vec
-from w2vspark.training.word2vec.trainer import fill_initial, make_tables, train_slice
+from w2vspark.training.word2vec import slices as word2vec
+from w2vspark.training.word2vec.plan import matrix_shapes
+from w2vspark.training.word2vec.settings import Word2VecTraining
+from w2vspark.training.word2vec.slices import fill_initial, make_tables, train_slice
 
-TRAINING = TrainingConfig(
+TRAINING = Word2VecTraining(
     dimensions=20,
     shards=1,
     lanes=1,
@@ -40,7 +40,7 @@ def a_slice(pieces: list[list[int]]) -> Slice:
     )
 
 
-def matrices_of(words: int, training: TrainingConfig) -> list[Matrix]:
+def matrices_of(words: int, training: Word2VecTraining) -> list[Matrix]:
     made = [make_matrix(shape, int(training.lanes)) for shape in matrix_shapes(training, words)]
     for matrix in made:
         fill_initial(matrix.shape.name, 0, training, matrix.base)
@@ -81,7 +81,7 @@ def test_tables_follow_the_config():
     assert (paths.nodes == huffman_paths(counts).nodes).all()
 
 
-def called_with(monkeypatch, training: TrainingConfig, text: Slice, epoch: int, start: int, tokens: int, total: int):
+def called_with(monkeypatch, training: Word2VecTraining, text: Slice, epoch: int, start: int, tokens: int, total: int):
     """The arguments of train_pieces, by name, for every call."""
     names = ["inputs", "outputs", "input_updates", "output_updates", "ids", "starts", "streams", "rates"]
     names += ["tables", "objective", "columns"]

@@ -92,7 +92,7 @@ def test_models_of_other_methods_and_missing_words_are_errors(tmp_path):
     lsa_models.publish_model(tmp_path / "run", DOCUMENTS)
     folder = tmp_path / "run" / "versions" / "000001"
     (folder / "vectors" / "part-0.parquet").unlink()
-    with pytest.raises(OutputError, match=r"vectors: part-0\.parquet is missing .*; run the job again.* rollback"):
+    with pytest.raises(OutputError, match=r"vectors: part-0\.parquet is missing .*; run the command again.* rollback"):
         fold_text(load_lsa(str(tmp_path / "run")), "sea")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "manifest.json").write_text(

@@ -23,7 +23,7 @@ from w2vspark.vectors import (
     search_documents,
     similar,
 )
-from w2vspark.vectors.subwords import fnv1a, load_ngrams, ngrams_of
+from w2vspark.vectors.subwords import fnv1a, load_subwords, ngrams_of
 
 BUCKETS = 1000
 WORDS = ["reading", "writes", "reader"]
@@ -36,14 +36,14 @@ def publish_subwords(output: Path, version: str, dimensions: int, value: float) 
     columns = [np.arange(len(WORDS), dtype=np.int32), WORDS, [9, 8, 7], rows]
     tables = {
         "vectors": pa.table(columns, schema=schemas.VECTORS),
-        "ngrams": pa.table([used, [[value] * dimensions] * len(used)], schema=schemas.NGRAMS),
+        "subwords": pa.table([used, [[value] * dimensions] * len(used)], schema=schemas.SUBWORDS),
     }
     subwords = {"enabled": True, "min_length": 3, "max_length": 4, "buckets": BUCKETS}
     return publish_version(output, version, tables, config={"subwords": subwords})
 
 
 def names_both_commands(error: OutputError, output: Path) -> bool:
-    return "run the job again" in str(error) and f"w2vspark rollback {output}" in str(error)
+    return "run the command again" in str(error) and f"w2vspark rollback {output}" in str(error)
 
 
 @pytest.mark.parametrize("dimensions", [3, 5])
@@ -61,7 +61,7 @@ def test_a_version_folder_and_a_table_folder_have_the_n_grams_of_their_version(t
     publish_subwords(tmp_path, "000002", 3, 2.0)
     for place in (first, first / "vectors", f"file://{first}/", f"{first}/vectors/"):
         assert load_vectors(str(place)).vector("writing").tolist() == [1.0, 1.0, 1.0]
-    assert load_ngrams(str(first)).matrix[0].tolist() == [1.0, 1.0, 1.0]
+    assert load_subwords(str(first)).matrix[0].tolist() == [1.0, 1.0, 1.0]
     shutil.copytree(first, tmp_path / "copy")
     assert load_vectors(str(tmp_path / "copy")).vector("writing").tolist() == [1.0, 1.0, 1.0]
 
@@ -70,7 +70,7 @@ def test_a_table_that_was_copied_out_of_its_version_has_no_n_grams(tmp_path):
     first = publish_subwords(tmp_path / "output", "000001", 3, 1.0)
     shutil.copytree(first / "vectors", tmp_path / "mine" / "vectors")
     for place in ("mine", "mine/vectors"):
-        assert load_vectors(str(tmp_path / place)).ngrams is None
+        assert load_vectors(str(tmp_path / place)).subwords is None
 
 
 def test_a_version_that_retention_deleted_is_named_with_the_fix(tmp_path):
@@ -196,9 +196,9 @@ def table_of(vectors: WordVectors) -> pa.Table:
 def test_so_is_damage_of_n_grams(tmp_path, damage):
     folder = publish_subwords(tmp_path, "000001", 3, 1.0)
     vectors = load_vectors(str(tmp_path))
-    damaged_by(folder, damage, "ngrams")
+    damaged_by(folder, damage, "subwords")
     with pytest.raises(OutputError) as caught:
-        load_ngrams(str(tmp_path))
+        load_subwords(str(tmp_path))
     assert names_both_commands(caught.value, tmp_path), caught.value
     with pytest.raises(OutputError) as caught:
         vectors.vector("writing")

@@ -100,9 +100,9 @@ def test_no_probe_word_a_missing_table_and_an_unpublished_output_are_errors(outp
         probe(str(tmp_path / "nowhere"), "w1", "w2", ["w3"])
     (output / "versions" / "000001" / "cooccurrences").rename(tmp_path / "away")
     with pytest.raises(
-        OutputError, match=r"cooccurrences: part-00000\.parquet is missing .*; run the job again.* rollback"
+        OutputError, match=r"cooccurrences: part-00000\.parquet is missing .*; run the command again.* rollback"
     ):
         probe(str(output), "w1", "w2", ["w3"])
     declare(output, "000001", {"vocabulary": len(WORDS)})
-    with pytest.raises(OutputError, match=r"method = glove or ppmi-svd and cooccurrences.publish = true"):
+    with pytest.raises(OutputError, match=r"a method that counts neighbours, and cooccurrences\.publish = true"):
         probe(str(output), "w1", "w2", ["w3"])

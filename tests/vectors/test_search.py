@@ -75,5 +75,5 @@ def test_errors_of_the_command_are_one_line(run, tmp_path):
     folder = tmp_path / "other" / "versions" / "000001"
     (folder / "documents").rename(folder / "elsewhere")
     run_here("search", str(tmp_path / "other"), "sea").assert_one_error(
-        4, "documents: part-0.parquet is missing", "; run the job again"
+        4, "documents: part-0.parquet is missing", "; run the command again"
     )

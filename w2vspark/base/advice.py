@@ -9,10 +9,10 @@ def how_to_mend(uri: str) -> str:
     """The commands that replace what is missing or damaged at a URI: of a published version, or of any other table."""
     found = _OF_VERSION.fullmatch(uri)
     if found is None:
-        return "make it again by running the job"
+        return "make it again by running the command"
     # --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
     return (
-        "run the job again that made it; if the job finds nothing to do, add --from vectors (fold: --from documents); "
+        "run the command again that made it; if it finds nothing to do, add --from version; "
         f"or go back to an earlier version with w2vspark rollback {found[1]}"
     )
 

@@ -144,18 +144,18 @@ CODES = pa.schema(
 
 # Subwords: the buckets that the n-grams of the vocabulary fall into. Row i of this table, in the order of the buckets,
 # has row V + i of the matrix of words.
-NGRAM_BUCKETS = pa.schema([pa.field("bucket", pa.int32(), nullable=False)])
+SUBWORD_BUCKETS = pa.schema([pa.field("bucket", pa.int32(), nullable=False)])
 
 # Subwords, as published: the n-grams' vectors by bucket, and each word's own row, without its n-grams. A word that was
 # never seen is the mean of its n-grams.
-NGRAMS = pa.schema(
+SUBWORDS = pa.schema(
     [
         pa.field("bucket", pa.int32(), nullable=False),
         pa.field("vector", pa.list_(pa.float32()), nullable=False),
     ]
 )
 
-# How often words stand near each other: weight is the sum over the places of row's word and col's word within the
+# How often words stand near each other: weight is the sum over the positions of row's word and col's word within the
 # window, by their distance. Sorted by (row, col) within a file; a file has all of its rows' entries. ROW_SUMS has the
 # weights of a whole row and the number of its entries, beside them in staging.
 COOCCURRENCES = pa.schema(
@@ -182,12 +182,12 @@ COLUMN_SUMS = pa.schema(
 )
 
 # Counts of a part of the text on the way to the task that sums them up, in Arrow streams: some neighbouring rows, as
-# kernels.cooccurrences.Rows has them. PARTIAL_FILES tells where a place's stream begins, in bytes.
+# kernels.counts.cooccurrences.Rows has them. PARTIAL_FILES tells where a reducer's stream begins, in bytes.
 PARTIAL_ROWS = pa.schema([pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")])
 PARTIAL_FILES = pa.schema(
     [
         pa.field("key", pa.int32(), nullable=False),
-        pa.field("place", pa.int32(), nullable=False),
+        pa.field("reducer", pa.int32(), nullable=False),
         pa.field("chunk", pa.int32(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
@@ -248,8 +248,8 @@ FOLDED = pa.schema(
 )
 
 # The term-document table while it is made. Pieces of documents as bags of words (int32, and float32 counts), in Arrow
-# streams on the way to the task that adds them up; what that task knows of its words (kernels.term_weights.Statistics);
-# and the documents' names by their rows.
+# streams on the way to the task that adds them up; what that task knows of its words
+# (kernels.counts.term_weights.Statistics); and the documents' names by their rows.
 BAGS = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
@@ -276,7 +276,7 @@ DOCUMENT_ROWS = pa.schema(
 WORDS = "words"
 CONTEXT = "context"
 NODES = "nodes"
-NGRAM_ROWS = "ngrams"  # in EARLIER: rows of WORDS that belong to buckets
+SUBWORD_ROWS = "subwords"  # in EARLIER: rows of WORDS that belong to buckets
 VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
 LEFT, RIGHT = "left", "right"  # singular vectors of a matrix: of its rows, of its columns
 METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the names of files
@@ -312,18 +312,19 @@ PARAMETER_FILES = pa.schema(
 # (float64, row-major), or with the values of each column that are farthest from 0 (float64).
 PASS_FILES = pa.schema([*list(PARAMETER_FILES), pa.field("sums", pa.string()), pa.field("peaks", pa.binary())])
 
-# Which rows a shard needs of the blocks that one place combines (ids: int32, rising), sent to that place.
+# Which rows a shard needs of the blocks that one task combines (ids: int32, rising), sent to that task. key: of its
+# partition.
 ROWS_WANTED = pa.schema(
     [
-        pa.field("place", pa.int32(), nullable=False),
+        pa.field("key", pa.int32(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("matrix", pa.string(), nullable=False),
         pa.field("ids", pa.binary(), nullable=False),
     ]
 )
 
-# Rows of blocks on the way to shards, in an Arrow file of each place; every batch is for one shard. values: float32, as
-# in PARAMETERS, of the ids that the shard wanted of a block, from first_id on.
+# Rows of blocks on the way to shards, in an Arrow file of each reducer; every batch is for one shard. values: float32,
+# as in PARAMETERS, of the ids that the shard wanted of a block, from first_id on.
 ROWS_SENT = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -332,10 +333,11 @@ ROWS_SENT = pa.schema(
     ]
 )
 
-# Which batches (int32) of which file are for a shard. number: of the place, which rises with the blocks.
+# Which batches (int32) of which file are for a shard, whose partition has the key. number: of the reducer, which rises
+# with the blocks.
 ROW_FILES = pa.schema(
     [
-        pa.field("target", pa.int32(), nullable=False),
+        pa.field("key", pa.int32(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("number", pa.int32(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
@@ -344,8 +346,8 @@ ROW_FILES = pa.schema(
 )
 
 # What a shard changed (new - old; of a single shard the new rows), a batch for each block, in an Arrow file of its own
-# on the way to the combination. touched: int32 places of the changed rows in the block; updates: int32, how often each
-# was updated; values: their changes.
+# on the way to the combination. touched: int32 positions of the changed rows in the block; updates: int32, how often
+# each was updated; values: their changes.
 CHANGES = pa.schema(
     [
         pa.field("touched", pa.binary(), nullable=False),
@@ -354,6 +356,6 @@ CHANGES = pa.schema(
     ]
 )
 
-# Which file holds a shard's changes (its URI), sent to every place that combines; one row of each shard bears its
-# metrics.
-CHANGE_FILES = pa.schema([pa.field("place", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])
+# Which file holds a shard's changes (its URI), sent to every task that combines, by its partition's key; one row of
+# each shard bears its metrics.
+CHANGE_FILES = pa.schema([pa.field("key", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])

@@ -11,12 +11,11 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from w2vspark.api import carry_out
 from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.base.log import get_logger, log_end, log_start
-from w2vspark.config.config import load_config
 from w2vspark.flow.progress import Progress
-from w2vspark.flow.report import report
-from w2vspark.methods.pipeline import run_flow
+from w2vspark.methods import load_config
 from w2vspark.vectors import load_vectors, similar
 
 # conf/quickstart.toml says why; here so that an installed package has them too.
@@ -38,22 +37,22 @@ Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def demo(folder: str) -> str:
-    """Makes FOLDER/corpus and, by the pipeline, FOLDER/vectors; returns the summary, neighbours and what to try next.
+    """Makes FOLDER/corpus and, by a run, FOLDER/vectors; returns the summary, neighbours and what to try next.
 
     A corpus and vectors that are there already and would come out the same are not made again. Raises OutputError for
     a folder that cannot be used, EnvironmentFailure for a Python without its library's sources, and all that a run
     raises.
     """
     corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
-    config = load_config(None, [*SETTINGS, f"input.path={corpus}", f"output.path={output}"])
+    method, config = load_config(None, [*SETTINGS, f"input.path={corpus}", f"output.path={output}"])
     progress = Progress()
     progress.stage("reading the documentation")
     write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
     began = time.perf_counter()
-    run = run_flow(config, progress)
+    done = carry_out(method, config)
     seconds = time.perf_counter() - began
-    took = f"job         {seconds:.1f} s\n" if run.made else ""
-    return f"{report(run)}{took}\n{_neighbours(output)}\n{_next_commands(output)}"
+    took = f"job         {seconds:.1f} s\n" if done.made else ""
+    return f"{done.summary}{took}\n{_neighbours(output)}\n{_next_commands(output)}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:
@@ -98,8 +97,8 @@ def read_docstrings(stdlib: Path) -> tuple[list[str], int, list[Path]]:
     files = 0
     unreadable = []
     for path in sorted(stdlib.rglob("*.py")):
-        place = path.relative_to(stdlib)
-        if SKIPPED.intersection(place.parts) or place == TOPICS:
+        relative = path.relative_to(stdlib)
+        if SKIPPED.intersection(relative.parts) or relative == TOPICS:
             continue
         try:
             tree = _parse(path)

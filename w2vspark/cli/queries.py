@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from w2vspark.vectors.query import Neighbour
     from w2vspark.vectors.score import AnalogyScore, PairScore, SectionScore
 
-METHODS = ("3cosadd", "3cosmul")
+ANALOGY_METHODS = ("3cosadd", "3cosmul")
 FORMATS = ("word2vec-text", "word2vec-binary", "glove-text")
 TABLES = ("vectors", "context")
 PAIRS_HELP = "files with rows of two words and a number (how alike people find them)"
@@ -33,7 +33,7 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     for name in "abc":
         analogy.add_argument(name, metavar=name.upper())
     _add_answer_options(analogy)
-    analogy.add_argument("--method", choices=METHODS, default="3cosadd")
+    analogy.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd")
 
     evaluate = add_command(subparsers, "evaluate", "score the vectors against test sets", handle_evaluate)
     evaluate.add_argument("--pairs", metavar="FILE", nargs="+", action="extend", default=[], help=PAIRS_HELP)
@@ -41,7 +41,8 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     evaluate.add_argument(
         "--restrict", metavar="N", type=positive, default=0, help="only the N most frequent words (all of them)"
     )
-    evaluate.add_argument("--method", choices=METHODS, default="3cosadd", help="how analogies are answered (3cosadd)")
+    answered = "how analogies are answered (3cosadd)"
+    evaluate.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd", help=answered)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
     about = "how much likelier words stand near one word than near another: ice steam --words solid gas"

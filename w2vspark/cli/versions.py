@@ -124,13 +124,14 @@ def _facts(version: Any) -> dict[str, Any]:
     candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
     state = "current" if version.current else candidate
     problem = "" if version.candidate == WRITING else version.problem
-    method = manifest.get("config", {}).get("training", {}).get("method")
+    made_by = manifest.get("method") or manifest.get("job")  # older versions have neither
+    made_by = made_by or manifest.get("config", {}).get("training", {}).get("method")
     scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
     return {
         "version": version.name,
         "made": manifest.get("created", "unknown"),
-        "method": method or ("fold" if "model" in manifest else "unknown"),
-        "words": manifest["tables"].get("vectors", manifest["tables"].get("documents", 0)),
+        "method": made_by or ("a job" if "model" in manifest else "unknown"),
+        "words": manifest.get("vocabulary", {}).get("words", next(iter(manifest["tables"].values()), 0)),
         "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
         "state": f"{state}; damaged: {problem}" if problem else state,
     }

@@ -8,16 +8,11 @@ import tempfile
 from pathlib import Path
 
 from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.methods import METHODS
 from w2vspark.spark.class_archive import archive_path, writing_options
 from w2vspark.spark.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
-METHODS = (
-    {"training.shards": 2, "training.lanes": 2, "training.epochs": 1, "training.rounds_per_epoch": 1},
-    {"training.method": "glove", "training.epochs": 1},
-    {"training.method": "ppmi-svd"},
-    {"training.method": "lsa"},
-)
 # In one process, so that they share the start of Spark; the first that fails is the last.
 RUNS = """
 import json, sys
@@ -69,8 +64,16 @@ def _train(folder: Path, java_options: str) -> None:
         "spark.options": f'{{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',
     }
     runs = [
-        ["run", *(word for key, value in (always | method).items() for word in ("--set", f"{key}={value}"))]
-        for method in METHODS
+        [
+            "run",
+            *(
+                word
+                for key, value in (always | method.warm_up | {"training.method": method.name}).items()
+                for word in ("--set", f"{key}={value}")
+            ),
+        ]
+        for method in METHODS.values()
+        if method.warm_up is not None
     ]
     command = [sys.executable, "-c", RUNS, json.dumps(runs)]
     # The JVM outlives the command, and holds its output open until the archive is written.

@@ -1,1 +1,1 @@
-"""How a configuration is stated, read and checked; which keys there are, their owners say."""
+"""Read and check a configuration. Each room states its own keys."""

@@ -44,7 +44,7 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
         fits = isinstance(value, str) and value in arguments
         return (
             value,
-            "" if fits else f"must be one of {', '.join(arguments)}{did_you_mean(str(value), list(arguments))}",
+            "" if fits else f"must be one of {', '.join(arguments)}{closest(str(value), list(arguments))}",
         )
     if origin is tuple:
         found = [converted(arguments[0], one) for one in (value if isinstance(value, list | tuple) else [value])]
@@ -74,5 +74,10 @@ def flattened(options: dict[str, Any]) -> dict[str, str]:
 
 def did_you_mean(word: str, known: list[str], before: str = "") -> str:
     """The end of a message about an unknown word: the closest that is known, or all of them."""
+    return closest(word, known, before) or f"; known are {', '.join(known)}"
+
+
+def closest(word: str, known: list[str], before: str = "") -> str:
+    """The end of a message about a word that is none of those known: the closest one, if there is one."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {before}{close[0]}?" if close else f"; known are {', '.join(known)}"
+    return f"; did you mean {before}{close[0]}?" if close else ""

@@ -8,10 +8,12 @@ import ast
 import functools
 import hashlib
 import importlib.resources
+import pathlib
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from w2vspark.fingerprints.uses import imports_of, used_names
 
@@ -70,25 +72,58 @@ def definitions(module: str) -> dict[str, Definition]:
 
 def read_source(module: str) -> str:
     """A module's source, from a folder or a packed archive. Raises KeyError for a module that is not there."""
-    return module_files()[module].read_text(encoding="utf-8")
+    return files_of(module.partition(".")[0])[module].read_text(encoding="utf-8")
+
+
+def module_files() -> dict[str, Traversable]:
+    """The files of all modules of our package, by the modules' full names."""
+    return files_of(PACKAGE)
+
+
+def admit(module: str) -> None:
+    """Count the code of another package too, or of a module that stands alone: of a method or a job that is not ours.
+
+    module: a full name, as of a function that makes a table.
+    """
+    top = module.partition(".")[0]
+    if top not in _ADMITTED:
+        _ADMITTED.add(top)
+        definitions.cache_clear()  # what names of this package stand for is known from now on
+
+
+def admitted() -> frozenset[str]:
+    """The packages and modules whose code counts."""
+    return frozenset(_ADMITTED)
+
+
+_ADMITTED = {PACKAGE}
 
 
 @functools.cache
-def module_files() -> dict[str, Traversable]:
-    """The files of all modules of the package, by the modules' full names."""
-    return dict(_files(importlib.resources.files(PACKAGE), PACKAGE))
+def files_of(top: str) -> dict[str, Traversable]:
+    """The files of all modules of a package, or of a module that stands alone, by their full names.
+
+    Raises ValueError where it is not there as source.
+    """
+    module = sys.modules.get(top)
+    if hasattr(module, "__path__"):
+        return dict(_files(importlib.resources.files(top), top))
+    file = getattr(module, "__file__", None)
+    if file is None:
+        raise ValueError(f"{top}: is not there as source, so that changes of it would go unseen; put it into a module")
+    return {top: pathlib.Path(file)}
 
 
 def _files(folder: Traversable, package: str) -> Iterator[tuple[str, Traversable]]:
     if not (folder / "__init__.py").is_file():
         return
     yield package, folder / "__init__.py"
-    for place in folder.iterdir():
-        name = f"{package}.{place.name.removesuffix('.py')}"
-        if place.is_dir():
-            yield from _files(place, name)
-        elif place.name.endswith(".py") and place.name != "__init__.py":
-            yield name, place
+    for entry in folder.iterdir():
+        name = f"{package}.{entry.name.removesuffix('.py')}"
+        if entry.is_dir():
+            yield from _files(entry, name)
+        elif entry.name.endswith(".py") and entry.name != "__init__.py":
+            yield name, entry
 
 
 def _with_packages(module: str) -> list[str]:
@@ -103,6 +138,7 @@ def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast
     imports: dict[str, set[str]] = {}
     package = _package_of(module)
     _drop_docstrings(tree.body, True)
+    _drop_checks(tree)
     for statement in _that_run(tree.body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for name, target in imports_of(statement, package):
@@ -168,6 +204,27 @@ def _drop_docstrings(body: list[ast.stmt], documented: bool) -> None:
             _drop_docstrings(part.body, False)
 
 
+def _drop_checks(tree: ast.Module) -> None:
+    """Takes out what a class of settings says for people, and what only refuses values: no table depends on it.
+
+    Such a class has fields that are made by `key` (config.keys).
+    """
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        keys = [part.value for part in node.body if isinstance(part, ast.AnnAssign) and _is_key(part.value)]
+        for call in keys:
+            call.keywords = [keyword for keyword in call.keywords if keyword.arg not in ("why", "rule")]
+        if keys:
+            node.body = [
+                part for part in node.body if not (isinstance(part, ast.FunctionDef) and part.name == "problems")
+            ]
+
+
+def _is_key(node: ast.expr | None) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "key"
+
+
 def _definition(
     module: str, own: list[ast.stmt], statements: dict[str, list[ast.stmt]], imports: dict[str, set[str]]
 ) -> Definition:
@@ -194,7 +251,7 @@ def _imported(name: str, targets: set[str]) -> Definition:
 
 
 def _with_uses(digest: str, uses: set[Node], full_names: set[str]) -> Definition:
-    ours = {name for name in full_names if name.partition(".")[0] == PACKAGE}
+    ours = {name for name in full_names if name.partition(".")[0] in _ADMITTED}
     libraries = frozenset(name.partition(".")[0] for name in full_names - ours)
     return Definition(digest, frozenset(uses | set(map(node_of, ours))), libraries)
 
@@ -207,11 +264,11 @@ def node_of(full_name: str) -> Node:
     parts = full_name.split(".")
     for count in range(len(parts), 0, -1):
         module = ".".join(parts[:count])
-        if module in module_files():
+        if module in files_of(parts[0]):
             return Node(module, parts[count] if count < len(parts) else WHOLE)
-    raise ValueError(f"{full_name}: is not in the source of {PACKAGE}; install the package with its .py files")
+    raise ValueError(f"{full_name}: is not in the source of {parts[0]}; install the package with its .py files")
 
 
 def _package_of(module: str) -> str:
-    inside = any(name.startswith(f"{module}.") for name in module_files())
+    inside = any(name.startswith(f"{module}.") for name in files_of(module.partition(".")[0]))
     return module if inside else module.rpartition(".")[0]

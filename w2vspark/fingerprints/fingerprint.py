@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +17,8 @@ from w2vspark.fingerprints.definitions import (
     WHOLE,
     Definition,
     Node,
+    admit,
+    admitted,
     definitions,
     module_files,
     node_of,
@@ -30,8 +32,9 @@ PLUMBING = {
     "w2vspark.__version__": "the release's name; its code counts instead",
     "w2vspark.base.advice": "words errors",
     "w2vspark.output.claims": "says who may write",
-    "w2vspark.config.config.Config": "settings are in fingerprints key by key; each table's class counts",
+    "w2vspark.config.config": "settings are in fingerprints key by key; each table's class counts",
     "w2vspark.fingerprints.definitions": "finds the code that counts: fingerprints follow from it",
+    "w2vspark.config.keys": "says how settings are stated",
     "w2vspark.base.errors": "names what went wrong; nothing went wrong where a table was made",
     "w2vspark.fingerprints.fingerprint": "makes fingerprints, and compares them",
     "w2vspark.base.log": "writes lines for people",
@@ -40,7 +43,6 @@ PLUMBING = {
     "w2vspark.spark.session": "starts Spark; Spark's own version counts",
     "w2vspark.spark.shared_storage": "refuses executors that do not fit",
     "w2vspark.spark.worker_errors": "words errors",
-    "w2vspark.training.shards.forget_kept": "frees memory",
 }
 # Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
 HOLDERS = ("w2vspark.flow.run.Run",)
@@ -52,7 +54,6 @@ LIBRARIES = {
     "pyarrow": ("pyarrow",),
     "pyspark": ("pyspark",),
 }
-JIEBA = {"jieba": ("jieba",)}  # where tokens.tokenizer says so
 
 
 def fingerprint(**parts: Any) -> str:
@@ -64,18 +65,27 @@ def fingerprint(**parts: Any) -> str:
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 
-def maker_fingerprint(function: Callable[..., Any]) -> str:
-    """The fingerprint of all code that decides what a function of the package makes: see code_fingerprint."""
-    return code_fingerprint(_full_name(function))
+def admit_makers(makers: Iterable[Callable[..., Any]], packages: Iterable[str]) -> None:
+    """Count the code of the packages that these functions are of, and of further ones, before any is fingerprinted."""
+    for module in (*(maker.__module__ for maker in makers), *packages):
+        admit(module)
 
 
-def maker_versions(function: Callable[..., Any], jieba: bool = False) -> dict[str, str]:
-    """The versions of Python (the minor one) and of those LIBRARIES that the function's code uses.
+def code_of(*makers: Callable[..., Any]) -> str:
+    """The fingerprint of all code that decides what some functions of modules make: see code_fingerprint."""
+    return code_fingerprint(*map(_full_name, makers))
 
-    jieba: whether the settings choose this tokenizer. A library that is not installed has the version "".
+
+def versions_of(
+    *makers: Callable[..., Any], chosen: Collection[str] = (), more: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, str]:
+    """The versions of Python (the minor one) and of those LIBRARIES that the functions' code uses.
+
+    chosen: packages that count too, where the code uses them. more: libraries, as LIBRARIES. A library that is not
+    installed has the version "".
     """
-    imported = {name for part in _reached(_full_name(function)).values() for name in part.libraries}
-    wanted = LIBRARIES | (JIEBA if jieba else {})
+    imported = {name for part in _reached(*map(_full_name, makers)).values() for name in part.libraries}
+    wanted = LIBRARIES | {name: (name,) for name in chosen} | dict(more or {})
     return library_versions({package for name in imported for package in wanted.get(name, ())})
 
 
@@ -108,8 +118,12 @@ def package_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-@functools.cache
 def _reached(*names: str) -> dict[Node, Definition]:
+    return _reached_with(admitted(), *names)
+
+
+@functools.cache
+def _reached_with(_admitted: frozenset[str], *names: str) -> dict[Node, Definition]:
     roots = list(map(node_of, names))
     for name, root in zip(names, roots, strict=True):
         if root.name not in (WHOLE, *definitions(root.module)):
@@ -125,6 +139,7 @@ def _hash(found: dict[Node, Definition]) -> str:
 
 
 def _full_name(function: Callable[..., Any]) -> str:
+    admit(function.__module__)
     return f"{function.__module__}.{function.__qualname__}"
 
 

@@ -7,7 +7,7 @@ from w2vspark.base.log import get_logger, key_values
 
 
 class Progress:
-    """Called by the pipeline at each stage, and by the round engine after each round."""
+    """Called by the engine at each stage, and by the round engine after each round."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.unit = "words"  # that rounds train

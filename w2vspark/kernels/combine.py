@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 
 RULES = {"mean": 0, "adasum": 1}
 
@@ -93,7 +93,7 @@ def _combine_changes(rule, starts, touched, updates, values, columns, state, row
 def _merge_lanes(rule, first, last, columns, state, base, lanes, lane_updates, updates):
     replicas = lanes.shape[0]
     stride = base.shape[1]
-    state_at = (columns + LANES - 1) // LANES * LANES
+    state_at = (columns + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH
     scratch = np.empty((replicas, columns), np.float64)
     weights = np.empty(replicas, np.float64)
     kept = np.empty(state, np.float64)
@@ -200,6 +200,6 @@ def merge_lanes(
         )
     if not 0 <= first <= last <= base.shape[0] or columns > base.shape[1]:
         raise ValueError(f"rows {first}..{last} or {columns} columns are not in base {base.shape}")
-    if state and (columns + LANES - 1) // LANES * LANES + state > base.shape[1]:
+    if state and (columns + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH + state > base.shape[1]:
         raise ValueError(f"base {base.shape} has no room for {state} floats of state behind {columns} columns")
     _merge_lanes(RULES[rule], first, last, columns, state, base, lanes, lane_updates, updates)

@@ -11,13 +11,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-LANES = 8
+SIMD_WIDTH = 8
 
 FLOAT = ir.FloatType()
 INT = ir.IntType(32)
 WIDE = ir.IntType(64)
-VECTOR = ir.VectorType(FLOAT, LANES)
-INT_VECTOR = ir.VectorType(INT, LANES)
+VECTOR = ir.VectorType(FLOAT, SIMD_WIDTH)
+INT_VECTOR = ir.VectorType(INT, SIMD_WIDTH)
 
 Builder = Any
 Value = Any
@@ -49,13 +49,13 @@ def fma(builder: Builder, a: Value, b: Value, c: Value) -> Value:
 
 def splat(value: float) -> Value:
     """The same constant eight times."""
-    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
+    return ir.Constant(VECTOR, [float(np.float32(value))] * SIMD_WIDTH)
 
 
 def broadcast(builder: Builder, scalar: Value) -> Value:
     """The same scalar eight times."""
     first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(INT, 0))
-    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), ir.Constant(INT_VECTOR, [0] * LANES))
+    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), ir.Constant(INT_VECTOR, [0] * SIMD_WIDTH))
 
 
 def shuffle(builder: Builder, a: Value, b: Value, mask: list[int]) -> Value:
@@ -111,7 +111,7 @@ def loop(builder: Builder, count: Value, start: list[Value], body: Callable[...,
 
 def chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
     """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
-    return loop(builder, chunks, start, lambda i, carried: body(builder.mul(i, ir.Constant(WIDE, LANES)), carried))
+    return loop(builder, chunks, start, lambda i, carried: body(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), carried))
 
 
 def exponential_of(builder: Builder, x: Value) -> Value:
@@ -124,8 +124,8 @@ def exponential_of(builder: Builder, x: Value) -> Value:
     for c in (1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1):
         p = fma(builder, p, r, splat(c))
     p = builder.fadd(fma(builder, p, builder.fmul(r, r), r), splat(1.0))
-    exponent = builder.add(builder.fptosi(n, INT_VECTOR), ir.Constant(INT_VECTOR, [127] * LANES))
-    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INT_VECTOR, [23] * LANES)), VECTOR)
+    exponent = builder.add(builder.fptosi(n, INT_VECTOR), ir.Constant(INT_VECTOR, [127] * SIMD_WIDTH))
+    scale = builder.bitcast(builder.shl(exponent, ir.Constant(INT_VECTOR, [23] * SIMD_WIDTH)), VECTOR)
     return builder.fmul(p, scale)
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 
 
 def stride_of(columns: int, state: bool = False) -> int:
     """Floats from one row to the next: the columns, padded to whole chunks, and a chunk for an optimiser's state."""
-    return (columns + LANES - 1) // LANES * LANES + (LANES if state else 0)
+    return (columns + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH + (SIMD_WIDTH if state else 0)
 
 
 def aligned_rows(rows: int, stride: int) -> np.ndarray:

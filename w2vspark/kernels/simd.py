@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 
 from w2vspark.kernels.instructions import (
     INT,
-    LANES,
+    SIMD_WIDTH,
     WIDE,
     Builder,
     Value,
@@ -60,7 +60,7 @@ def pointer_to(typingctx: Any, array: Any) -> tuple[Signature, Callable[..., Val
 
 @intrinsic
 def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callable[..., Value]]:
-    """The pointer to the element `count` places behind."""
+    """The pointer to the element `count` positions behind."""
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         return builder.gep(args[0], [args[1]])
@@ -104,8 +104,8 @@ def _dots(inputs: int) -> Any:
             sums = chunk_loop(builder, args[6], [splat(0.0)] * (inputs * BLOCK), body)
             logits_base = base_of(context, builder, sig.args[7], args[7])
             for i in range(inputs):
-                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [splat(0.0)] * (LANES - BLOCK)
-                offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, LANES))
+                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [splat(0.0)] * (SIMD_WIDTH - BLOCK)
+                offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, SIMD_WIDTH))
                 store(builder, sums_of(builder, padded), logits_base, builder.add(args[8], offset))
             return context.get_dummy_value()
 
@@ -159,7 +159,7 @@ def update_block(
                 moved = load(builder, t_base, target_row)
                 following = []
                 for k in range(BLOCK):
-                    at = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
+                    at = builder.add(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), ir.Constant(WIDE, k))
                     step = broadcast(builder, builder.load(builder.gep(steps_base, [at])))
                     moved = fma(builder, step, old[k], moved)
                     following.append(fma(builder, step, left, new[k]))
@@ -215,8 +215,8 @@ def update_block_scaled(
         b_rows = offsets_of(builder, outs_base, args[9], BLOCK)
 
         def add_square(base: Value, number: Value, value: Value) -> None:
-            place = builder.mul(number, ir.Constant(WIDE, LANES))
-            store(builder, fma(builder, value, value, load(builder, base, place)), base, place)
+            position = builder.mul(number, ir.Constant(WIDE, SIMD_WIDTH))
+            store(builder, fma(builder, value, value, load(builder, base, position)), base, position)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             old = [load(builder, b_base, builder.add(row, d)) for row in b_rows]
@@ -228,8 +228,8 @@ def update_block_scaled(
                 own = splat(0.0)
                 following = []
                 for k in range(BLOCK):
-                    place = builder.add(builder.mul(i, ir.Constant(WIDE, LANES)), ir.Constant(WIDE, k))
-                    step = broadcast(builder, builder.load(builder.gep(steps_base, [place])))
+                    position = builder.add(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), ir.Constant(WIDE, k))
+                    step = broadcast(builder, builder.load(builder.gep(steps_base, [position])))
                     own = fma(builder, step, old[k], own)
                     following.append(fma(builder, step, left, gradients[k]))
                 add_square(squares_base, i, own)
@@ -274,10 +274,10 @@ def update_block_of_one(
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             left, moved = load(builder, a_base, d), load(builder, t_base, d)
             for row, own_step, out_step in zip(b_rows, own_steps, out_steps, strict=True):
-                place = builder.add(row, d)
-                old = load(builder, b_base, place)
+                position = builder.add(row, d)
+                old = load(builder, b_base, position)
                 moved = fma(builder, own_step, old, moved)
-                store(builder, fma(builder, out_step, left, old), b_base, place)
+                store(builder, fma(builder, out_step, left, old), b_base, position)
             store(builder, moved, t_base, d)
             return []
 
@@ -294,8 +294,8 @@ def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> t
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         base, out_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 2))
-        places = [builder.add(args[1], ir.Constant(WIDE, k * LANES)) for k in range(BLOCK)]
-        eights = [load(builder, base, place) for place in places] + [splat(0.0)] * (LANES - BLOCK)
+        positions = [builder.add(args[1], ir.Constant(WIDE, k * SIMD_WIDTH)) for k in range(BLOCK)]
+        eights = [load(builder, base, position) for position in positions] + [splat(0.0)] * (SIMD_WIDTH - BLOCK)
         store(builder, sums_of(builder, eights), out_base, args[3])
         return context.get_dummy_value()
 
@@ -371,7 +371,7 @@ def square_of_row(typingctx: Any, a: Any, at: Any, chunks: Any) -> tuple[Signatu
             return [fma(builder, row, row, sums[0])]
 
         sums = chunk_loop(builder, args[2], [splat(0.0)], chunk)
-        total = sums_of(builder, sums + [splat(0.0)] * (LANES - 1))
+        total = sums_of(builder, sums + [splat(0.0)] * (SIMD_WIDTH - 1))
         return builder.extract_element(total, ir.Constant(INT, 0))
 
     return signature, codegen

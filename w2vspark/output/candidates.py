@@ -1,5 +1,6 @@
 """How a version is written: its manifest first, then its files, which are checked where they stand."""
 
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from w2vspark import storage
 from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values
+from w2vspark.output.publish import ARTEFACTS, digest_of, unreadable
 from w2vspark.output.versions import (
     WRITING,
     Claim,
@@ -32,18 +34,44 @@ class Part:
     copy: bool = False  # staging needs the files still
 
 
-def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: dict[str, Any], why: str) -> str:
+@dataclass(frozen=True, slots=True)
+class ArtefactFile:
+    """A file to publish that is no table: the staged one, and the name that it gets."""
+
+    name: str
+    uri: str
+
+
+def staged_artefact(folder: str) -> str:
+    """The URI of a new file for an artefact, in a staged folder."""
+    return storage.join(folder, f"artefact-{uuid.uuid4().hex}")
+
+
+def write_candidate(
+    output: str,
+    claim: Claim,
+    parts: Sequence[Part],
+    manifest: dict[str, Any],
+    why: str,
+    artefacts: Sequence[ArtefactFile] = (),
+) -> str:
     """Write a version that is not current yet, and check it; returns its name, the claim's term.
 
-    The staged files are moved into the version's folder, or copied. manifest: gets the keys version, files, tables and
-    candidate; why: of the latter. Raises OutputError where a file is not what was written, DamagedTable where a staged
-    file is missing; then, and on any other error, nothing of the version stays.
+    The staged files are moved into the version's folder, or copied. manifest: gets the keys version, files, tables,
+    artefacts where there are some, and candidate; why: of the latter. Raises OutputError where a file is not what was
+    written, DamagedTable where a staged file is missing; then, and on any other error, nothing of the version stays.
     """
     name = f"{claim.term:06}"
     folder = version_folder(output, name)
     files = {part.table: _published_files(part) for part in parts}
     tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
     whole = manifest | {"version": name, "tables": tables, "files": files}
+    if artefacts:
+        whole[ARTEFACTS] = {artefact.name: digest_of(artefact.uri) for artefact in artefacts}
+    if len(files) != len(parts):
+        raise OutputError(f"{folder}: two of its tables have one name; mend the method or job that publishes them")
+    if why_not := unreadable(whole):
+        raise OutputError(f"{folder}: {why_not}; mend the method or job that publishes it")
     claim.check()
     if found := storage.list_names(folder):
         raise OutputError(f"{folder}: holds {found[0]}, which is not ours; run this again, under the next number")
@@ -58,10 +86,13 @@ def write_candidate(output: str, claim: Claim, parts: Sequence[Part], manifest: 
                 pairs = _pairs(part, folder, files[part.table])
                 for first in range(0, len(pairs), MOVES):
                     claim.check()  # so that a paused run that wakes moves no more than these
-                    list(pool.map(lambda pair, part=part: _move(part, *pair), pairs[first : first + MOVES]))
+                    list(pool.map(lambda pair, part=part: _move(part.copy, *pair), pairs[first : first + MOVES]))
+            for artefact in artefacts:
+                claim.check()
+                _move(False, artefact.uri, storage.join(folder, ARTEFACTS, artefact.name))
         problem = problem_of(folder, whole) or _stranger(folder, whole) or changed_file(folder, whole)
         if problem:
-            raise OutputError(f"{folder}: {problem}; run the job again")
+            raise OutputError(f"{folder}: {problem}; run the command again")
         claim.check()
         write_manifest(folder, whole | {"candidate": why})
     except BaseException:
@@ -96,9 +127,9 @@ def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[s
     ]
 
 
-def _move(part: Part, source: str, target: str) -> None:
+def _move(copy: bool, source: str, target: str) -> None:
     try:
-        if part.copy:
+        if copy:
             storage.copy_file(source, target)
         else:
             storage.move_file(source, target)
@@ -108,8 +139,9 @@ def _move(part: Part, source: str, target: str) -> None:
 
 def _stranger(folder: str, manifest: dict[str, Any]) -> str:
     """What stands in a table's folder without being listed; "" = nothing."""
-    for table, files in manifest["files"].items():
-        strangers = set(storage.list_names(storage.join(folder, table))) - {file["file"] for file in files}
+    listed = {table: {file["file"] for file in files} for table, files in manifest["files"].items()}
+    for table, names in (listed | {ARTEFACTS: set(manifest.get(ARTEFACTS, {}))}).items():
+        strangers = set(storage.list_names(storage.join(folder, table))) - names
         if strangers:
             return f"{table} holds {min(strangers)}, which is not ours"
     return ""

@@ -15,8 +15,8 @@ MARKER, FORMAT = "w2vspark.json", 1
 SINCE = "0.2"  # the first version that makes markers
 Kind = Literal["method", "job"]
 HOLDS = {
-    "method": "holds the tables of a run; name another folder for folded documents",
-    "job": "holds folded documents; name another folder for a run",
+    "method": "holds the tables of a run; name another folder for those of a job",
+    "job": "holds the tables of a job; name another folder for a run",
 }
 BEFORE_MARKERS = {"current.json", "versions", "staging", "lock.json"}  # what an output of earlier versions consists of
 
@@ -41,7 +41,7 @@ def check_output(output_uri: str, kind: Kind) -> None:
     if "claims" in names and names & {"staging", "versions"}:
         raise OutputError(
             f"output.path {output_uri}: has no {MARKER}; where it is an output of w2vspark that lost it, write "
-            f'{{"format": {FORMAT}, "kind": "method"}} into it ("job" for folded documents), else name a new folder'
+            f'{{"format": {FORMAT}, "kind": "method"}} into it ("job" for the tables of a job), else name a new folder'
         )
     if {"current.json", "versions"} <= names or ("lock.json" in names and names <= BEFORE_MARKERS):
         raise OutputError(
@@ -127,5 +127,5 @@ def _create(output_uri: str, kind: Kind, single_writer: bool) -> None:
 def _damaged(uri: str, why: str) -> OutputError:
     return OutputError(
         f"{uri}: is not a marker of w2vspark ({why}); name a new folder, or, where this one is an output of w2vspark, "
-        f'write {{"format": {FORMAT}, "kind": "method"}} into it ("job" for folded documents)'
+        f'write {{"format": {FORMAT}, "kind": "method"}} into it ("job" for the tables of a job)'
     )

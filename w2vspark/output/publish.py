@@ -1,5 +1,6 @@
 """The output folder: versions that never change, and current.json, the one file that is ever replaced, last."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,8 +15,11 @@ from w2vspark.output.current import CURRENT, read_current_bytes
 from w2vspark.storage.listed import footer_of
 
 VERSIONS, MANIFEST = "versions", "manifest.json"
+ARTEFACTS = "artefacts"  # files of a version that are no tables: a folder of it, and a key of its manifest
 
+RENAMED = {"subwords": "ngrams"}  # tables and what they were called in older versions
 NAME = re.compile(r"[0-9]{6,18}")  # of a version
+_READ_BYTES = 8 << 20
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")  # of a table and its files: never one of another folder, which would be deleted
 
@@ -35,6 +39,14 @@ def _is_files(value: Any) -> bool:
         and _FILE_NAME.fullmatch(file["file"])
         for table, files in value.items()
         for file in files
+    )
+
+
+def _is_artefacts(value: Any) -> bool:
+    kinds = {"size": int, "sha256": str}
+    return _is_table(dict)(value) and all(
+        _FILE_NAME.fullmatch(name) and {key: type(about.get(key)) for key in kinds} == kinds
+        for name, about in value.items()
     )
 
 
@@ -65,6 +77,7 @@ _OF_MANIFEST = {
     "run_id": _TEXT,
     "tables": _ROWS,
     "files": ("an object of lists of files, each with file, size, rows and crc32", _is_files),
+    ARTEFACTS: ("an object of names, each with size and sha256", _is_artefacts),
     "fingerprints": ("an object of texts", _is_table(str)),
     "config": ("an object of objects", _is_table(dict)),
     "corpus": ("an object", lambda value: isinstance(value, dict)),
@@ -104,12 +117,25 @@ class Version:
         """As current.json has it: "000003"."""
         return self.folder.rpartition("/")[2]
 
+    def has(self, name: str) -> bool:
+        """Whether the version has a table of this name, or of the name that it had before."""
+        return self._own(name) in self.manifest["tables"]
+
+    def listed(self, name: str) -> list[dict[str, Any]]:
+        """A table's files, as the manifest lists them."""
+        found: list[dict[str, Any]] = self.manifest["files"][self._own(name)]
+        return found
+
+    def _own(self, name: str) -> str:
+        older = "method" not in self.manifest and "job" not in self.manifest
+        return RENAMED.get(name, name) if older and name not in self.manifest["tables"] else name
+
     def table(self, name: str) -> str:
         """The URI of a table, once its files have the sizes and footers that were written.
 
         Raises OutputError where the version has no such table, or where files of it are missing or damaged.
         """
-        tables = self.manifest["tables"]
+        tables, name = self.manifest["tables"], self._own(name)
         if name not in tables:
             raise OutputError(f"{self.folder}: this version has no table {name!r}; it has {', '.join(sorted(tables))}")
         uri = storage.join(self.folder, name)
@@ -120,6 +146,24 @@ class Version:
                 whole = False
             if not whole:
                 raise damaged(uri, f"{file['file']} is missing or is not what was written")
+        return uri
+
+    def artefact(self, name: str) -> str:
+        """The URI of a file that is no table, once its bytes are those that were written.
+
+        Raises OutputError where the version has no such artefact, or it is missing or damaged.
+        """
+        artefacts = self.manifest.get(ARTEFACTS, {})
+        if name not in artefacts:
+            there = ", ".join(sorted(artefacts)) or "none"
+            raise OutputError(f"{self.folder}: this version has no artefact {name!r}; it has {there}")
+        uri = storage.join(self.folder, ARTEFACTS, name)
+        try:
+            whole = digest_of(uri) == artefacts[name]
+        except FileNotFoundError:
+            whole = False
+        if not whole:
+            raise damaged(uri, "is missing or is not what was written")
         return uri
 
     def files(self, *tables: str) -> tuple[str, ...]:
@@ -196,6 +240,19 @@ def read_version(folder: str) -> Version | None:
     return Version(folder, str(manifest["run_id"]), manifest)
 
 
+def digest_of(uri: str) -> dict[str, Any]:
+    """What tells whether a file is the one that was written: its size in bytes, and the SHA-256 of its content.
+
+    Raises FileNotFoundError.
+    """
+    digest, size = hashlib.sha256(), 0
+    with storage.open_for_reading(uri) as file:
+        while part := file.read(_READ_BYTES):
+            digest.update(part)
+            size += len(part)
+    return {"size": size, "sha256": digest.hexdigest()}
+
+
 def damaged(uri: str, what: str) -> OutputError:
     """The error for a damaged or missing part of a version: names the part and the commands that mend it."""
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
@@ -213,7 +270,20 @@ def _object(text: bytes, uri: str, needed: set[str], kinds: dict[str, _Kind], fi
     if not isinstance(value, dict) or not needed <= set(value):
         names = ", ".join(sorted(needed))
         raise OutputError(f"{uri}: lacks {names}; {fix}")
+    if misfit := _misfit(value, kinds):
+        raise OutputError(f"{uri}: {misfit}; {fix}")
+    return value
+
+
+def unreadable(manifest: dict[str, Any]) -> str:
+    """What readers would refuse of a manifest that is still to be written; "" = nothing."""
+    if ARTEFACTS in manifest["tables"]:
+        return f"{ARTEFACTS} is no name for a table"
+    return _misfit(manifest, _OF_MANIFEST)
+
+
+def _misfit(value: dict[str, Any], kinds: dict[str, _Kind]) -> str:
     for key, (kind, fits) in kinds.items():
         if key in value and not fits(value[key]):
-            raise OutputError(f"{uri}: {key} is {json.dumps(value[key])[:100]}, not {kind}; {fix}")
-    return value
+            return f"{key} is {json.dumps(value[key])[:100]}, not {kind}"
+    return ""

@@ -21,7 +21,7 @@ _ATTEMPT = re.compile(r"[0-9]{6,}-[0-9a-f]{8}")
 _MAKING = re.compile(r"[0-9a-f]{1,16}")  # a fingerprint, or the number of a round or pass
 _DAMAGED = re.compile(rf"(?:[\w-]+/){{2,3}}{_ATTEMPT.pattern}")  # <table>/<fingerprint>/[<round>/]<attempt>
 _OUR_FILES = re.compile(
-    r"_files\.json|\._files\.json\.[0-9a-f]{32}|_transform(_scaled)?|[\w-]+-[0-9a-f]{32}(\.parquet|\.arrow)?"
+    r"_files\.json|\.(_files\.json|artefact-[0-9a-f]{32})\.[0-9a-f]{32}|_transform(_scaled)?|[\w-]+-[0-9a-f]{32}(\.parquet|\.arrow)?"
 )
 
 

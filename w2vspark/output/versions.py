@@ -1,4 +1,4 @@
-"""The versions of an output folder: listed, promoted, rolled back and deleted. base.candidates writes them.
+"""The versions of an output folder: listed, promoted, rolled back and deleted. output.candidates writes them.
 
 A version's manifest is written first, with the list of its files, so that whatever stands in its folder is known by
 name. While the manifest has the key "candidate", the version has never been the current one.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from w2vspark import storage
 from w2vspark.base.errors import OutputError
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.output.publish import MANIFEST, NAME, VERSIONS, Version, read_current, read_version
+from w2vspark.output.publish import ARTEFACTS, MANIFEST, NAME, VERSIONS, Version, read_current, read_version
 from w2vspark.storage import deletion
 from w2vspark.storage.listed import footer_of
 
@@ -226,6 +226,11 @@ def problem_of(folder: str, manifest: dict[str, Any]) -> str:
         for file in files:
             if sizes.get(file["file"]) != file["size"]:
                 return f"{table}/{file['file']} is missing or cut"
+    if artefacts := manifest.get(ARTEFACTS):
+        sizes = storage.file_sizes(storage.join(folder, ARTEFACTS))
+        for name, about in artefacts.items():
+            if sizes.get(name) != about["size"]:
+                return f"{ARTEFACTS}/{name} is missing or cut"
     return ""
 
 
@@ -330,6 +335,8 @@ def delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
     """Delete the files that a version's manifest lists, and the manifest."""
     for table, files in manifest["files"].items():
         deletion.delete_named(storage.join(folder, table), [file["file"] for file in files], output)
+    if artefacts := manifest.get(ARTEFACTS):
+        deletion.delete_named(storage.join(folder, ARTEFACTS), list(artefacts), output)
     ours = [name for name in storage.list_names(folder) if _OUR_FILES.fullmatch(name)]
     for name in sorted(ours):  # the manifest last: it is how the rest is known
         deletion.delete_own_file(storage.join(folder, name), output)

@@ -1,7 +1,7 @@
 """Our own tables in Spark: tasks write and read the Parquet files themselves, and the driver lists them.
 
 Through Spark's writer such rows cost many times the CPU, and nothing would check what is read back. So tasks return the
-names of the files that they wrote, and when all have ended the driver lists them beside the files (base.listed).
+names of the files that they wrote, and when all have ended the driver lists them beside the files (storage.listed).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -23,9 +24,36 @@ from pyspark.sql import functions as F
 from w2vspark.base.errors import EnvironmentFailure
 from w2vspark.base.redaction import check_given
 from w2vspark.base.terminated import signals_wait
-from w2vspark.config.config import SparkConfig
+from w2vspark.config.config import Config
+from w2vspark.config.keys import Problem, Settings, key
 from w2vspark.spark.class_archive import archive_path, reading_options
 from w2vspark.spark.secret_settings import secret_settings, secrets_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkConfig(Settings):
+    """The session of a local run; under spark-submit the cluster's settings stand."""
+
+    section = "spark"
+    of_result = False
+
+    master: str = key("local[*]", why="For local runs; under spark-submit the cluster's settings stand.")
+    driver_memory: str = key(
+        "2g",
+        rule=(
+            lambda size: re.fullmatch(r"[1-9]\d*[kmgt]b?", size.lower()) is not None,
+            "must be a size with its unit, as in 512m or 4g",
+        ),
+        why="Of the JVM in a local run.",
+    )
+    options: dict[str, str] = key({}, why='Further settings, as in { "spark.sql.shuffle.partitions" = "64" }.')
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Options that are none of Spark's."""
+        for name, value in self.options.items():
+            if not name.startswith("spark."):
+                yield "spark.options", {name: value}, f"must begin with spark., as in spark.{name}"
+
 
 JAVA_NEEDED = 17
 # Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.

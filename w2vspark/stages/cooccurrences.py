@@ -1,8 +1,8 @@
 """Table cooccurrences: how often words stand near each other, counted by tasks that each hold a chunk of the text.
 
-The rows are cut into places, runs of words with about as many neighbours each; the text into chunks that a worker's
-memory holds. A task counts the rows of some places in one chunk. Where there is one chunk, that is the table. With
-more, a task for each place adds up what the chunks had. Chunks and places follow the corpus and the configuration
+The rows are dealt to reducers, in runs of words with about as many neighbours each; the text is cut into chunks that a
+worker's memory holds. A task counts the rows of some reducers in one chunk. Where there is one chunk, that is the
+table. With more, each reducer adds up what the chunks had. Chunks and reducers follow the corpus and the configuration
 alone, and the sums are whole numbers, so that no order matters; those of wide harmonic windows are added up in the
 chunks' order.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +23,11 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark import storage
 from w2vspark.base import cpu_target
 from w2vspark.base.schemas import COOCCURRENCES, PARAMETER_FILES, PARTIAL_FILES, PARTIAL_ROWS, ROW_SUMS
-from w2vspark.config.config import CooccurrencesConfig
+from w2vspark.config.config import Config
+from w2vspark.config.keys import Problem, Settings, between, key
 from w2vspark.spark.arrow import one_row, open_stream, spark_schema
 from w2vspark.spark.placement import equal_ranges, placement_keys
-from w2vspark.stages.encoded import piece_numbers, read_buckets
+from w2vspark.stages.encoded import EncodedConfig, piece_numbers, read_buckets
 from w2vspark.stages.vocabulary import vocabulary_counts
 from w2vspark.storage import sealed
 from w2vspark.storage.listed import NewFile, file_names, listed_files, read_listed
@@ -34,12 +35,42 @@ from w2vspark.storage.listed import NewFile, file_names, listed_files, read_list
 if TYPE_CHECKING:
     from w2vspark.kernels.counts.cooccurrences import Rows
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CooccurrencesConfig(Settings):
+    """How words that stand near each other are counted, for the methods that train on counts."""
+
+    section = "cooccurrences"
+
+    window: int = key(10, rule=between(1, 1000), why="Words on each side that are counted as neighbours.")
+    weighting: Literal["harmonic", "linear", "uniform"] = key(
+        "harmonic",
+        why="What a neighbour at distance d counts: harmonic 1 / d; linear (window - d + 1) / window; uniform 1.",
+    )
+    direction: Literal["symmetric", "left", "right"] = key(
+        "symmetric", why="symmetric, or the neighbours before a word alone (left), or behind it (right)."
+    )
+    subsample: float = key(
+        0.0,
+        rule=(lambda share: 0 <= share < 1, "must be at least 0 (count every word) and less than 1"),
+        why="Words with a larger share of the corpus are thinned out before counting; 0 counts every word.",
+    )
+    publish: bool = key(True, why="The counts are a table of the published version.")
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Windows that do not fit the pieces."""
+        pieces = config[EncodedConfig].piece_tokens
+        if 0 < pieces <= self.window:
+            text = f"must be less than encoded.piece_tokens ({pieces}), which no window crosses"
+            yield "cooccurrences.window", self.window, text
+
+
 Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, with the first row of each
 
 CHUNK_TOKENS = 24_000_000  # 100 MB of text, and as much for its index
-PLACE_EVENTS = 20_000_000  # neighbours that are met in a place's rows: some tenths of a second of work
-MOST_PLACES = 1024
-LEAST_TASKS = 16  # that count, where there are so many places
+REDUCER_EVENTS = 20_000_000  # neighbours that are met in a reducer's rows: some tenths of a second of work
+MOST_REDUCERS = 1024
+LEAST_TASKS = 16  # that count, where there are so many reducers
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all chunks; a single row may have more
 GROUP_ENTRIES = 1 << 18  # in a row group: half a megabyte, and what reading a single row costs
 MOST_STREAMS = 256  # files that are open at once while chunks are added up
@@ -67,7 +98,7 @@ class CountJob:
     table_uri: str
     partial_uri: str  # a folder for what is on its way between tasks
     chunks: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
-    places: int
+    reducers: int
 
     @property
     def reach(self) -> int:
@@ -76,9 +107,9 @@ class CountJob:
 
     @property
     def groups(self) -> list[tuple[int, int]]:
-        """The places of each task that counts a chunk: the first, and the one behind the last."""
-        tasks = min(self.places, -(-LEAST_TASKS // len(self.chunks)))
-        return [(self.places * i // tasks, self.places * (i + 1) // tasks) for i in range(tasks)]
+        """The reducers of each task that counts a chunk: the first, and the one behind the last."""
+        tasks = min(self.reducers, -(-LEAST_TASKS // len(self.chunks)))
+        return [(self.reducers * i // tasks, self.reducers * (i + 1) // tasks) for i in range(tasks)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +117,14 @@ class Plan:
     """What follows from the job and the vocabulary; a worker's next task may need it too."""
 
     counts: np.ndarray  # int64 (V,)
-    places: list[tuple[int, int]]  # the first row of each, and the one behind the last
+    reducers: list[tuple[int, int]]  # the first row of each, and the one behind the last
     weights: np.ndarray  # int64 or float64 (window + 1,), in units of 1 / unit
     unit: int
     most_entries: np.ndarray  # int64 (V,): of a row, in all chunks together
 
-    def blocks(self, place: int) -> Iterator[tuple[int, int]]:
-        """A place's rows in runs that have no more than BLOCK_ENTRIES entries in all chunks; or single rows."""
-        first, last = self.places[place]
+    def blocks(self, reducer: int) -> Iterator[tuple[int, int]]:
+        """A reducer's rows in runs that have no more than BLOCK_ENTRIES entries in all chunks; or single rows."""
+        first, last = self.reducers[reducer]
         entries = self.most_entries[first:last].cumsum()
         at = 0
         while at < entries.size:
@@ -110,9 +141,9 @@ def count_job(
     tokens = int(bucket_tokens.sum())
     chunks = max(1, -(-tokens // CHUNK_TOKENS))
     events = tokens * config.window * (2 if config.direction == "symmetric" else 1)
-    places = min(MOST_PLACES, max(1, round(events / PLACE_EVENTS)))
+    reducers = min(MOST_REDUCERS, max(1, round(events / REDUCER_EVENTS)))
     ranges = tuple(equal_ranges(bucket_tokens, chunks))
-    return CountJob(config=config, seed=seed, cpu_target=cpu_target, chunks=ranges, places=places, **uris)
+    return CountJob(config=config, seed=seed, cpu_target=cpu_target, chunks=ranges, reducers=reducers, **uris)
 
 
 def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
@@ -120,55 +151,55 @@ def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
     tasks = len(job.chunks) * len(job.groups)
     numbers = session.range(0, tasks, 1, tasks)
     if len(job.chunks) == 1:
-        return numbers.mapInArrow(partial(count_places, job=job), spark_schema(PARAMETER_FILES))
+        return numbers.mapInArrow(partial(count_whole, job=job), spark_schema(PARAMETER_FILES))
     parts = numbers.mapInArrow(partial(count_chunks, job=job), spark_schema(PARTIAL_FILES))
-    placed = parts.repartition(job.places, "key")
-    return placed.mapInArrow(partial(merge_places, job=job), spark_schema(PARAMETER_FILES))
+    placed = parts.repartition(job.reducers, "key")
+    return placed.mapInArrow(partial(merge_chunks, job=job), spark_schema(PARAMETER_FILES))
 
 
-def count_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
+def count_whole(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: task numbers -> rows of PARAMETER_FILES, where one chunk is the whole text."""
     for task in _numbers(batches, job):
         plan = _plan(job)
-        for place, blocks in _counted(job, plan, 0, job.groups[task]):
-            yield from write_place(job, plan, place, blocks)
+        for reducer, blocks in _counted(job, plan, 0, job.groups[task]):
+            yield from write_rows_of(job, plan, reducer, blocks)
 
 
 def count_chunks(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of PARTIAL_FILES, with what a chunk has of some places."""
-    keys = placement_keys(job.places)
+    """mapInArrow: task numbers -> rows of PARTIAL_FILES, with what a chunk has of some reducers' rows."""
+    keys = placement_keys(job.reducers)
     for task in _numbers(batches, job):
         chunk, group = divmod(task, len(job.groups))
         uri, offsets = _new_partial(job), {}
         with storage.open_for_writing(uri) as sink:
-            for place, blocks in _counted(job, _plan(job), chunk, job.groups[group]):
-                offsets[place] = sink.tell()
+            for reducer, blocks in _counted(job, _plan(job), chunk, job.groups[group]):
+                offsets[reducer] = sink.tell()
                 _write_blocks(sink, blocks)
-        for place, offset in offsets.items():
-            yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
+        for reducer, offset in offsets.items():
+            yield one_row(PARTIAL_FILES, key=keys[reducer], reducer=reducer, chunk=chunk, file=uri, offset=offset)
 
 
-def merge_places(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
+def merge_chunks(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer that this task is."""
     cpu_target.pin(job.cpu_target)
     _texts.clear()
-    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
-    for place, found in groupby(rows, key=itemgetter("place")):
+    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "chunk"))
+    for reducer, found in groupby(rows, key=itemgetter("reducer")):
         plan, parts = _plan(job), [(row["file"], row["offset"]) for row in found]
         while len(parts) > MOST_STREAMS:
             some, uri = parts[:MOST_STREAMS], _new_partial(job)
             with storage.open_for_writing(uri) as sink:
-                _write_blocks(sink, _merged(plan, place, some))
+                _write_blocks(sink, _merged(plan, reducer, some))
             parts = [(uri, 0), *parts[MOST_STREAMS:]]
-        yield from write_place(job, plan, place, _merged(plan, place, parts))
+        yield from write_rows_of(job, plan, reducer, _merged(plan, reducer, parts))
 
 
-def write_place(job: CountJob, plan: Plan, place: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
-    """Write a place's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
+def write_rows_of(job: CountJob, plan: Plan, reducer: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
+    """Write a reducer's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
     from w2vspark.kernels.counts.cooccurrences import row_sums
 
-    first, last = plan.places[place]
-    if first == last:  # a very frequent word has taken the work of several places
+    first, last = plan.reducers[reducer]
+    if first == last:  # a very frequent word has taken the work of several reducers
         return
     sums, entries = [], []
     with NewFile(job.table_uri, COUNTS, COOCCURRENCES, **WRITE_OPTIONS) as file:
@@ -196,25 +227,25 @@ def read_row_sums(uri: str, rows: int) -> np.ndarray:
 
 
 def _counted(job: CountJob, plan: Plan, chunk: int, group: tuple[int, int]) -> Iterator[tuple[int, Blocks]]:
-    """The places of a group with their rows in one chunk."""
+    """The reducers of a group with their rows in one chunk."""
     from w2vspark.kernels.counts.cooccurrences import Index, count_rows, index_words
     from w2vspark.kernels.counts.sparse_sums import new_sums
 
     sums = new_sums(plan.counts.size, plan.weights.dtype)
     left, right = job.config.direction != "right", job.config.direction != "left"
     text = read_text(job, chunk)
-    index: Index = index_words(text, plan.places[group[0]][0], plan.places[group[1] - 1][1])
+    index: Index = index_words(text, plan.reducers[group[0]][0], plan.reducers[group[1] - 1][1])
 
-    def blocks(place: int) -> Blocks:
-        for first, last in plan.blocks(place):
+    def blocks(reducer: int) -> Blocks:
+        for first, last in plan.blocks(reducer):
             yield first, count_rows(index, first, last, plan.weights, left, right, sums)
 
-    for place in range(*group):
-        yield place, blocks(place)
+    for reducer in range(*group):
+        yield reducer, blocks(reducer)
 
 
-def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
-    """A place's rows in some chunks. parts: files, and where the place begins in them, by chunk."""
+def _merged(plan: Plan, reducer: int, parts: list[tuple[str, int]]) -> Blocks:
+    """A reducer's rows in some chunks. parts: files, and where the reducer's rows begin in them, by chunk."""
     from w2vspark.kernels.counts.cooccurrences import Rows, merge_rows
     from w2vspark.kernels.counts.sparse_sums import new_sums
 
@@ -222,7 +253,7 @@ def _merged(plan: Plan, place: int, parts: list[tuple[str, int]]) -> Blocks:
     sums = new_sums(plan.counts.size, kind)
     with ExitStack() as files:
         streams = [files.enter_context(open_stream(uri, offset)) for uri, offset in parts]
-        for first, _ in plan.blocks(place):
+        for first, _ in plan.blocks(reducer):
             waiting: list[Rows] = []
             for (uri, _), stream in zip(parts, streams, strict=True):
                 batch = sealed.next_batch(stream, uri)
@@ -247,7 +278,7 @@ def _new_partial(job: CountJob) -> str:
 
 
 def read_text(job: CountJob, chunk: int) -> np.ndarray:
-    """A chunk of the text as kernels.cooccurrences.separated makes it; the worker's next task may need it too."""
+    """A chunk of the text as kernels.counts.cooccurrences.separated makes it, kept for the worker's next task."""
     key = job, chunk, file_names(job.encoded_uri)
     if key not in _texts:
         _texts.clear()  # before the other is read, not after as in a cache: two would not fit
@@ -279,9 +310,9 @@ def _make_plan(job: CountJob, _files: tuple[str, ...]) -> Plan:
 
     counts = vocabulary_counts(job.vocabulary_uri)
     events = counts * job.reach
-    places = equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.places)
+    reducers = equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.reducers)
     weights, unit = distance_weights(job.config.weighting, job.config.window, int(counts.max()))
-    return Plan(counts, places, weights, unit, np.minimum(events, counts.size * len(job.chunks)))
+    return Plan(counts, reducers, weights, unit, np.minimum(events, counts.size * len(job.chunks)))
 
 
 def _numbers(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[int]:

@@ -10,8 +10,8 @@ from pyspark.sql import types as st
 
 from w2vspark.base.errors import InputError
 from w2vspark.base.redaction import check_given
-from w2vspark.config.config import InputConfig, text_column
 from w2vspark.spark.arrow import spark_uri
+from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
 from w2vspark.storage.files import absolute_uri
 
@@ -61,7 +61,7 @@ def _load(session: SparkSession, config: InputConfig) -> DataFrame:
         rows = _read(session, config, wanted)
         schema = rows.schema
     _check_columns(config, wanted, [found for found in schema.names if found != CORRUPT])
-    _check_types(config, schema, name)
+    check_types(config, schema, name)
     text, malformed = column(name), F.lit(False)
     if config.format == "json" and not config.table:
         text, malformed = text_and_malformed(name, config.options)
@@ -145,7 +145,8 @@ def _check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[s
             raise InputError(message)
 
 
-def _check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
+def check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
+    """Raise InputError where the text or the id has a type that cannot be read. text: the text's column."""
     texts = st.VariantType if config.format == "json" and not config.table else st.StringType | st.BinaryType
     if not isinstance(schema[text].dataType, texts):
         _refuse_type(config, text, schema[text].dataType.simpleString())

@@ -9,11 +9,13 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import InputError
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.config.config import InputConfig, text_column
 from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.spark.session import runtime_settings
+from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.storage.files import list_files
 
+# What the names of views begin with whose names tell what is in them (stages.frames).
+FRAME = "w2vspark_frame_"
 # How a table that keeps its history is asked for its newest state.
 SNAPSHOTS = {
     "delta": "DESCRIBE HISTORY {name} LIMIT 1",
@@ -31,6 +33,8 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
     read = asdict(config) | {"text_column": text_column(config)}
     if not config.table:
         return fingerprint(input=read, files=_files(config.path))
+    if config.table.startswith(FRAME):
+        return fingerprint(input=read)
     spark = session()
     if not spark.catalog.tableExists(config.table):
         raise InputError(

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, pairwise
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED
-from w2vspark.config.config import EncodedConfig
+from w2vspark.config.keys import Auto, Settings, between, key
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.spark.placement import placement_keys
@@ -22,6 +23,25 @@ from w2vspark.storage.listed import file_names, listed_files, read_listed, scan_
 from w2vspark.text.tokenized import Tokenized, starts_of
 from w2vspark.text.tokenizer import tokenizer
 from w2vspark.text.word_ids import WordIds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedConfig(Settings):
+    """How documents are cut and spread."""
+
+    section = "encoded"
+
+    piece_tokens: int = key(
+        1000,
+        rule=between(10, 10_000),
+        why="Tokens; longer documents are cut, so that none can hold up a round. A window never crosses a cut.",
+    )
+    buckets: int | Auto = key(
+        "auto",
+        rule=between(1, 1_000_000),
+        why="Parts that the pieces are spread over; auto follows the number of tokens.",
+    )
+
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
@@ -32,7 +52,7 @@ COUNTING_TASKS = 64  # at most, however many files there are
 _Ints = npt.NDArray[np.int64]
 _Ids = npt.NDArray[np.int32]
 _KEYS = ("bucket", "doc_id", "piece")
-_PLACED = ENCODED.append(pa.field("place", pa.int32(), nullable=False))
+_PLACED = ENCODED.append(pa.field("partition_key", pa.int32(), nullable=False))
 
 
 def auto_buckets(tokens: int) -> int:
@@ -64,10 +84,10 @@ def encoded(
         words=words,
         piece_tokens=config.piece_tokens,
         buckets=buckets,
-        places=placement_keys(files),
+        partition_keys=placement_keys(files),
     )
     pieces = corpus.select("doc_id", "text").mapInArrow(encode, spark_schema(_PLACED))
-    placed = pieces.repartition(files, "place").sortWithinPartitions(*_KEYS)
+    placed = pieces.repartition(files, "partition_key").sortWithinPartitions(*_KEYS)
     return placed.select(*ENCODED.names)
 
 
@@ -101,7 +121,7 @@ def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
 
 
 def piece_numbers(buckets: _Ids) -> _Ids:
-    """Each piece's place in its bucket, int32. buckets: as read_buckets returns them, rising."""
+    """Each piece's position in its bucket, int32. buckets: as read_buckets returns them, rising."""
     return (np.arange(buckets.size) - np.searchsorted(buckets, buckets)).astype(np.int32)
 
 
@@ -125,11 +145,11 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
     table = table.take(order).combine_chunks()
     starts = starts_of(np.concatenate(lengths)[order])
     ids = np.empty(starts[-1], np.int32)
-    places = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours go in one copy
-    places[order] = starts[:-1]
+    positions = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours go in one copy
+    positions[order] = starts[:-1]
     rows = 0  # of the parts before
     for size, part in zip(lengths[1:], values, strict=True):
-        begins, to = starts_of(size), places[rows : rows + len(size)]
+        begins, to = starts_of(size), positions[rows : rows + len(size)]
         cuts = np.flatnonzero(np.diff(to) != size[:-1]) + 1
         for begin, end in pairwise([0, *cuts.tolist(), len(size)]):
             if begin < end:
@@ -148,8 +168,8 @@ def _flat(lists: pa.ListArray) -> tuple[_Ints, _Ids]:
 def _sort_twins(table: pa.Table, starts: _Ints, ids: _Ids) -> None:
     """Puts rows whose keys are all equal in the order of their ids, in place."""
     twins = np.ones(max(table.num_rows - 1, 0), dtype=np.bool_)  # rows with the keys of the row before
-    for key in table.column_names:
-        twins &= pc.equal(table[key][1:], table[key][:-1]).to_numpy()
+    for name in table.column_names:
+        twins &= pc.equal(table[name][1:], table[name][:-1]).to_numpy()
     edges = np.flatnonzero(np.diff(np.concatenate([[False], twins, [False]]).astype(np.int8)))
     for begin, end in zip(edges[::2], edges[1::2] + 1, strict=True):
         rows = sorted(ids[starts[row] : starts[row + 1]].tolist() for row in range(begin, end))
@@ -163,7 +183,7 @@ def encode_batches(
     words: Words,
     piece_tokens: int,
     buckets: int,
-    places: tuple[int, ...],
+    partition_keys: tuple[int, ...],
 ) -> Iterator[pa.RecordBatch]:
     """A task's part: batches (doc_id string, text binary) to rows of schemas.ENCODED, with their partition's key."""
     ids, read = None, words.reader()
@@ -182,7 +202,7 @@ def encode_batches(
                 pa.array(doc_ids, pa.string()),
                 pa.array(number, pa.int32()),
                 pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values)),
-                pa.array([places[at * len(places) // buckets] for at in bucket], pa.int32()),
+                pa.array([partition_keys[at * len(partition_keys) // buckets] for at in bucket], pa.int32()),
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=_PLACED)
 

@@ -64,10 +64,10 @@ def folded_documents(session: SparkSession, folded_uri: str, count: int, dimensi
     """
     files = max(1, count * dimensions * 4 // TASK_BYTES)
     keys = F.array(*map(F.lit, placement_keys(files)))
-    place = F.pmod(F.crc32(F.col("doc_id").cast("binary")), F.lit(files)).cast("int")
+    number = F.pmod(F.crc32(F.col("doc_id").cast("binary")), F.lit(files)).cast("int")
     rows = listed_frame(session, folded_uri, FOLDED).where(F.col("vector").isNotNull())
-    placed = rows.withColumn("place", F.element_at(keys, place + 1)).repartition(files, "place")
-    return placed.sortWithinPartitions("place", "doc_id").select(*DOCUMENTS.names)
+    placed = rows.withColumn("partition_key", F.element_at(keys, number + 1)).repartition(files, "partition_key")
+    return placed.sortWithinPartitions("partition_key", "doc_id").select(*DOCUMENTS.names)
 
 
 def not_folded(session: SparkSession, folded_uri: str) -> DataFrame:

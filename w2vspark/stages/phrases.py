@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 
 from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
-from w2vspark.config.config import PhrasesConfig
 from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
 from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
 from w2vspark.text.phrased import find_pairs
+from w2vspark.text.settings import PhrasesConfig
 
 SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
 
@@ -39,7 +39,7 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
             report["tokens"] += len(part.words)
             counts["word"].add(*_tallied(_without(part.words, words.connectors)))
             pairs = find_pairs(part, words.connectors)
-            ends = [part.words.take(pa.array(places)) for places in (pairs.first, pairs.last)]
+            ends = [part.words.take(pa.array(positions)) for positions in (pairs.first, pairs.last)]
             counts["pair"].add(*_tallied(pc.binary_join_element_wise(ends[0], pairs.between, ends[1], SEPARATOR)))
             for kind, of_kind in counts.items():
                 if of_kind.distinct >= DISTINCT_WORDS:

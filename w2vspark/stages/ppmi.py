@@ -15,11 +15,32 @@ from pyspark.sql import DataFrame, SparkSession
 
 from w2vspark.base import cpu_target
 from w2vspark.base.schemas import COLUMN_SUMS, COOCCURRENCES, PARAMETER_FILES
-from w2vspark.config.config import PpmiConfig
+from w2vspark.config.keys import Settings, at_least, between, key
 from w2vspark.spark.arrow import one_row, spark_schema
 from w2vspark.stages.cooccurrences import COUNTS, read_row_sums
 from w2vspark.stages.sparse_rows import SparseBlock, write_sparse_rows
 from w2vspark.storage.listed import ListedFile, NewFile, file_names, listed_files, read_listed, scan_listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PpmiConfig(Settings):
+    """Pointwise mutual information of words that stand near each other (Levy, Goldberg & Dagan 2015)."""
+
+    section = "ppmi"
+
+    smoothing: float = key(
+        0.75,
+        rule=between(0, 1),
+        why="Contexts count as often as their count to this power, which takes weight from rare ones.",
+    )
+    shift: float = key(
+        1.0,
+        rule=at_least(1),
+        why="The log of it is subtracted from every value; word2vec with k negatives trains a shift of k.",
+    )
+    positive: bool = key(True, why="Values below 0 become 0; false keeps them.")
+    add_context: bool = key(False, why="true: vectors are the sums of word and context vectors.")
+
 
 PPMI, SUMS = "ppmi", "column_sums"  # names in lists of files
 BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, of which a pass's parts are made

@@ -1,10 +1,10 @@
 """Table term_document: documents by words, weighted; a row for each document that has a word of the vocabulary.
 
-The pieces of a document stand in many buckets. So tasks count the words of the pieces in a chunk of the text, for
-places to which a hash of the document's id sends them; a task for each place adds up its documents' pieces. When what
-all places know of the words is added up, in the places' order, their weights are known, and each place's rows are
-written with them. Chunks and places follow the corpus alone, and a place's documents stand in the order of their ids:
-so the rows have the same order, and the table the same bytes, on any cluster.
+The pieces of a document stand in many buckets. So tasks count the words of the pieces in a chunk of the text, and a
+hash of the document's id says which reducer gets them; a reducer adds up its documents' pieces. When what all reducers
+know of the words is added up, in the reducers' order, the weights are known, and each reducer's rows are written with
+them. Chunks and reducers follow the corpus alone, and a reducer's documents stand in the order of their ids: so the
+rows have the same order, and the table the same bytes, on any cluster.
 """
 
 import uuid
@@ -36,11 +36,11 @@ from w2vspark.storage.listed import NewFile, listed_files, read_listed, scan_lis
 if TYPE_CHECKING:
     from w2vspark.kernels.counts.term_weights import Bags, Statistics
 
-PLACE_TOKENS = 4_000_000  # of a chunk of the text, and of a place's documents: some 200 MB in a worker
+REDUCER_TOKENS = 4_000_000  # of a chunk of the text, and of a reducer's documents: some 200 MB in a worker
 # Names in the lists of files. The table: its rows, the documents' names (as DOCUMENT_ROWS), what is known of the words
-# (as TERM_STATISTICS, added up). What places have: counts-N, and of each place the two others.
+# (as TERM_STATISTICS, added up). What reducers have: counts-N, and of each reducer the two others.
 TERM_DOCUMENT, NAMES, TERMS = "term_document", "names", "terms"
-_TOTALS = "_totals"  # a table below the places', with all of their statistics added up
+_TOTALS = "_totals"  # a table below the reducers', with all of their statistics added up
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class TermDocumentJob:
     chunks: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
 
     @property
-    def places(self) -> int:
+    def reducers(self) -> int:
         """As many as chunks: each has about as much text."""
         return len(self.chunks)
 
@@ -65,7 +65,7 @@ def term_document_job(
     weighting: str, cpu_target: str, words: int, bucket_tokens: np.ndarray, uris: dict[str, str]
 ) -> TermDocumentJob:
     """The work for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of TermDocumentJob that end in _uri."""
-    chunks = max(1, -(-int(bucket_tokens.sum()) // PLACE_TOKENS))
+    chunks = max(1, -(-int(bucket_tokens.sum()) // REDUCER_TOKENS))
     ranges = tuple(equal_ranges(bucket_tokens, min(chunks, bucket_tokens.size)))
     return TermDocumentJob(weighting=weighting, cpu_target=cpu_target, words=words, chunks=ranges, **uris)
 
@@ -75,10 +75,10 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
 
     Raises InputError where there are less than two documents.
     """
-    chunks = session.range(0, job.places, 1, job.places)
+    chunks = session.range(0, job.reducers, 1, job.reducers)
     bags = chunks.mapInArrow(partial(count_chunks, job=job), spark_schema(PARTIAL_FILES))
-    counts = bags.repartition(job.places, "key").mapInArrow(
-        partial(merge_places, job=job), spark_schema(PARAMETER_FILES)
+    counts = bags.repartition(job.reducers, "key").mapInArrow(
+        partial(merge_chunks, job=job), spark_schema(PARAMETER_FILES)
     )
     found = write_listed(counts, job.counts_uri)
     documents = {row["first_id"]: row["rows"] for row in found if row["matrix"] == NAMES}
@@ -88,59 +88,62 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
             f"documents with a word of the vocabulary: {total}. lsa compares documents, and needs several; check "
             "input.path and input.format (of text, every line is a document)"
         )
-    places = [(place, documents[place]) for place in sorted(documents)]
+    reducers = [(reducer, documents[reducer]) for reducer in sorted(documents)]
     adding = session.range(0, 1, 1, 1).mapInArrow(partial(add_terms, job=job), spark_schema(PARAMETER_FILES))
     write_listed(adding, storage.join(job.counts_uri, _TOTALS))
-    tasks = session.range(0, len(places), 1, len(places))
+    tasks = session.range(0, len(reducers), 1, len(reducers))
     write_listed(
-        tasks.mapInArrow(partial(weigh_places, job=job, places=places), spark_schema(PARAMETER_FILES)), job.table_uri
+        tasks.mapInArrow(partial(weigh_rows, job=job, reducers=reducers), spark_schema(PARAMETER_FILES)), job.table_uri
     )
     return {"documents": total, "entries": sum(row["rows"] for row in found if row["matrix"] == TERMS)}
 
 
 def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of chunks -> rows of PARTIAL_FILES, with the bags of a chunk's pieces for each place."""
+    """mapInArrow: numbers of chunks -> rows of PARTIAL_FILES, with the bags of a chunk's pieces for each reducer."""
     cpu_target.pin(job.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import sum_rows
 
-    keys = placement_keys(job.places)
+    keys = placement_keys(job.reducers)
     for chunk in (number for batch in batches for number in batch.column(0).to_pylist()):
         pieces, starts, ids = read_buckets(job.encoded_uri, *job.chunks[chunk])
-        place = np.array([_place(doc_id, job.places) for doc_id in pieces["doc_id"].to_pylist()], np.int64)
-        order = np.argsort(place, kind="stable")
+        reducer = np.array([_reducer_of(doc_id, job.reducers) for doc_id in pieces["doc_id"].to_pylist()], np.int64)
+        order = np.argsort(reducer, kind="stable")
         lists = np.arange(order.size), starts[order], starts[order + 1]
         bags = sum_rows(*lists, ids, np.ones(ids.size, np.int32), job.words)
         pieces = pieces.take(pa.array(order)).combine_chunks()
-        bounds = np.searchsorted(place[order], np.arange(job.places + 1)).tolist()
+        bounds = np.searchsorted(reducer[order], np.arange(job.reducers + 1)).tolist()
         # A new name at every attempt.
         uri = storage.join(job.counts_uri, f"{chunk:05d}-{uuid.uuid4().hex}.arrow")
         offsets = {}
         with storage.open_for_writing(uri) as sink:
-            for at in range(job.places):
+            for at in range(job.reducers):
                 first, last = bounds[at : at + 2]
                 if first < last:
                     offsets[at] = sink.tell()
                     with pa.ipc.new_stream(sink, BAGS) as writer:
                         sealed.write_batch(writer, _rows_of_bags(pieces, bags, first, last))
         for at, offset in offsets.items():
-            yield one_row(PARTIAL_FILES, key=keys[at], place=at, chunk=chunk, file=uri, offset=offset)
+            yield one_row(PARTIAL_FILES, key=keys[at], reducer=at, chunk=chunk, file=uri, offset=offset)
 
 
-def merge_places(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each place that this task was given: the counts
-    of its documents, their names, and what they say of the words. first_id is the place's number but in the first."""
+def merge_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer that this task is.
+
+    They are the counts of its documents, their names, and what they say of the words. first_id is the reducer's number
+    but in the first.
+    """
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.term_weights import new_statistics
 
-    found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
-    for place, parts in groupby(found, key=itemgetter("place")):
+    found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "chunk"))
+    for reducer, parts in groupby(found, key=itemgetter("reducer")):
         pieces = pa.concat_tables([_read_stream(part["file"], part["offset"]) for part in parts])
         statistics = new_statistics(job.words)
         names, blocks = documents_of(pieces, job.words)
-        yield write_sparse_rows(job.counts_uri, f"counts-{place}", 0, _observed(blocks, statistics))
+        yield write_sparse_rows(job.counts_uri, f"counts-{reducer}", 0, _observed(blocks, statistics))
         file = _write(job.counts_uri, NAMES, pa.table({"doc_id": names}))
-        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=place, rows=len(names), **file)
-        yield _listed_terms(job.counts_uri, statistics, place)
+        yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=reducer, rows=len(names), **file)
+        yield _listed_terms(job.counts_uri, statistics, reducer)
 
 
 def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags"]]:
@@ -182,40 +185,40 @@ def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags
 
 
 def add_terms(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, what all places know of the words, as a row of PARAMETER_FILES."""
+    """mapInArrow: for the one row that there is, what all reducers know of the words, as a row of PARAMETER_FILES."""
     cpu_target.pin(job.cpu_target)
     for _ in batches:
         statistics = read_statistics(job.counts_uri, job.words)
         yield _listed_terms(storage.join(job.counts_uri, _TOTALS), statistics)
 
 
-def weigh_places(
-    batches: Iterator[pa.RecordBatch], job: TermDocumentJob, places: list[tuple[int, int]]
+def weigh_rows(
+    batches: Iterator[pa.RecordBatch], job: TermDocumentJob, reducers: list[tuple[int, int]]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of places that have documents -> rows of PARAMETER_FILES, of the table.
+    """mapInArrow: numbers of reducers that have documents -> rows of PARAMETER_FILES, of the table.
 
-    places: of these the number and how many documents they have.
+    reducers: their numbers, and how many documents each has.
     """
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.term_weights import Bags, global_weights, weighted
 
-    total = sum(documents for _, documents in places)
+    total = sum(documents for _, documents in reducers)
     files = {file["first_id"]: file for file in listed_files(job.counts_uri, NAMES)}
     statistics = read_statistics(storage.join(job.counts_uri, _TOTALS), job.words)
     for number in (number for batch in batches for number in batch.column(0).to_pylist()):
-        place, documents = places[number]
-        first = sum(before for _, before in places[:number])
+        reducer, documents = reducers[number]
+        first = sum(before for _, before in reducers[:number])
         weights = global_weights(job.weighting, statistics, total)
 
         def rows(
-            place: int = place, documents: int = documents, first: int = first, weights: np.ndarray = weights
+            reducer: int = reducer, documents: int = documents, first: int = first, weights: np.ndarray = weights
         ) -> Iterator[SparseBlock]:
-            for start, *columns in scan_sparse_rows(job.counts_uri, f"counts-{place}", 0, documents):
+            for start, *columns in scan_sparse_rows(job.counts_uri, f"counts-{reducer}", 0, documents):
                 bags = Bags(*columns)
                 yield SparseBlock(first + start, bags.ends, bags.words, weighted(bags, job.weighting, weights))
 
         yield write_sparse_rows(job.table_uri, TERM_DOCUMENT, first, rows())
-        names = read_listed(job.counts_uri, files=[files[place]])["doc_id"]
+        names = read_listed(job.counts_uri, files=[files[reducer]])["doc_id"]
         numbered = pa.table([np.arange(first, first + documents), names], schema=DOCUMENT_ROWS)
         file = _write(job.table_uri, NAMES, numbered)
         yield one_row(PARAMETER_FILES, matrix=NAMES, first_id=first, rows=documents, **file)
@@ -224,7 +227,7 @@ def weigh_places(
 
 
 def read_statistics(uri: str, words: int) -> "Statistics":
-    """What is known of each word, of all places of a listed table, added up in their order."""
+    """What is known of each word, of all reducers of a listed table, added up in their order."""
     from w2vspark.kernels.counts.term_weights import new_statistics
 
     found = new_statistics(words)
@@ -246,9 +249,9 @@ def scan_names(uri: str, first: int, last: int) -> pa.Array:
     return pa.concat_arrays(found)
 
 
-def _place(doc_id: str, places: int) -> int:
+def _reducer_of(doc_id: str, reducers: int) -> int:
     # Python's own hash differs between processes.
-    return int.from_bytes(blake2b(doc_id.encode(), digest_size=8).digest(), "big") % places
+    return int.from_bytes(blake2b(doc_id.encode(), digest_size=8).digest(), "big") % reducers
 
 
 def _rows_of_bags(pieces: pa.Table, bags: "Bags", first: int, last: int) -> pa.RecordBatch:

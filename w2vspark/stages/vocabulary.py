@@ -1,6 +1,7 @@
 """Table vocabulary: the words that get a vector, numbered from the most frequent."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,10 +11,27 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.schemas import VOCABULARY, WORD_COUNTS
-from w2vspark.config.config import VocabularyConfig
+from w2vspark.config.config import Config
+from w2vspark.config.keys import Problem, Settings, at_least, key
 from w2vspark.spark.arrow import ROWS_PER_BATCH
 from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.storage.listed import count_listed, read_listed, scan_listed
+from w2vspark.text.settings import capital_problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocabularyConfig(Settings):
+    """Which words get a vector."""
+
+    section = "vocabulary"
+
+    min_count: int = key(5, rule=at_least(1), why="Rarer words are dropped: too few contexts to learn from.")
+    max_size: int = key(0, rule=at_least(0), why="Only so many of the most frequent words; 0 is no limit.")
+    stop_words: tuple[str, ...] = key((), why="Words to leave out.")
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Words that no text has."""
+        yield from capital_problems("vocabulary.stop_words", self.stop_words, config)
 
 
 def vocabulary(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from w2vspark.config.config import TokensConfig
 from w2vspark.storage.listed import file_names, read_listed
 from w2vspark.text.phrased import Phrases, join_phrases
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenized import Tokenized, tokenize
 
 

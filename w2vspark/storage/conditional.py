@@ -147,9 +147,9 @@ class Store:
         except (BaseError, OSError, ValueError) as error:
             if "501 Not Implemented" in str(error) or "<Code>NotImplemented" in str(error):
                 raise self._unconditional(first_line(error)) from error
-            place = "/".join(part for part in (self.uri, name) if part)
+            uri = "/".join(part for part in (self.uri, name) if part)
             advice = "check the path, the network and this process's credentials"
-            raise EnvironmentFailure(f"{place}: cannot be used ({first_line(error)}); {advice}") from error
+            raise EnvironmentFailure(f"{uri}: cannot be used ({first_line(error)}); {advice}") from error
 
 
 def is_store(uri: str) -> bool:

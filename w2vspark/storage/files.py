@@ -124,7 +124,7 @@ def open_for_reading(uri: str) -> Iterator[pa.NativeFile]:
 
 @contextmanager
 def open_at(uri: str, offset: int) -> Iterator[pa.NativeFile]:
-    """A file's bytes from a place on. Raises FileNotFoundError when there is none."""
+    """A file's bytes from an offset on. Raises FileNotFoundError when there is none."""
     fs, path = filesystem(uri)
     with reaching(uri), fs.open_input_file(path) as file:
         file.seek(offset)

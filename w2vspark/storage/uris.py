@@ -1,4 +1,4 @@
-"""Names of places: what a path or URI means to Spark and to pyarrow, and which file system serves it."""
+"""URIs: what a path or URI means to Spark and to pyarrow, and which file system serves it."""
 
 import functools
 import os
@@ -73,7 +73,7 @@ def parent(uri: str) -> str:
 
 @contextmanager
 def reaching(uri: str) -> Iterator[None]:
-    """Turns what a file system raises into one error that names the place; a missing file stays FileNotFoundError."""
+    """Turns what a file system raises into one error that names the URI; a missing file stays FileNotFoundError."""
     try:
         yield
     except FileNotFoundError:

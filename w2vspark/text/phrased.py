@@ -29,18 +29,18 @@ class Phrases:
 class Pairs:
     """Neighbouring words of each sentence that are no connector words."""
 
-    first: _Ints  # places of the left words in Tokenized.words
+    first: _Ints  # positions of the left words in Tokenized.words
     last: _Ints  # and of the right ones; connector words alone stand between them
     between: pa.Array  # string: those connector words, or ""
 
 
 def find_pairs(text: Tokenized, connectors: Sequence[str]) -> Pairs:
     """All pairs of neighbours, in the order of the text; each word may be the end of one and the start of the next."""
-    places = np.arange(len(text.words))
+    positions = np.arange(len(text.words))
     if connectors:
         is_connector = pc.is_in(text.words, value_set=pa.array(connectors, pa.string()))
-        places = places[~is_connector.to_numpy(zero_copy_only=False)]
-    first, last = places[:-1], places[1:]
+        positions = positions[~is_connector.to_numpy(zero_copy_only=False)]
+    first, last = positions[:-1], positions[1:]
     inside = np.searchsorted(text.sentence_starts, first, "right") == np.searchsorted(
         text.sentence_starts, last, "right"
     )
@@ -68,8 +68,8 @@ def join_phrases(text: Tokenized, phrases: Phrases, connectors: Sequence[str]) -
     follows = np.zeros(len(found), np.bool_)
     follows[1:] = found[1:] & found[:-1] & (pairs.first[1:] == pairs.last[:-1])
     run_start = np.flatnonzero(found & ~follows)
-    place = np.cumsum(found) - 1
-    in_run = place[found] - np.repeat(place[run_start], np.diff(np.append(place[run_start], place[-1:] + 1)))
+    number = np.cumsum(found) - 1
+    in_run = number[found] - np.repeat(number[run_start], np.diff(np.append(number[run_start], number[-1:] + 1)))
     joined = np.flatnonzero(found)[in_run % 2 == 0]
     if not len(joined):
         return text
@@ -94,8 +94,8 @@ def _are_phrases(words: pa.Array, pairs: Pairs, phrases: Phrases) -> npt.NDArray
     """Which pairs are phrases: all three of their parts stand in one row of the table."""
     distinct = words.dictionary_encode()
 
-    def ends(places: _Ints) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(distinct.indices.take(pa.array(places)), distinct.dictionary)
+    def ends(positions: _Ints) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(distinct.indices.take(pa.array(positions)), distinct.dictionary)
 
     parts = []
     sizes = []

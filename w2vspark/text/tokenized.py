@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from w2vspark.config.config import TokensConfig
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import decode, tokenizer
 
 CHUNK_BYTES = 8 << 20  # of text that is tokenized at once: 100 MB of memory, 160 where words are found one by one

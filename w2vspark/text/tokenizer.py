@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 
 from w2vspark.base.errors import ConfigError
-from w2vspark.config.config import TokensConfig
+from w2vspark.text.settings import TokensConfig
 
 Tokenizer = Callable[[str], list[list[str]]]
 _Words = Callable[[str], list[str]]

@@ -33,12 +33,12 @@ class WordIds:
         """The id of each word, int32 (n,); -1 where it is not in the vocabulary. words: string (n,)."""
         texts = words.to_pylist()
         hashes = self._hashes_of(texts)
-        places = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        positions = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         found = np.full(len(texts), -1, np.int32)
-        alike = np.flatnonzero(self._hashes[places] == hashes)
-        here = self._words.take(pa.array(places[alike]))
+        alike = np.flatnonzero(self._hashes[positions] == hashes)
+        here = self._words.take(pa.array(positions[alike]))
         same = alike[pc.equal(here, words.take(pa.array(alike)).cast(here.type)).to_numpy(zero_copy_only=False)]
-        found[same] = self._ids[places[same]]
+        found[same] = self._ids[positions[same]]
         if self._others:
             for at in np.flatnonzero(found < 0).tolist():
                 found[at] = self._others.get(texts[at], -1)

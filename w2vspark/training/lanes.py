@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from w2vspark.kernels.combine import merge_lanes
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.training.plan import MatrixShape
 
@@ -25,7 +25,7 @@ class Slice:
     starts: np.ndarray  # int64 (pieces + 1,), where each piece begins
     tokens: np.ndarray  # int64 (pieces,), ids that are not -1
     buckets: np.ndarray  # int32 (pieces,)
-    numbers: np.ndarray  # int32 (pieces,), each piece's place in its bucket
+    numbers: np.ndarray  # int32 (pieces,), each piece's position in its bucket
 
 
 @dataclass(slots=True)
@@ -44,14 +44,14 @@ class Matrix:
         columns, end = self.shape.columns, chosen.shape[1]
         if not self.shape.state:
             return np.ascontiguousarray(chosen[:, :columns])
-        return np.hstack([chosen[:, :columns], chosen[:, end - LANES : end - LANES + self.shape.state]])
+        return np.hstack([chosen[:, :columns], chosen[:, end - SIMD_WIDTH : end - SIMD_WIDTH + self.shape.state]])
 
     def write(self, first: int, block: np.ndarray) -> None:
         """Put a block of the parameters table into the base."""
         rows, columns = self.base[first : first + len(block)], self.shape.columns
         rows[:, :columns] = block[:, :columns]
         if self.shape.state:
-            end = rows.shape[1] - LANES
+            end = rows.shape[1] - SIMD_WIDTH
             rows[:, end : end + self.shape.state] = block[:, columns:]
 
 

@@ -1,4 +1,8 @@
-"""The driver's side of the round engine: a round is one Spark query, and what its tasks wrote is its checkpoint."""
+"""The driver's side of the round engine: a round is one Spark query, and what its tasks wrote is its checkpoint.
+
+`go_on` is the loop of checkpoints for whatever trains in rounds or passes. `run_rounds` is a round of shards that are
+combined: what a trainer (training.trainer) leaves to the engine.
+"""
 
 import json
 import time
@@ -19,89 +23,97 @@ from w2vspark.spark.listed_files import write_listed
 from w2vspark.spark.placement import placement_keys
 from w2vspark.spark.session import task_slots
 from w2vspark.spark.worker_errors import worker_errors
-from w2vspark.training.plan import Round, RoundJob
+from w2vspark.training.plan import Round
 from w2vspark.training.tasks import combine_shards, send_wanted_rows, train_sent_rows, train_shards, want_rows
+from w2vspark.training.trainer import RoundJob
 
 KEPT_ROUNDS = 2
 
 
 class Numbered(Protocol):
-    """A round of any method."""
+    """A round of any method, or a pass."""
 
     @property
     def number(self) -> int:
         """From 1 on."""
 
 
-Progress = Callable[[int, int, list[dict[str, Any]], float], None]
+Record = dict[str, Any]
+RoundDone = Callable[[int, int, Record], None]  # called after a round: its number, how many there are, its record
 R = TypeVar("R", bound=Numbered)
 
 
 def run_rounds(
-    session: SparkSession, staging: Staging, fingerprint: str, rounds: list[Round], job: RoundJob, progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, rounds: list[Round], job: RoundJob, done: RoundDone
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Train all rounds of a word2vec method that are not there yet; see go_on.
+    """Train all rounds of a trainer that are not there yet: the last one's table, and all metrics (schemas.METRICS).
 
-    job: what does not change between rounds, and where the first begins.
+    job: what does not change between rounds, and where the first begins. done: as go_on.
     """
-    shards = int(job.training.shards)
-    job = replace(job, places=placement_keys(shards), threads=threads_of_task(session, shards))
+    trainer, shards = job.trainer, job.trainer.shards
+    job = replace(job, reducers=placement_keys(shards), threads=threads_of_task(session, shards))
 
-    def train(todo: Round, last: str | None, uri: str) -> list[dict[str, Any]]:
+    def train(todo: Round, last: Staged | None, uri: str) -> Record:
         changes = storage.join(uri, "changes")
-        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri, changes_uri=changes)
+        parameters = last.uri if last is not None else job.parameters_uri
+        of_todo = replace(job, round=todo, parameters_uri=parameters, table_uri=uri, changes_uri=changes)
         written = write_listed(round_frame(session, of_todo), uri)
         tokens = sum(part.tokens for part in todo.parts)
-        rows = {shape.name: shape.rows for shape in job.shapes}
+        rows = {shape.name: shape.rows for shape in trainer.shapes}
         metrics = checked_metrics(written, uri, todo.number, shards, tokens, rows)
         staging.delete_part(changes)
-        return metrics
+        return {"metrics": metrics}
 
-    return go_on(staging, fingerprint, rounds, train, job.parameters_uri, progress)
+    last, records = go_on(staging, f"rounds/{fingerprint}", rounds, train, done)
+    return last.uri, metrics_of(records)
 
 
 def go_on(
     staging: Staging,
-    fingerprint: str,
+    table: str,
     rounds: Sequence[R],
-    train: Callable[[R, str | None, str], list[dict[str, Any]]],
-    first: str | None,
-    progress: Progress,
-) -> tuple[str, list[dict[str, Any]]]:
-    """Train the rounds that are not there yet; return the last one's table and all metrics (schemas.METRICS).
+    train: Callable[[R, Staged | None, str], Record],
+    done: RoundDone,
+    kept: int = KEPT_ROUNDS,
+) -> tuple[Staged, list[Record]]:
+    """Train the rounds that are not there yet; the last one, and the records of all.
 
-    train(round, the last one's table, its own table) runs it and returns its metrics; first: the table before the first
-    round, None = initial values. progress(rounds done, rounds, the round's metrics, its seconds) is called after each.
-    Raises TrainingError when a round's table does not add up or a value is not finite.
+    table: the path in staging under which every round has its number. train(round, the one before it, its own table)
+    runs it and returns its record, which gets the key "seconds". The files of the last `kept` rounds stay, and
+    the records of all.
     """
-    table = f"rounds/{fingerprint}"
-    done, last, metrics = _trained(staging, table, len(rounds))
-    for todo in rounds[done:]:
+    number, last, records = _trained(staging, table, len(rounds))
+    for todo in rounds[number:]:
         began = time.perf_counter()
         uri = staging.begin(table, _name(todo.number))
         with worker_errors():
-            of_round = train(todo, last.uri if last else first, uri)
-        metrics += of_round
-        seconds = time.perf_counter() - began
-        last = staging.complete(uri, {"metrics": of_round, "seconds": seconds})
-        if todo.number > KEPT_ROUNDS:
-            staging.discard(table, _name(todo.number - KEPT_ROUNDS), keep_records=True)
-        log_end("round", round=todo.number, of=len(rounds), seconds=round(seconds, 2))
-        progress(todo.number, len(rounds), of_round, seconds)
+            record = train(todo, last, uri)
+        record["seconds"] = time.perf_counter() - began
+        last = staging.complete(uri, record)
+        records.append(record)
+        if todo.number > kept:
+            staging.discard(table, _name(todo.number - kept), keep_records=True)
+        log_end("round", round=todo.number, of=len(rounds), seconds=round(record["seconds"], 2))
+        done(todo.number, len(rounds), record)
     assert last is not None  # there is at least one round
-    return last.uri, metrics
+    return last, records
 
 
-def _trained(staging: Staging, table: str, rounds: int) -> tuple[int, Staged | None, list[dict[str, Any]]]:
-    """The last round that is whole, its table, and the metrics of all rounds up to it; 0 and None where none is."""
+def metrics_of(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The rows of schemas.METRICS of all rounds."""
+    return [row for record in records for row in record["metrics"]]
+
+
+def _trained(staging: Staging, table: str, rounds: int) -> tuple[int, Staged | None, list[Record]]:
+    """The last round that is whole, its table, and the records of all rounds up to it; 0 and None where none is."""
     for number in range(rounds, 0, -1):
         last = staging.find(table, _name(number))
         if last is None:
             continue
         records = [staging.record(table, _name(earlier)) for earlier in range(1, number)]
-        known = [record["metrics"] for record in records if record is not None]
+        known = [record for record in records if record is not None]
         if len(known) == number - 1:
-            return number, last, [row for of_round in (*known, last.record["metrics"]) for row in of_round]
+            return number, last, [*known, last.record]
         get_logger().warning(key_values(stage="round", event="begin_again", why="records of earlier rounds are gone"))
         break
     return 0, None, []
@@ -114,20 +126,20 @@ def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
     sent to shards go from worker to worker as files: through Spark's shuffle changes cost twice the CPU of all the rest
     of a round. What Spark is told is their names, which come from the attempt that succeeded.
     """
-    shards = int(job.training.shards)
+    shards = job.trainer.shards
     numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
-    if job.training.rows == "slice":
+    if job.trainer.sends_rows:
         targets = placement_keys(shards)
         wanted = numbers.mapInArrow(partial(want_rows, job=job), spark_schema(ROWS_WANTED))
         send = partial(send_wanted_rows, job=job, targets=targets)
-        sent = wanted.repartition(len(job.places), "place").mapInArrow(send, spark_schema(ROW_FILES))
-        of_shard = sent.repartition(shards, "target")
+        sent = wanted.repartition(len(job.reducers), "key").mapInArrow(send, spark_schema(ROW_FILES))
+        of_shard = sent.repartition(shards, "key")
         files = of_shard.mapInArrow(partial(train_sent_rows, job=job), spark_schema(CHANGE_FILES))
     elif shards == 1:
         return numbers.mapInArrow(partial(train_shards, job=job), spark_schema(PARAMETER_FILES))
     else:
         files = numbers.mapInArrow(partial(train_shards, job=job), spark_schema(CHANGE_FILES))
-    placed = files.repartition(len(job.places), "place")
+    placed = files.repartition(len(job.reducers), "key")
     return placed.mapInArrow(partial(combine_shards, job=job), spark_schema(PARAMETER_FILES))
 
 
@@ -161,6 +173,6 @@ def checked_metrics(
     if len(metrics) != shards or found != tokens or rows != wanted:
         raise TrainingError(
             f"{uri}: expected {shards} shards, {tokens} tokens and the rows {json.dumps(wanted)}, got {len(metrics)}, "
-            f"{found} and {json.dumps(rows)}; run the job again, which repeats this round"
+            f"{found} and {json.dumps(rows)}; run the command again, which repeats this round"
         )
     return sorted(metrics, key=lambda row: int(row["shard"]))

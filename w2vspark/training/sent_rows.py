@@ -1,13 +1,13 @@
 """The second way for rows to reach a worker: a shard gets those that its slices need, and nothing else.
 
-Three steps of one Spark query. A task for each shard finds the words of its slices and draws its pools of negatives; a
-task for each run of blocks takes the wanted rows out of them; the task that trains numbers the words that it got anew,
-from 0, and goes on as if they were the whole vocabulary. As with changes, what Spark shuffles is which file has them.
+Three steps of one Spark query. A task for each shard finds the rows that its slices need; a task for each run of blocks
+takes the wanted rows out of them; the task that trains renumbers the rows that it got from 0, and goes on as if they
+were the whole matrix. As with changes, what Spark shuffles is which file has them.
 """
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from operator import itemgetter
 from typing import Any
@@ -17,61 +17,31 @@ import pyarrow as pa
 
 from w2vspark import storage
 from w2vspark.base.schemas import ROW_FILES, ROWS_SENT, ROWS_WANTED
-from w2vspark.kernels.noise import keep_thresholds
-from w2vspark.kernels.word2vec.arguments import Tables, pool_table
 from w2vspark.spark.arrow import binary_values, one_row
 from w2vspark.storage import sealed
-from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import read_blocks
-from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
-from w2vspark.training.shards import ArrowFile, BlockChanges, read_counts, read_slice, send_changes, train_parts
-from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.blocks import read_blocks
+from w2vspark.training.lanes import Matrix, make_matrix
+from w2vspark.training.plan import MatrixShape, combining_blocks
+from w2vspark.training.shards import ArrowFile, BlockChanges, send_changes, train_parts
+from w2vspark.training.trainer import RoundJob, Share
 
 WAITING_BYTES = 32 << 20  # of rows in memory until they are written
 
 
-@dataclass(slots=True)
-class Share:
-    """What a shard trains with in a round: its slices and tables, with words numbered from 0 as `words` lists them."""
-
-    words: np.ndarray  # int64, rising: the words of all its slices and pools
-    parts: list[tuple[Slice, Tables]]  # a slice's ids are places in words
-
-
-def share_of(shard: int, job: RoundJob) -> Share:
-    """A shard's slices, pools and words."""
-    counts, cumulative = read_counts(job.vocabulary_uri, job.training)
-    total = int(counts.sum())
-    slices = [read_slice(job.encoded_uri, *part.ranges[shard]) for part in job.round.parts]
-    pools = [word2vec.draw_pool(cumulative, job.training, part, shard) for part in job.round.parts]
-    held = np.zeros(counts.size, bool)
-    for text, pool in zip(slices, pools, strict=True):
-        held[text.ids[text.ids >= 0]] = True
-        held[pool] = True
-    words = np.flatnonzero(held)
-    places = np.cumsum(held, dtype=np.int32) - 1  # in words
-    keep = keep_thresholds(counts[words], job.training.subsample, total)
-    parts = []
-    for text, pool in zip(slices, pools, strict=True):
-        ids = np.where(text.ids >= 0, places[text.ids], np.int32(-1))
-        parts.append((replace(text, ids=ids), Tables(keep, pool_table(places[pool]))))
-    return Share(words, parts)
-
-
 def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Which rows a shard needs, as schemas.ROWS_WANTED: to each place those of its blocks."""
-    words = share_of(shard, job).words
-    for index, place in enumerate(job.places):
-        for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), index):
+    """Which rows a shard needs, as schemas.ROWS_WANTED: to each reducer those of its blocks."""
+    rows = job.trainer.share(shard, job.round.parts).rows
+    for index, key in enumerate(job.reducers):
+        for shape, blocks, _ in combining_blocks(job.trainer.shapes, len(job.reducers), index):
             end = blocks[-1][0] + blocks[-1][1]
-            first, last = np.searchsorted(words, (blocks[0][0], end))
+            first, last = np.searchsorted(rows, (blocks[0][0], end))
             if first < last:
-                ids = words[first:last].astype(np.int32)
-                yield one_row(ROWS_WANTED, place=place, shard=shard, matrix=shape.name, ids=ids)
+                ids = rows[first:last].astype(np.int32)
+                yield one_row(ROWS_WANTED, key=key, shard=shard, matrix=shape.name, ids=ids)
 
 
 def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
-    """Write the wanted rows of one place's blocks to a file, and tell the shards where theirs are: schemas.ROW_FILES.
+    """Write the wanted rows of one reducer's blocks to a file, and tell the shards where theirs are: ROW_FILES.
 
     targets: the key of each shard's partition. A batch has some neighbouring blocks' rows for one shard.
     """
@@ -88,11 +58,11 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
                     batches[shard].append(next(batch_numbers))
                     parts.clear()
 
-        number = job.places.index(wanted[0]["place"])
-        for shape, blocks, _ in combining_blocks(job.shapes, len(job.places), number):
+        number = job.reducers.index(wanted[0]["key"])
+        for shape, blocks, _ in combining_blocks(job.trainer.shapes, len(job.reducers), number):
             ids = {row["shard"]: np.frombuffer(row["ids"], np.int32) for row in wanted if row["matrix"] == shape.name}
             size = 0
-            for first, block in read_blocks(job.parameters_uri, shape, blocks, job.training):
+            for first, block in read_blocks(job.parameters_uri, shape, blocks, job.trainer):
                 for shard, rows in ids.items():
                     own = rows[slice(*rows.searchsorted((first, first + len(block))))]
                     if own.size:
@@ -103,7 +73,7 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
                     size = 0
             write(shape.name)
     for shard, found in batches.items():
-        of_shard = {"target": targets[shard], "shard": shard, "batches": np.array(found, np.int32)}
+        of_shard = {"key": targets[shard], "shard": shard, "batches": np.array(found, np.int32)}
         yield one_row(ROW_FILES, number=number, file=uri, **of_shard)
 
 
@@ -115,7 +85,7 @@ def _rows_batch(matrix: str, parts: list[tuple[int, np.ndarray]]) -> pa.RecordBa
 
 
 def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of a matrix that a shard was sent: places in its words, and float32 (rows, shape.width) from there on.
+    """The rows of a matrix that a shard was sent: position in its share, and float32 (rows, shape.width) from there.
 
     files: rows of schemas.ROW_FILES, by number. The parts rise, and each has rows of one block.
     """
@@ -124,22 +94,24 @@ def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> 
             for number in np.frombuffer(file["batches"], np.int32).tolist():
                 for name, first_id, values in zip(*sent.batch(number).columns, strict=True):
                     if name.as_py() == shape.name:
-                        first = int(np.searchsorted(share.words, first_id.as_py()))
+                        first = int(np.searchsorted(share.rows, first_id.as_py()))
                         yield first, np.frombuffer(values.as_buffer(), np.float32).reshape(-1, shape.width)
 
 
 def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
     files = sorted(files, key=itemgetter("number"))
-    share = share_of(shard, job)
+    share = job.trainer.share(shard, job.round.parts)
     matrices = []
-    for shape in job.shapes:
-        matrix = make_matrix(replace(shape, rows=share.words.size), int(job.training.lanes))
+    for shape in job.trainer.shapes:
+        matrix = make_matrix(replace(shape, rows=share.rows.size), job.trainer.lanes)
         for first, rows in sent_rows(files, share, shape):
             matrix.write(first, rows)
         matrices.append(matrix)
-    metrics = train_parts(shard, job, matrices, share.parts)
-    changes = (_local_changes(matrix, shape, files, share) for matrix, shape in zip(matrices, job.shapes, strict=True))
+    metrics = train_parts(shard, job, matrices, share.slices)
+    changes = (
+        _local_changes(matrix, shape, files, share) for matrix, shape in zip(matrices, job.trainer.shapes, strict=True)
+    )
     yield from send_changes(shard, job, metrics, changes)
 
 
@@ -149,11 +121,11 @@ def _local_changes(
     """All blocks of a matrix of which a worker holds the rows of its share alone. The old ones are read once more."""
     sent = sent_rows(files, share, shape)
     for first, count_of_rows in shape.blocks:
-        begin, end = np.searchsorted(share.words, (first, first + count_of_rows))
+        begin, end = np.searchsorted(share.rows, (first, first + count_of_rows))
         at, old = next(sent) if begin < end else (begin, np.empty((0, shape.width), np.float32))
         if (at, len(old)) != (begin, end - begin):
             raise ValueError(f"rows {begin}..{end - 1} of {shape.name!r} were wanted, {at}..{at + len(old) - 1} sent")
         updated = np.flatnonzero(matrix.updates[begin:end])
         local = begin + updated
-        places = (share.words[local] - first).astype(np.int32)
-        yield BlockChanges(shape.name, first, places, matrix.updates[local], old[updated], matrix.read(local))
+        touched = (share.rows[local] - first).astype(np.int32)
+        yield BlockChanges(shape.name, first, touched, matrix.updates[local], old[updated], matrix.read(local))

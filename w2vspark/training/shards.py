@@ -4,8 +4,6 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,30 +12,23 @@ import pyarrow as pa
 from w2vspark import storage
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import CHANGE_FILES, CHANGES, METRICS_MATRIX, PARAMETER_FILES
-from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import Changes, combine_changes
-from w2vspark.kernels.noise import cumulative_noise
-from w2vspark.kernels.word2vec.arguments import Tables, pool_table
 from w2vspark.spark.arrow import one_row
-from w2vspark.stages.encoded import count_tokens, piece_numbers, read_buckets
-from w2vspark.stages.vocabulary import vocabulary_counts
 from w2vspark.storage import sealed
-from w2vspark.storage.listed import file_names
 from w2vspark.storage.uris import reaching
+from w2vspark.training.blocks import check_finite, read_blocks, write_blocks
 from w2vspark.training.lanes import Matrix, Slice, make_matrix
-from w2vspark.training.parameters import check_finite, read_blocks, write_blocks
-from w2vspark.training.plan import MatrixShape, RoundJob, combining_blocks
-from w2vspark.training.word2vec import trainer as word2vec
-from w2vspark.training.word2vec.subwords import read_subwords
+from w2vspark.training.plan import MatrixShape, combining_blocks
+from w2vspark.training.trainer import RoundJob
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Rows of PARAMETER_FILES: the shard's metrics and new blocks; where shards are combined, rows of CHANGE_FILES."""
     matrices = _load_matrices(job)
-    metrics = train_parts(shard, job, matrices, _slices(shard, job))
+    metrics = train_parts(shard, job, matrices, job.trainer.slices(shard, job.round.parts))
     for matrix in matrices:
         matrix.lanes = matrix.base[None]  # the copies are not needed any more
-    if job.training.shards == 1:
+    if job.trainer.shards == 1:
         yield one_row(PARAMETER_FILES, **metrics)
         for matrix in matrices:
             blocks = ((first, matrix.read(slice(first, first + rows))) for first, rows in matrix.shape.blocks)
@@ -49,21 +40,21 @@ def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
 def send_changes(
     shard: int, job: RoundJob, metrics: dict[str, Any], changes: Iterable[Iterator["BlockChanges"]]
 ) -> Iterator[pa.RecordBatch]:
-    """Write what a shard changed, matrix by matrix and block by block, and tell every place that combines."""
+    """Write what a shard changed, matrix by matrix and block by block, and tell every task that combines."""
     file = _write_changes(shard, job, changes)
-    for number, place in enumerate(job.places):
-        yield one_row(CHANGE_FILES, place=place, file=file, **(metrics if number == 0 else {"shard": shard}))
+    for number, key in enumerate(job.reducers):
+        yield one_row(CHANGE_FILES, key=key, file=file, **(metrics if number == 0 else {"shard": shard}))
 
 
 _METRICS_ROW = [name for name in PARAMETER_FILES.names if name != "file"]
 
 
 def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """One place's rows of CHANGE_FILES -> the metrics and the combined blocks' files, as rows of PARAMETER_FILES."""
+    """One reducer's rows of CHANGE_FILES -> the metrics and the combined blocks' files, as rows of PARAMETER_FILES."""
     for row in rows:
         if row["matrix"] == METRICS_MATRIX:
             yield one_row(PARAMETER_FILES, **{name: row[name] for name in _METRICS_ROW})
-    mine = combining_blocks(job.shapes, len(job.places), job.places.index(rows[0]["place"]))
+    mine = combining_blocks(job.trainer.shapes, len(job.reducers), job.reducers.index(rows[0]["key"]))
     if not mine:
         return
     with ExitStack() as opened:
@@ -81,103 +72,47 @@ def _combined_blocks(
     job: RoundJob,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Neighbouring blocks with the changes of all shards' files; number: of the first among all matrices' blocks."""
-    for at, (first, block) in enumerate(read_blocks(job.parameters_uri, shape, blocks, job.training), number):
+    for at, (first, block) in enumerate(read_blocks(job.parameters_uri, shape, blocks, job.trainer), number):
         combined = block.copy()
-        _combine_block([file.batch(at) for file in files], job.training, shape, combined)
+        _combine_block([file.batch(at) for file in files], job.trainer.combine, shape, combined)
         yield first, combined
-
-
-def read_slice(uri: str, first: int, last: int) -> Slice:
-    """The pieces of buckets first … last - 1 as flat arrays, in the order (bucket, doc_id, piece)."""
-    keys, starts, ids = read_buckets(uri, first, last)
-    buckets = keys["bucket"].to_numpy()
-    pa.default_memory_pool().release_unused()  # twice the ids, which the matrices' copies need now
-    return Slice(ids, starts, count_tokens(starts, ids), buckets, piece_numbers(buckets))
 
 
 def _load_matrices(job: RoundJob) -> list[Matrix]:
     matrices = []
-    for shape in job.shapes:
-        matrix = make_matrix(shape, int(job.training.lanes))
-        for first, block in read_blocks(job.parameters_uri, shape, shape.blocks, job.training):
+    for shape in job.trainer.shapes:
+        matrix = make_matrix(shape, job.trainer.lanes)
+        for first, block in read_blocks(job.parameters_uri, shape, shape.blocks, job.trainer):
             matrix.write(first, block)
         matrices.append(matrix)
     return matrices
 
 
-def _slices(shard: int, job: RoundJob) -> Iterator[tuple[Slice, Tables]]:
-    """The shard's slices of the round, each with what its words draw from."""
-    tables = _tables(job.vocabulary_uri, file_names(job.vocabulary_uri), job.training)
-    if job.subwords is not None:
-        tables = replace(tables, subwords=read_subwords(job.subwords))
-    whole_corpus = job.training.shards == 1 and float(job.training.rounds_per_epoch) <= 1
-    for part in job.round.parts:
-        if whole_corpus:  # every part and round needs the same slice: a worker keeps it
-            text = _kept_slice(job.encoded_uri, file_names(job.encoded_uri), *part.ranges[shard])
-        else:
-            text = read_slice(job.encoded_uri, *part.ranges[shard])
-        if job.training.negative_pool:
-            _, cumulative = read_counts(job.vocabulary_uri, job.training)
-            pool = word2vec.draw_pool(cumulative, job.training, part, shard)
-            tables = replace(tables, noise=pool_table(pool))
-        yield text, tables
-
-
 def train_parts(
-    shard: int, job: RoundJob, matrices: list[Matrix], slices: Iterable[tuple[Slice, Tables]]
+    shard: int, job: RoundJob, matrices: list[Matrix], slices: Iterable[tuple[Slice, Any]]
 ) -> dict[str, Any]:
     """Train the shard's slices in place; the values of its metrics row."""
-    loss, pairs, tokens, seconds = 0.0, 0, 0, 0.0
-    for part, (text, tables) in zip(job.round.parts, slices, strict=True):
+    loss, terms, tokens, seconds = 0.0, 0, 0, 0.0
+    for part, (text, beside) in zip(job.round.parts, slices, strict=True):
         tokens += int(text.tokens.sum())
         began = time.perf_counter()
-        part_loss, part_pairs, _ = word2vec.train_slice(
-            matrices, tables, text, job.training, part.epoch, part.start, part.tokens, job.total_tokens, job.threads
-        )
+        part_loss, part_terms = job.trainer.train(matrices, text, beside, part, job.threads)
         seconds += time.perf_counter() - began
-        loss, pairs = loss + part_loss, pairs + part_pairs
-    last = job.round.parts[-1]
+        loss, terms = loss + part_loss, terms + part_terms
     return {
         "matrix": METRICS_MATRIX,
         "first_id": shard,
         "rows": 0,
         "shard": shard,
         "tokens": tokens,
-        "loss": loss / max(1, pairs),
+        "loss": loss / max(1, terms),
         "seconds": seconds,
-        "learning_rate": word2vec.learning_rate(job.training, (last.start + last.tokens) / job.total_tokens),
+        "learning_rate": job.trainer.learning_rate(job.round.parts[-1]),
     }
 
 
-@lru_cache(maxsize=1)
-def _tables(uri: str, _files: tuple[str, ...], training: TrainingConfig) -> Tables:
-    return word2vec.make_tables(vocabulary_counts(uri), training)
-
-
-def read_counts(uri: str, training: TrainingConfig) -> tuple[np.ndarray, np.ndarray]:
-    """The counts, and the cumulative noise from which pools are drawn, float64 (V,)."""
-    return _read_counts(uri, file_names(uri), training.noise_exponent)
-
-
-@lru_cache(maxsize=1)
-def _read_counts(uri: str, _files: tuple[str, ...], exponent: float) -> tuple[np.ndarray, np.ndarray]:
-    counts = vocabulary_counts(uri)
-    return counts, cumulative_noise(counts, exponent)
-
-
-def forget_kept() -> None:
-    """Free what a worker keeps for its next round."""
-    for kept in (_tables, _read_counts, _kept_slice):
-        kept.cache_clear()
-
-
-@lru_cache(maxsize=1)
-def _kept_slice(uri: str, _files: tuple[str, ...], first: int, last: int) -> Slice:
-    return read_slice(uri, first, last)
-
-
 class BlockChanges(NamedTuple):
-    """What a shard changed in one block: places in it, int32; updates, int32; old and new rows, float32 (n, width)."""
+    """What a shard changed in one block: positions and updates, int32; old and new rows, float32 (n, width)."""
 
     matrix: str
     first: int
@@ -189,7 +124,7 @@ class BlockChanges(NamedTuple):
 
 def _block_changes(matrix: Matrix, job: RoundJob) -> Iterator[BlockChanges]:
     """All blocks of a matrix that is held whole."""
-    for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.training):
+    for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.trainer):
         updates = matrix.updates[first : first + len(old)]
         touched = np.flatnonzero(updates).astype(np.int32)
         yield BlockChanges(
@@ -208,7 +143,7 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
         for of_matrix in changes:
             for block in of_matrix:
                 check_finite(block.matrix, block.first, block.new)
-                values = block.new if job.training.shards == 1 else block.new - block.old
+                values = block.new if job.trainer.shards == 1 else block.new - block.old
                 columns = {"touched": block.touched, "updates": block.updates, "values": values}
                 sealed.write_batch(writer, one_row(CHANGES, **columns))
     return uri
@@ -239,9 +174,7 @@ class ArrowFile:
         return sealed.batch_at(self._reader, number, self._uri)
 
 
-def _combine_block(
-    shards: list[pa.RecordBatch], training: TrainingConfig, shape: MatrixShape, block: np.ndarray
-) -> None:
+def _combine_block(shards: list[pa.RecordBatch], rule: str, shape: MatrixShape, block: np.ndarray) -> None:
     """Add the combined change of all shards to a block, float32 (rows, shape.width), in place."""
     found = []
     for row in shards:
@@ -250,7 +183,7 @@ def _combine_block(
     if len(found) == 1:
         block[found[0].touched] = found[0].values  # the new rows themselves
     else:
-        combine_changes(training.combine, found, block, shape.state)
+        combine_changes(rule, found, block, shape.state)
 
 
 _CHANGE_TYPES = (("touched", np.int32), ("updates", np.int32), ("values", np.float32))

@@ -1,4 +1,4 @@
-"""The functions that Spark's Python workers run. They pin the CPU target before any kernel is imported."""
+"""The functions of a round that Spark's Python workers run. They pin the CPU target before any kernel is imported."""
 
 import gc
 import sys
@@ -8,20 +8,16 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from w2vspark.base import cpu_target
 from w2vspark.stages.encoded import read_word_ids
-from w2vspark.stages.vectors import RowSource
-from w2vspark.training.glove.plan import GloveJob
-from w2vspark.training.plan import RoundJob
+from w2vspark.training.trainer import RoundJob
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of PARAMETER_FILES (one shard: nothing to combine) or of CHANGE_FILES."""
-    begin_task(job.training.cpu_target, job.threads)
+    begin_task(job.trainer.cpu_target, job.threads)
     from w2vspark.training.shards import train_shard
 
     for batch in batches:
@@ -31,7 +27,7 @@ def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[p
 
 def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: shard numbers -> rows of ROWS_WANTED."""
-    begin_task(job.training.cpu_target, 1)
+    begin_task(job.trainer.cpu_target, 1)
     from w2vspark.training.sent_rows import wanted_rows
 
     for batch in batches:
@@ -42,17 +38,17 @@ def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.R
 def send_wanted_rows(
     batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each place that this task was given."""
-    begin_task(job.training.cpu_target, 1)
+    """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each reducer that this task is."""
+    begin_task(job.trainer.cpu_target, 1)
     from w2vspark.training.sent_rows import send_rows
 
-    for rows in _by(batches, "place"):
+    for rows in _by(batches, "key"):
         yield from send_rows(rows, job, targets)
 
 
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
-    begin_task(job.training.cpu_target, job.threads)
+    begin_task(job.trainer.cpu_target, job.threads)
     from w2vspark.training.sent_rows import train_rows
 
     for rows in _by(batches, "shard"):
@@ -60,33 +56,12 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each place that this task was given."""
-    begin_task(job.training.cpu_target, 1)
+    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each reducer that this task is."""
+    begin_task(job.trainer.cpu_target, 1)
     from w2vspark.training.shards import combine_files
 
-    for rows in _by(batches, "place"):
+    for rows in _by(batches, "key"):
         yield from combine_files(rows, job)
-
-
-def train_glove(batches: Iterator[pa.RecordBatch], job: GloveJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: shard numbers -> rows of PARAMETER_FILES."""
-    begin_task(job.training.cpu_target, job.threads)
-    from w2vspark.training.glove.shard import train_glove_shard
-
-    for batch in batches:
-        for shard in batch.column(0).to_pylist():
-            yield from train_glove_shard(shard, job)
-
-
-def rows_in_free_memory(
-    first: int, last: int, source: RowSource, target: str
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The rows of a source, once what rounds keep in this worker is freed: a process that trained may publish later."""
-    begin_task(target, 1)
-    from w2vspark.training.shards import forget_kept
-
-    forget_kept()
-    yield from source(first, last)
 
 
 def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[str, Any]]]:

@@ -20,6 +20,6 @@ def list_rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
     return rows
 
 
-def damaged(place: str, what: str) -> OutputError:
+def damaged(uri: str, what: str) -> OutputError:
     """The error to raise for a table that its writer cannot have left so."""
-    return OutputError(f"{place}: the table is damaged, {what}; {how_to_mend(place)}")
+    return OutputError(f"{uri}: the table is damaged, {what}; {how_to_mend(uri)}")

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from w2vspark import storage
 from w2vspark.base.errors import OutputError
-from w2vspark.config.config import TokensConfig
 from w2vspark.output.publish import Version, damaged
 from w2vspark.text.phrased import Phrases, join_phrases
+from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenized import Tokenized, starts_of, tokenize
 from w2vspark.text.tokenizer import tokenizer
 from w2vspark.text.word_ids import WordIds

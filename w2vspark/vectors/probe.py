@@ -36,8 +36,8 @@ def probe(output: str, first: str, second: str, words: Sequence[str]) -> list[Pr
     version = publish.resolve(output)
     if TABLE not in version.manifest["tables"]:
         raise OutputError(
-            f"{version.folder}: this version has no table {TABLE}; run the job with training.method = glove or "
-            "ppmi-svd and cooccurrences.publish = true"
+            f"{version.folder}: this version has no table {TABLE}; train with a method that counts neighbours, "
+            "and cooccurrences.publish = true"
         )
     with version.reading("ask again"):
         vocabulary = storage.read_table(version.table("vocabulary"), ["id", "word", "count"]).sort_by("id")

@@ -114,10 +114,10 @@ def combine_cosines(
 
 def vector_of(vectors: WordVectors, word: str) -> NDArray[np.float32]:
     """A word's vector, float32 (D,), as WordVectors.vector. Raises InputError as row_of for an unknown word."""
-    if word in vectors.index or vectors.ngrams is None:
+    if word in vectors.index or vectors.subwords is None:
         row: NDArray[np.float32] = vectors.matrix[row_of(vectors, word)]
         return row
-    return vectors.ngrams.vector(word)
+    return vectors.subwords.vector(word)
 
 
 def row_of(vectors: WordVectors, word: str) -> int:

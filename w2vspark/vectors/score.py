@@ -116,16 +116,16 @@ def score_analogies(
 
 def _answers(unit: NDArray[np.float32], questions: NDArray[np.intp], method: Method) -> NDArray[np.intp]:
     """The best row for each question. unit: float32 (V, D); questions: (Q, 3), rows of a, b, c; returns (Q,)."""
-    rows, places = np.unique(questions, return_inverse=True)
+    rows, positions = np.unique(questions, return_inverse=True)
     asked = unit[rows]
-    places = places.reshape(questions.shape)
+    positions = positions.reshape(questions.shape)
     best = np.full(len(questions), -np.inf, dtype=np.float32)
     answer = np.full(len(questions), -1, dtype=np.intp)
     every = np.arange(len(questions))
     for start in range(0, len(unit), _WORDS):
         words = unit[start : start + _WORDS]
         scores = np.empty((len(questions), len(words)), dtype=np.float32)
-        combine_cosines(asked @ words.T, places, method, out=scores)
+        combine_cosines(asked @ words.T, positions, method, out=scores)
         own, column = np.nonzero((questions >= start) & (questions < start + len(words)))
         scores[own, questions[own, column] - start] = -np.inf
         top = scores.argmax(axis=1)
@@ -154,8 +154,8 @@ def _is_lower_case(words: Sequence[str]) -> bool:
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks from 1; equal values share the mean of their ranks."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[position]
     return ranks
 
 

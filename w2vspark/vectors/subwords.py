@@ -12,7 +12,7 @@ from w2vspark.vectors.lists import list_rows
 
 
 @dataclass(frozen=True, eq=False)
-class NGrams:
+class Subwords:
     """The n-grams of a model: buckets int32 (G,), rising; matrix float32 (G, D); and how words are cut and hashed."""
 
     buckets: NDArray[np.int32]
@@ -54,15 +54,15 @@ def fnv1a(letters: bytes) -> int:
     return h
 
 
-def load_ngrams(output: str) -> NGrams:
+def load_subwords(output: str) -> Subwords:
     """Reads the n-grams of the version that is published in an output folder (or of one version's folder).
 
-    Raises OutputError as read_ngrams does, and where nothing is published.
+    Raises OutputError as read_subwords does, and where nothing is published.
     """
-    return read_ngrams(publish.resolve(output))
+    return read_subwords(publish.resolve(output))
 
 
-def read_ngrams(version: publish.Version) -> NGrams:
+def read_subwords(version: publish.Version) -> Subwords:
     """Reads the n-grams of a published version.
 
     Raises OutputError where the model has no subwords, the table is damaged, or the version was deleted meanwhile.
@@ -71,12 +71,12 @@ def read_ngrams(version: publish.Version) -> NGrams:
     if not config.get("enabled"):
         raise OutputError(f"{version.folder}: has no character n-grams; train with subwords.enabled = true")
     with version.reading("load the vectors again"):
-        table = version.table("ngrams")
+        table = version.table("subwords")
         found = storage.read_table(table)
     if not len(found):
         raise OutputError(f"{table}: holds no n-gram; train with a smaller subwords.min_length")
     order = np.argsort(found["bucket"].to_numpy())
     rows = list_rows(found["vector"].combine_chunks(), table)
-    return NGrams(
+    return Subwords(
         found["bucket"].to_numpy()[order], rows[order], config["min_length"], config["max_length"], config["buckets"]
     )

@@ -11,7 +11,7 @@ from w2vspark import storage
 from w2vspark.base.advice import is_below_version
 from w2vspark.output import publish
 from w2vspark.vectors.lists import damaged, list_rows
-from w2vspark.vectors.subwords import NGrams, read_ngrams
+from w2vspark.vectors.subwords import Subwords, read_subwords
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class WordVectors:
     words: list[str]
     counts: NDArray[np.int64]
     matrix: NDArray[np.float32]
-    subwords: publish.Version | None = None  # the version that the words are of, where it has character n-grams
+    version: publish.Version | None = None  # that the words are of, where it has character n-grams
 
     @property
     def dimensions(self) -> int:
@@ -37,22 +37,22 @@ class WordVectors:
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
-    def ngrams(self) -> NGrams | None:
+    def subwords(self) -> Subwords | None:
         """The model's character n-grams, which give vectors to unseen words; None without.
 
         Read at the first use, from the version that the words are of. Raises OutputError where that was deleted since.
         """
-        return read_ngrams(self.subwords) if self.subwords is not None else None
+        return read_subwords(self.version) if self.version is not None else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
         """A word's vector, float32 (D,); for an unseen word that of its n-grams, where the model has subwords.
 
         Raises KeyError for an unseen word where it has none, InputError where it shares no n-gram with the vocabulary.
         """
-        if word in self.index or self.ngrams is None:
+        if word in self.index or self.subwords is None:
             row: NDArray[np.float32] = self.matrix[self.index[word]]
             return row
-        return self.ngrams.vector(word)
+        return self.subwords.vector(word)
 
     @cached_property
     def unit(self) -> NDArray[np.float32]:
@@ -74,8 +74,8 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     version, folder = find_table(output, table)
     with keeping(version):
         words, counts, matrix = _read_rows(folder)
-    has_ngrams = version is not None and "ngrams" in version.manifest["tables"] and folder.endswith("/vectors")
-    return WordVectors(words, counts, matrix, subwords=version if has_ngrams else None)
+    has_subwords = version is not None and version.has("subwords") and folder.endswith("/vectors")
+    return WordVectors(words, counts, matrix, version=version if has_subwords else None)
 
 
 def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
@@ -114,9 +114,9 @@ def find_table(output: str, table: str) -> tuple[publish.Version | None, str]:
     if version is not None:
         return version, version.table(folder.rpartition("/")[2])
     if not is_below_version(folder):
-        for place in (storage.join(folder, table), folder):
-            if any(name.endswith(".parquet") for name in storage.list_names(place)):
-                return None, place
+        for uri in (storage.join(folder, table), folder):
+            if any(name.endswith(".parquet") for name in storage.list_names(uri)):
+                return None, uri
     version = publish.resolve(folder)  # raises: nothing is published
     return version, version.table(table)
 

@@ -160,13 +160,13 @@ def eigenvalues(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @compiled
-def add_peaks(first: int, rows: np.ndarray, peaks: np.ndarray, places: np.ndarray) -> None:
+def add_peaks(first: int, rows: np.ndarray, peaks: np.ndarray, positions: np.ndarray) -> None:
     """Of each column the value that is farthest from 0, and its row, the lowest one; of what was met so far.
 
-    rows: float64 (n, k), the first of which is row `first`; peaks: float64 (k,), 0 at first; places: int64 (k,).
+    rows: float64 (n, k), the first of which is row `first`; peaks: float64 (k,), 0 at first; positions: int64 (k,).
     """
     for i in range(rows.shape[0]):
         for d in range(rows.shape[1]):
             if abs(rows[i, d]) > abs(peaks[d]):
                 peaks[d] = rows[i, d]
-                places[d] = first + i
+                positions[d] = first + i

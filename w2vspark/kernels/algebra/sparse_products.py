@@ -9,7 +9,7 @@ import numpy as np
 from numba import int64
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.simd import pointer_to, prefetch_row
 
 AHEAD = 4  # entries whose rows of sums are on their way while one is added to
@@ -18,7 +18,7 @@ AHEAD = 4  # entries whose rows of sums are on their way while one is added to
 @compiled
 def _gather(columns, values, first, last, dense, chunks, out):
     """out = the sum of value * dense row over a row's entries, four at a time; out and dense are pointers."""
-    stride = chunks * LANES
+    stride = chunks * SIMD_WIDTH
     for d in range(stride):
         out[d] = np.float32(0.0)
     whole = first + (last - first) // 4 * 4
@@ -40,7 +40,7 @@ def _gather(columns, values, first, last, dense, chunks, out):
 @compiled
 def _scatter(columns, values, first, last, row, chunks, sums):
     """sums row += value * row, for a row's entries; row and sums are pointers."""
-    stride = chunks * LANES
+    stride = chunks * SIMD_WIDTH
     for e in range(first, last):
         if e + AHEAD < last:
             prefetch_row(sums, int64(columns[e + AHEAD]) * stride, chunks)
@@ -52,7 +52,7 @@ def _scatter(columns, values, first, last, row, chunks, sums):
 
 @compiled
 def _add_products(ends, columns, values, dense, sums):
-    chunks = dense.shape[1] // LANES
+    chunks = dense.shape[1] // SIMD_WIDTH
     product = np.empty(dense.shape[1], np.float32)
     first = 0
     for i in range(ends.size):
@@ -66,7 +66,7 @@ def _fill_products(ends, columns, values, dense, out):
     product = np.empty(dense.shape[1], np.float32)
     first = 0
     for i in range(ends.size):
-        _gather(columns, values, first, ends[i], pointer_to(dense), dense.shape[1] // LANES, pointer_to(product))
+        _gather(columns, values, first, ends[i], pointer_to(dense), dense.shape[1] // SIMD_WIDTH, pointer_to(product))
         for d in range(out.shape[1]):
             out[i, d] = product[d]
         first = ends[i]
@@ -109,7 +109,7 @@ def folding_rows(right: np.ndarray, singular_values: np.ndarray) -> np.ndarray:
 def _check(ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.ndarray) -> None:
     if ends.dtype != np.int64 or columns.dtype != np.int32 or values.dtype != np.float32:
         raise ValueError(f"expected int64, int32 and float32, got {ends.dtype}, {columns.dtype} and {values.dtype}")
-    if dense.dtype != np.float32 or not dense.flags.c_contiguous or dense.shape[1] % LANES:
+    if dense.dtype != np.float32 or not dense.flags.c_contiguous or dense.shape[1] % SIMD_WIDTH:
         raise ValueError(f"the dense matrix must be float32 rows of whole chunks, not {dense.dtype} {dense.shape}")
     entries = int(ends[-1]) if ends.size else 0
     if columns.size != values.size or entries > columns.size:

@@ -18,10 +18,10 @@ from w2vspark.kernels.simd import prefetch_row
 from w2vspark.kernels.word2vec.windows import keep_sentence
 
 # Up to here harmonic weights are whole multiples of 1 / lcm(1 … window) that int64 sums hold: at a window of 20 for a
-# word that stands in five thousand million places. The sums of a wider window, or of more places, are float64, in the
-# order of the text.
+# word that stands in five thousand million positions. The sums of a wider window, or of more positions, are float64, in
+# the order of the text.
 EXACT_WINDOW = 20
-AHEAD = 8  # places whose neighbours are asked for before they are needed: the text is far larger than the caches
+AHEAD = 8  # positions whose neighbours are asked for before they are needed: the text is far larger than the caches
 
 
 class Rows(NamedTuple):
@@ -88,9 +88,9 @@ def index_words(text: np.ndarray, first: int, last: int) -> Index:
     if text.dtype != np.int32 or text[0] != -1 or text[-1] != -1 or text.size >= 1 << 31:
         raise ValueError("the text must be int32, with -1 before and behind it, and less than 2**31 long")
     starts = np.zeros(last - first + 1, np.int64)
-    _count_places(text, first, last, starts)
+    _count_positions(text, first, last, starts)
     positions = np.empty(starts[-1], np.int32)
-    _find_places(text, first, last, starts, positions)
+    _find_positions(text, first, last, starts, positions)
     return Index(text, int(text.max()), first, starts, positions)
 
 
@@ -110,8 +110,8 @@ def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: b
     events = np.diff(index.starts[begin : end + 1]) * ((weights.size - 1) * (left + right))
     room = int(np.minimum(events, sums.values.size).sum())
     ends, columns, values = np.empty(end - begin, np.int64), np.empty(room, np.int32), np.empty(room, weights.dtype)
-    places = index.text, index.starts, index.positions
-    found = _count_rows(*places, begin, weights, left, right, sums, ends, columns, values)
+    positions = index.text, index.starts, index.positions
+    found = _count_rows(*positions, begin, weights, left, right, sums, ends, columns, values)
     return Rows(ends, columns[:found], values[:found])
 
 
@@ -164,7 +164,7 @@ def _subsample(ids, starts, streams, keep, kept, ends):
 
 
 @compiled
-def _count_places(text, first, last, starts):
+def _count_positions(text, first, last, starts):
     for p in range(text.size):
         if first <= text[p] < last:
             starts[text[p] - first + 1] += 1
@@ -173,7 +173,7 @@ def _count_places(text, first, last, starts):
 
 
 @compiled
-def _find_places(text, first, last, starts, positions):
+def _find_positions(text, first, last, starts, positions):
     for p in range(text.size):
         if first <= text[p] < last:
             i = text[p] - first

@@ -53,7 +53,7 @@ def add_to(sums, column, value):
 
 @compiled
 def drain(sums, at, columns, values):
-    """List the columns that were met, from place `at` of columns and values on, and forget them; the place behind."""
+    """List the columns that were met, from position `at` of columns and values on, and forget them; the next."""
     for g in range(sums.groups.size):
         group = sums.groups[g]
         sums.groups[g] = uint64(0)

@@ -12,7 +12,7 @@ from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.glove.simd import adagrad_step, dot_of_rows, weigh_counts
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.random import GOLDEN, fill_uniform_rows, hash_of, mix
 from w2vspark.kernels.rows import aligned_rows
 from w2vspark.kernels.simd import prefetch_row
@@ -42,7 +42,7 @@ class Records(NamedTuple):
     starts: np.ndarray  # int64 (runs,)
     ends: np.ndarray  # int64 (runs,)
     columns: np.ndarray  # int32 (records,)
-    counts: np.ndarray  # float32 (records + LANES,), greater than 0
+    counts: np.ndarray  # float32 (records + SIMD_WIDTH,), greater than 0
 
 
 def make_records(blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Records:
@@ -54,7 +54,7 @@ def make_records(blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) ->
     number = np.arange(rows.size) - np.repeat(np.cumsum(runs) - runs, runs)  # of a run in its row
     starts = np.repeat(row_ends - sizes, runs) + RUN * number
     columns = np.concatenate([np.empty(0, np.int32), *(columns for _, columns, _ in blocks)])
-    counts = np.concatenate([*(counts for _, _, counts in blocks), np.ones(LANES, np.float32)])
+    counts = np.concatenate([*(counts for _, _, counts in blocks), np.ones(SIMD_WIDTH, np.float32)])
     return Records(rows, starts, np.minimum(starts + RUN, row_ends[rows]), columns, counts)
 
 
@@ -65,7 +65,7 @@ def row_width(dimensions: int) -> int:
 
 def make_rows(rows: int, dimensions: int) -> np.ndarray:
     """Room for rows, float32 (rows, stride)."""
-    return aligned_rows(rows, 2 * LANES * _chunks(dimensions))
+    return aligned_rows(rows, 2 * SIMD_WIDTH * _chunks(dimensions))
 
 
 def fill_initial(seed: int, side: int, first: int, dimensions: int, block: np.ndarray) -> None:
@@ -76,19 +76,19 @@ def fill_initial(seed: int, side: int, first: int, dimensions: int, block: np.nd
 
 def put_rows(block: np.ndarray, side: int, dimensions: int, rows: np.ndarray) -> None:
     """Put rows of a table, float32 (n, row_width), into memory, float32 (n, stride)."""
-    half = LANES * _chunks(dimensions)
-    bias = _bias_place(dimensions, side)
+    half = SIMD_WIDTH * _chunks(dimensions)
+    bias = _bias_position(dimensions, side)
     rows[:] = 0.0
     rows[:, :dimensions], rows[:, bias] = block[:, :dimensions], block[:, dimensions]
-    rows[:, _bias_place(dimensions, 1 - side)] = 1.0
+    rows[:, _bias_position(dimensions, 1 - side)] = 1.0
     rows[:, half:] = FIRST_SQUARES  # of what is never trained: nothing is divided by 0
     rows[:, half : half + dimensions], rows[:, half + bias] = block[:, dimensions + 1 : -1], block[:, -1]
 
 
 def take_rows(rows: np.ndarray, side: int, dimensions: int) -> np.ndarray:
     """Rows in memory as a table has them, float32 (n, row_width)."""
-    half = LANES * _chunks(dimensions)
-    bias = _bias_place(dimensions, side)
+    half = SIMD_WIDTH * _chunks(dimensions)
+    bias = _bias_position(dimensions, side)
     parts = [rows[:, :dimensions], rows[:, bias, None], rows[:, half : half + dimensions], rows[:, half + bias, None]]
     return np.hstack(parts)
 
@@ -101,15 +101,17 @@ def train_records(
     words, contexts: float32 (n, stride) as make_rows makes them. stream: where the random numbers start. Raises
     ValueError on other input.
     """
-    stride = 2 * LANES * _chunks(objective.dimensions)
+    stride = 2 * SIMD_WIDTH * _chunks(objective.dimensions)
     for rows in (words, contexts):
         if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != stride or not rows.flags.c_contiguous:
             raise ValueError(f"expected float32 rows of {stride} floats, got {rows.dtype} {rows.shape}")
     kinds = [array.dtype for array in records]
     if kinds != [np.int32, np.int64, np.int64, np.int32, np.float32]:
         raise ValueError(f"expected records of int32, int64, int64, int32 and float32, got {kinds}")
-    if records.counts.size != records.columns.size + LANES or not records.counts.min() > 0:
-        raise ValueError(f"expected {records.columns.size} counts above 0 and {LANES} more, got {records.counts.size}")
+    if records.counts.size != records.columns.size + SIMD_WIDTH or not records.counts.min() > 0:
+        raise ValueError(
+            f"expected {records.columns.size} counts above 0 and {SIMD_WIDTH} more, got {records.counts.size}"
+        )
     if not records.rows.size:
         return 0.0
     if records.rows.max() >= len(words) or records.columns.min() < 0 or records.columns.max() >= len(contexts):
@@ -118,9 +120,9 @@ def train_records(
         raise ValueError(f"a run is not within the {records.columns.size} records")
     if (records.ends - records.starts).max() > RUN:
         raise ValueError(f"a run has more than {RUN} records")
-    masks = np.ones((2, LANES), np.float32)
+    masks = np.ones((2, SIMD_WIDTH), np.float32)
     for side in (WORDS, CONTEXTS):
-        masks[side, _bias_place(objective.dimensions, 1 - side) % LANES] = 0.0  # the constant 1
+        masks[side, _bias_position(objective.dimensions, 1 - side) % SIMD_WIDTH] = 0.0  # the constant 1
     return float(
         _train(
             words.reshape(-1), contexts.reshape(-1), _chunks(objective.dimensions), *records, *masks,
@@ -134,15 +136,15 @@ def stream_of(seed: int, epoch: int, row_range: int, column_class: int) -> int:
     return int(hash_of(seed, epoch, row_range, column_class))
 
 
-def _bias_place(dimensions: int, side: int) -> int:
+def _bias_position(dimensions: int, side: int) -> int:
     """Where the bias of a word stands in its row, or that of a context; both in the last chunk."""
-    together = dimensions % LANES < LANES - 1
-    return (dimensions if together else (dimensions + LANES - 1) // LANES * LANES) + side
+    together = dimensions % SIMD_WIDTH < SIMD_WIDTH - 1
+    return (dimensions if together else (dimensions + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH) + side
 
 
 def _chunks(dimensions: int) -> int:
     """Chunks of a row's numbers, and as many of its squares."""
-    return _bias_place(dimensions, CONTEXTS) // LANES + 1
+    return _bias_position(dimensions, CONTEXTS) // SIMD_WIDTH + 1
 
 
 @compiled
@@ -160,11 +162,11 @@ def _shuffle(order, stream):
 def _train(
     words, contexts, chunks, rows, starts, ends, columns, counts, word_mask, context_mask, x_max, alpha, rate, stream
 ):  # fmt: skip
-    stride = 2 * LANES * chunks
+    stride = 2 * SIMD_WIDTH * chunks
     order = np.empty(rows.size, np.int32)
     _shuffle(order, stream)
     logs, weights = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
-    bound = np.full(LANES, x_max, np.float32)
+    bound = np.full(SIMD_WIDTH, x_max, np.float32)
     weigh_counts(bound, 0, logs, weights, 0, np.float32(0.0), np.float32(0.0))
     log_max = logs[0]
     loss = 0.0
@@ -173,7 +175,7 @@ def _train(
         if n + 1 < order.size:
             prefetch_row(words, np.int64(rows[order[n + 1]]) * stride, 2 * chunks)
         start, size = starts[at], ends[at] - starts[at]
-        for i in range(0, size, LANES):
+        for i in range(0, size, SIMD_WIDTH):
             weigh_counts(counts, start + i, logs, weights, i, log_max, alpha)
         for i in range(min(AHEAD, size)):
             prefetch_row(contexts, np.int64(columns[start + i]) * stride, 2 * chunks)

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from w2vspark.kernels.instructions import (
     INT,
     INT_VECTOR,
-    LANES,
+    SIMD_WIDTH,
     VECTOR,
     WIDE,
     Builder,
@@ -36,10 +36,10 @@ _SQRT_HALF_BITS, _MANTISSA_BITS = 0x3F3504F3, 23
 def _log(builder: Builder, x: Value) -> Value:
     """log x for eight normal x > 0, to 2 ulp: Cephes' polynomial (logf.c) around 1."""
     # Less the bits of sqrt(1/2), the exponent is that of a mantissa in [sqrt(1/2), sqrt(2)).
-    places = ir.Constant(INT_VECTOR, [_MANTISSA_BITS] * LANES)
+    shift = ir.Constant(INT_VECTOR, [_MANTISSA_BITS] * SIMD_WIDTH)
     bits = builder.bitcast(x, INT_VECTOR)
-    exponent = builder.ashr(builder.sub(bits, ir.Constant(INT_VECTOR, [_SQRT_HALF_BITS] * LANES)), places)
-    mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, places)), VECTOR)
+    exponent = builder.ashr(builder.sub(bits, ir.Constant(INT_VECTOR, [_SQRT_HALF_BITS] * SIMD_WIDTH)), shift)
+    mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, shift)), VECTOR)
     n = builder.sitofp(exponent, VECTOR)
     z = builder.fsub(mantissa, splat(1.0))
     p = splat(7.0376836292e-2)
@@ -92,7 +92,7 @@ def dot_of_rows(
             return [fma(builder, load(builder, a_base, d), load(builder, b_base, d), sums[0])]
 
         sums = chunk_loop(builder, args[4], [splat(0.0)], chunk)
-        total = sums_of(builder, sums + [splat(0.0)] * (LANES - 1))
+        total = sums_of(builder, sums + [splat(0.0)] * (SIMD_WIDTH - 1))
         return builder.extract_element(total, ir.Constant(INT, 0))
 
     return signature, codegen
@@ -113,7 +113,7 @@ def adagrad_step(
         bases = [builder.gep(base_of(context, builder, sig.args[i], args[i]), [args[i + 1]]) for i in (0, 3)]
         masks = [base_of(context, builder, sig.args[i], args[i]) for i in (2, 5)]
         step = broadcast(builder, args[7])
-        half = builder.mul(args[6], ir.Constant(WIDE, LANES))
+        half = builder.mul(args[6], ir.Constant(WIDE, SIMD_WIDTH))
 
         def one(d: Value, is_last: bool) -> None:
             old = [load(builder, base, d) for base in bases]
@@ -121,11 +121,11 @@ def adagrad_step(
                 gradient = builder.fmul(step, other)
                 if is_last:
                     gradient = builder.fmul(gradient, load(builder, mask, ir.Constant(WIDE, 0)))
-                place = builder.add(d, half)
-                squares = load(builder, base, place)
+                position = builder.add(d, half)
+                squares = load(builder, base, position)
                 moved = builder.fdiv(gradient, _square_root(builder, squares))
                 store(builder, builder.fsub(value, moved), base, d)
-                store(builder, fma(builder, gradient, gradient, squares), base, place)
+                store(builder, fma(builder, gradient, gradient, squares), base, position)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             one(d, False)
@@ -134,7 +134,7 @@ def adagrad_step(
         before = builder.sub(args[6], ir.Constant(WIDE, 1))
         with builder.if_then(builder.icmp_signed(">", before, ir.Constant(WIDE, 0))):
             chunk_loop(builder, before, [], chunk)
-        one(builder.mul(before, ir.Constant(WIDE, LANES)), True)
+        one(builder.mul(before, ir.Constant(WIDE, SIMD_WIDTH)), True)
         return context.get_dummy_value()
 
     return signature, codegen

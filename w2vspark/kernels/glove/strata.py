@@ -37,15 +37,15 @@ def _count_classes(columns, classes, sizes):
 
 
 @compiled
-def _deal(ends, columns, values, classes, places, starts, dealt_ends, dealt_columns, dealt_values):
+def _deal(ends, columns, values, classes, positions, starts, dealt_ends, dealt_columns, dealt_values):
     begin = 0
     for i in range(ends.size):
         for at in range(begin, ends[i]):
             number = columns[at] // classes
             of = columns[at] - number * classes
-            dealt_columns[places[of]] = number
-            dealt_values[places[of]] = values[at]
-            places[of] += 1
+            dealt_columns[positions[of]] = number
+            dealt_values[positions[of]] = values[at]
+            positions[of] += 1
         begin = ends[i]
-        for of in range(places.size):
-            dealt_ends[of, i] = places[of] - starts[of]
+        for of in range(positions.size):
+            dealt_ends[of, i] = positions[of] - starts[of]

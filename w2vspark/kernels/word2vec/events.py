@@ -2,7 +2,8 @@
 
 All methods of word2vec are this shape. The inputs are the window's words (skip-gram) or their mean (CBOW); the outputs
 are the centre and its negatives, the inner nodes on the centre's Huffman path, or all words. Outputs stand in blocks
-of BLOCK rows; a block's labels and weights take LANES slots, the last two unused. A slot of weight 0 holds no output.
+of BLOCK rows; a block's labels and weights take SIMD_WIDTH slots, the last two unused. A slot of weight 0 holds no
+output.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.simd import (
     BLOCK,
     dots_of_one,
@@ -110,7 +111,7 @@ def _find_steps(inputs, input_rows, count, outputs, blocks, slot, rate, sample, 
     """Logits of all pairs, then in their place (label - p) * weight; returns as train_event."""
     logits, labels, weights = event.logits, event.labels, event.weights
     for block in range(blocks):
-        at = block * count * LANES
+        at = block * count * SIMD_WIDTH
         i = 0
         while i + 1 < count:
             dots_of_two(inputs, input_rows, i, outputs, event.output_rows, block * BLOCK, rule.chunks, logits, at)
@@ -125,7 +126,7 @@ def _find_steps(inputs, input_rows, count, outputs, blocks, slot, rate, sample, 
         unit = np.float32(1.0) if rule.adagrad > 0 else rate
         loss, terms = _logistic_loss(logits, count, blocks, labels, weights, slot, unit)
     for block in range(blocks):
-        logistic_steps(logits, block * count * LANES, count, labels, weights, slot + block * LANES)
+        logistic_steps(logits, block * count * SIMD_WIDTH, count, labels, weights, slot + block * SIMD_WIDTH)
     return loss, count if rule.loss == HIERARCHY else terms
 
 
@@ -135,7 +136,7 @@ def _update(inputs, input_rows, count, targets, target_rows, outputs, blocks, ru
     for block in range(blocks):
         update_block(
             inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, block * BLOCK, rule.chunks,
-            event.logits, block * count * LANES,
+            event.logits, block * count * SIMD_WIDTH,
         )  # fmt: skip
 
 
@@ -148,7 +149,7 @@ def _update_of_one(outputs, blocks, rate, rule, event):
     square = square_of_row(event.old, 0, rule.chunks) if rule.adagrad > 0 else np.float32(0.0)
     _clear_row(event.change, 0, rule.chunks)
     for block in range(blocks):
-        steps = offset(event.logits, block * LANES)
+        steps = offset(event.logits, block * SIMD_WIDTH)
         out_steps = steps
         if rule.adagrad > 0:
             out_steps = event.scales
@@ -169,27 +170,27 @@ def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs
     Targets that are not their own rows of the model collect their gradients as they are.
     """
     scales, squares = event.scales, event.squares
-    out_scales, out_squares = offset(scales, count), offset(squares, count * LANES)
-    totals = offset(out_squares, BLOCK * LANES)
-    for k in range(count * LANES):
+    out_scales, out_squares = offset(scales, count), offset(squares, count * SIMD_WIDTH)
+    totals = offset(out_squares, BLOCK * SIMD_WIDTH)
+    for k in range(count * SIMD_WIDTH):
         squares[k] = np.float32(0.0)
     for i in range(count):
         scales[i] = _adagrad_scale(targets, target_rows[i], rate, rule) if own else np.float32(1.0)
     for block in range(blocks):
         for k in range(BLOCK):
             out_scales[k] = _adagrad_scale(outputs, event.output_rows[block * BLOCK + k], rate, rule)
-        for k in range(BLOCK * LANES):
+        for k in range(BLOCK * SIMD_WIDTH):
             out_squares[k] = np.float32(0.0)
         update_block_scaled(
             inputs, input_rows, count, targets, target_rows, scales, squares, outputs, event.output_rows,
-            block * BLOCK, out_scales, out_squares, rule.chunks, event.logits, block * count * LANES,
+            block * BLOCK, out_scales, out_squares, rule.chunks, event.logits, block * count * SIMD_WIDTH,
         )  # fmt: skip
         sums_of_eights(out_squares, 0, totals, 0)
         for k in range(BLOCK):
             _add_square(outputs, event.output_rows[block * BLOCK + k], totals[k], rule)
     if own:
         for first in range(0, count, BLOCK):
-            sums_of_eights(squares, first * LANES, totals, 0)
+            sums_of_eights(squares, first * SIMD_WIDTH, totals, 0)
             for i in range(first, min(count, first + BLOCK)):
                 _add_square(targets, target_rows[i], totals[i - first], rule)
 
@@ -198,12 +199,12 @@ def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs
 def _adagrad_scale(rows, row, rate, rule):
     """The row's own rate, by its squared gradients so far."""
     initial = np.float32(rule.adagrad)
-    return rate * np.sqrt(initial / (initial + rows[row + rule.chunks * LANES]))
+    return rate * np.sqrt(initial / (initial + rows[row + rule.chunks * SIMD_WIDTH]))
 
 
 @compiled
 def _add_square(rows, row, square, rule):
-    rows[row + rule.chunks * LANES] += square * np.float32(1.0 / rule.columns)
+    rows[row + rule.chunks * SIMD_WIDTH] += square * np.float32(1.0 / rule.columns)
 
 
 @compiled
@@ -212,11 +213,11 @@ def _logistic_loss(logits, count, blocks, labels, weights, slot, unit):
     loss = 0.0
     terms = 0
     for row in range(blocks * count):
-        at = slot + row // count * LANES
+        at = slot + row // count * SIMD_WIDTH
         for k in range(BLOCK):
             times = round(weights[at + k] / unit)  # a negative drawn twice counts twice
             if times > 0:
-                x = np.float64(logits[row * LANES + k])
+                x = np.float64(logits[row * SIMD_WIDTH + k])
                 if labels[at + k] > 0.5:
                     x = -x
                 loss += times * (max(x, 0.0) + np.log1p(np.exp(-abs(x))))
@@ -232,22 +233,22 @@ def _softmax_steps(logits, count, blocks, labels, weights, slot):
         highest = np.float32(-np.inf)
         labelled = np.float32(0.0)
         for block in range(blocks):
-            row, at = (block * count + i) * LANES, slot + block * LANES
+            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
             for k in range(BLOCK):
                 if weights[at + k] > 0:
                     highest = max(highest, logits[row + k])
                     labelled += labels[at + k] * logits[row + k]
         total = 0.0
         for block in range(blocks):
-            row, at = (block * count + i) * LANES, slot + block * LANES
+            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
             exponential(logits, row, highest)
             for k in range(BLOCK):
                 if weights[at + k] > 0:
                     total += logits[row + k]
         share = np.float32(1.0 / total)
         for block in range(blocks):
-            row, at = (block * count + i) * LANES, slot + block * LANES
-            for k in range(LANES):
+            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
+            for k in range(SIMD_WIDTH):
                 logits[row + k] = (labels[at + k] - logits[row + k] * share) * weights[at + k]
         loss += np.log(total) + np.float64(highest) - np.float64(labelled)
     return loss
@@ -256,11 +257,11 @@ def _softmax_steps(logits, count, blocks, labels, weights, slot):
 @compiled
 def copy_row(source, at, target, to, chunks):
     """target[to:] = one row from source[at:]."""
-    for d in range(chunks * LANES):
+    for d in range(chunks * SIMD_WIDTH):
         target[to + d] = source[at + d]
 
 
 @compiled
 def _clear_row(rows, at, chunks):
-    for d in range(chunks * LANES):
+    for d in range(chunks * SIMD_WIDTH):
         rows[at + d] = np.float32(0.0)

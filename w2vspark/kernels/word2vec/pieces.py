@@ -11,7 +11,7 @@ import numpy as np
 from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.rows import aligned_rows, stride_of
 from w2vspark.kernels.simd import BLOCK, offset, pointer_to, prefetch_row
@@ -68,7 +68,7 @@ def _take_outputs(centre, stream, draw, unit, negatives, words, labels, weights,
 
 @compiled
 def _prefetch_path(i, count, text):
-    """Ask for the first 17 nodes and codes (most often all) of the path of place i, and for where the next one is."""
+    """Ask for the first 17 nodes and codes (most often all) of the path of word i, and for where the next one is."""
     if i + 1 < count:
         prefetch_row(text.path_starts, text.kept[i + 1], 1)
     if i < count:
@@ -79,13 +79,13 @@ def _prefetch_path(i, count, text):
 
 @compiled
 def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, event):
-    """The input rows of the words in reach of place i; returns their number."""
+    """The input rows of the words in reach of position i; returns their number."""
     contexts = 0
     ring = 2 * window + 1
     for j in range(max(0, i - reach), min(count, i + reach + 1)):
         if j != i:
             if subwords:
-                event.input_rows[contexts] = j % ring * rule.chunks * LANES
+                event.input_rows[contexts] = j % ring * rule.chunks * SIMD_WIDTH
                 parts.uses[j % ring] += 1
             else:
                 event.input_rows[contexts] = np.int64(text.kept[j]) * model.stride
@@ -96,7 +96,7 @@ def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, 
 
 @compiled
 def _compose_ahead(i, count, window, rule, model, text, parts):
-    """Make the mean rows of the words that come into reach of place i, and fetch those of later ones."""
+    """Make the mean rows of the words that come into reach of position i, and fetch those of later ones."""
     for j in range(0 if i == 0 else i + window, min(count, i + window + 1)):
         compose(text.kept[j], j % (2 * window + 1), model.inputs, model.stride, rule.chunks, parts)
     if i + 2 * window < count:
@@ -114,7 +114,7 @@ def _train_sentence(
     A centre's outputs are taken while the one before it trains; `words` and the labels have room for both.
     """
     unit = np.float32(1.0) if rule.adagrad > 0 else rate
-    lanes = slots // BLOCK * LANES
+    lanes = slots // BLOCK * SIMD_WIDTH
     source = parts.ring if subwords else model.inputs
     loss = 0.0
     terms = 0
@@ -145,7 +145,7 @@ def _train_sentence(
         blocks = (number + BLOCK - 1) // BLOCK
         sample = ((done + i) & (LOSS_EVERY - 1)) == 0 and rate > 0.0
         if rule.loss == SOFTMAX:
-            label = text.kept[i] // BLOCK * LANES + text.kept[i] % BLOCK
+            label = text.kept[i] // BLOCK * SIMD_WIDTH + text.kept[i] % BLOCK
             event.labels[label] = np.float32(1.0)
             for word in range(number):
                 model.output_updates[word] += 1
@@ -205,12 +205,12 @@ def _train(
     vocabulary = keep.size
     void = output_updates.size - 1
     slots = words.size // 2
-    lanes = slots // BLOCK * LANES
+    lanes = slots // BLOCK * SIMD_WIDTH
     reach = 2 * window + 1
     words[:] = void
     steps[:] = np.float32(0.0)
     for row in range(own_rows.size):
-        own_rows[row] = row * rule.chunks * LANES
+        own_rows[row] = row * rule.chunks * SIMD_WIDTH
     event = Event(
         pointer_to(other_rows), offset(pointer_to(other_rows), reach), pointer_to(steps),
         offset(pointer_to(steps), 2 * lanes), pointer_to(own_rows), offset(pointer_to(steps), 4 * lanes),
@@ -241,7 +241,7 @@ def _train(
         rate = rates[p]
         if rule.loss == SOFTMAX:
             for word in range(vocabulary):
-                event.weights[word // BLOCK * LANES + word % BLOCK] = np.float32(1.0) if rule.adagrad > 0 else rate
+                event.weights[word // BLOCK * SIMD_WIDTH + word % BLOCK] = np.float32(1.0) if rule.adagrad > 0 else rate
         draw = uint64(0)
         position = starts[p]
         while position < starts[p + 1]:
@@ -275,9 +275,9 @@ def _scratch(starts: np.ndarray, tables: Tables, objective: Objective, columns: 
         np.empty(2 * blocks * BLOCK, np.int64),
         np.empty(reach, np.int64),
         np.empty(2 * reach + blocks * BLOCK + parts, np.int64),
-        np.empty((4 + reach) * blocks * LANES, np.float32),
+        np.empty((4 + reach) * blocks * SIMD_WIDTH, np.float32),
         *(aligned_rows(reach, stride_of(columns)) for _ in range(2)),
-        np.empty((reach + BLOCK) * (1 + LANES) + (BLOCK + 1) * LANES, np.float32),
+        np.empty((reach + BLOCK) * (1 + SIMD_WIDTH) + (BLOCK + 1) * SIMD_WIDTH, np.float32),
         *(aligned_rows(reach if parts else 0, stride_of(columns)) for _ in range(2)),
     )
 
@@ -318,7 +318,7 @@ def train_pieces(
         objective.sum_gradient,
         float(objective.adagrad),
         columns,
-        -(-columns // LANES),
+        -(-columns // SIMD_WIDTH),
     )
     loss, terms, centres = _train(
         inputs.reshape(-1),

@@ -9,7 +9,7 @@ import numpy as np
 from numba import int64, uint32
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.rows import stride_of
 from w2vspark.kernels.simd import pointer_to, sum_rows
 
@@ -76,7 +76,7 @@ def _fill_means(inputs, starts, rows, first, stride, chunks, offsets, means):
             offsets[j] = int64(rows[begin + j]) * stride
         sum_rows(
             pointer_to(inputs), pointer_to(offsets), count, np.float32(1.0 / count), pointer_to(means),
-            i * chunks * LANES, chunks,
+            i * chunks * SIMD_WIDTH, chunks,
         )  # fmt: skip
 
 
@@ -120,9 +120,9 @@ def subwords_of(words: list[str], shortest: int, longest: int, buckets: int, use
 def mean_rows(inputs: np.ndarray, subwords: Subwords, first: int, last: int) -> np.ndarray:
     """The vectors of words first … last - 1, float32 (last - first, stride), from inputs, float32 (rows, stride)."""
     stride, rows = inputs.shape[1], int(subwords.rows.max()) + 1
-    if inputs.dtype != np.float32 or not inputs.flags.c_contiguous or stride % LANES or rows > len(inputs):
+    if inputs.dtype != np.float32 or not inputs.flags.c_contiguous or stride % SIMD_WIDTH or rows > len(inputs):
         raise ValueError(f"expected {rows} contiguous rows of float32, got {inputs.dtype} {inputs.shape}")
     means = np.empty((last - first, stride_of(stride)), np.float32)
     offsets = np.empty(np.diff(subwords.starts).max(), np.int64)
-    _fill_means(inputs, subwords.starts, subwords.rows, first, stride, stride // LANES, offsets, means)
+    _fill_means(inputs, subwords.starts, subwords.rows, first, stride, stride // SIMD_WIDTH, offsets, means)
     return means

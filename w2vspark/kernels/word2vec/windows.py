@@ -6,7 +6,7 @@ import numpy as np
 from numba import uint64
 
 from w2vspark.kernels.compiled import compiled
-from w2vspark.kernels.instructions import LANES
+from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.simd import BLOCK, spread_row, sum_rows
 from w2vspark.kernels.word2vec.events import copy_row
@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     starts: Pointer  # int64 (V + 1,)
     rows: Pointer  # int32
     offsets: Pointer  # int64, scratch for one word's rows
-    ring: Pointer  # float32: the mean rows, by their word's place in the sentence
+    ring: Pointer  # float32: the mean rows, by their word's position in the sentence
     before: Pointer  # float32: as they were made
     uses: Pointer  # int64: in how many windows each has been
 
@@ -61,18 +61,18 @@ def draw_negatives(centre, negatives, stream, draw, noise, noise_size, void, uni
         word = np.int64(slot)
         if (bits & uint64(0xFFFFFFFF)) >= (entry >> uint64(32)):
             word = np.int64(entry & uint64(0xFFFFFFFF))
-        place = k
+        position = k
         weight = unit
         for j in range(k):
             if rows[j] == word:
-                place = j
-        if place != k:
+                position = j
+        if position != k:
             word = np.int64(void)
             weight = np.float32(0.0)
-            if place > 0:
-                weights[(place // BLOCK) * LANES + place % BLOCK] += unit
+            if position > 0:
+                weights[(position // BLOCK) * SIMD_WIDTH + position % BLOCK] += unit
         rows[k] = word
-        weights[(k // BLOCK) * LANES + k % BLOCK] = weight
+        weights[(k // BLOCK) * SIMD_WIDTH + k % BLOCK] = weight
     return draw
 
 
@@ -88,7 +88,7 @@ def follow_path(first, last, nodes, codes, unit, rows, labels, weights):
                 weights[slot + k] = unit
             else:
                 weights[slot + k] = np.float32(0.0)
-        slot += LANES
+        slot += SIMD_WIDTH
 
 
 @compiled
@@ -98,7 +98,7 @@ def compose(word, slot, inputs, stride, chunks, parts):
     count = parts.starts[word + 1] - first
     for i in range(count):
         parts.offsets[i] = np.int64(parts.rows[first + i]) * stride
-    at = slot * chunks * LANES
+    at = slot * chunks * SIMD_WIDTH
     sum_rows(inputs, parts.offsets, count, np.float32(1.0 / count), parts.ring, at, chunks)
     copy_row(parts.ring, at, parts.before, at, chunks)
     parts.uses[slot] = 0
@@ -115,7 +115,7 @@ def return_change(word, slot, inputs, updates, stride, chunks, parts):
         row = np.int64(parts.rows[first + i])
         parts.offsets[i] = row * stride
         updates[row] += parts.uses[slot]
-    at = slot * chunks * LANES
-    for d in range(at, at + chunks * LANES):
+    at = slot * chunks * SIMD_WIDTH
+    for d in range(at, at + chunks * SIMD_WIDTH):
         parts.before[d] = parts.ring[d] - parts.before[d]
     spread_row(parts.before, at, np.float32(1.0), inputs, parts.offsets, count, chunks)

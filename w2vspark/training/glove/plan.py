@@ -1,18 +1,40 @@
 """What GloVe trains when: shards that never meet in a row of the model, so that nothing is to be combined.
 
-The counts are a grid (stages.strata): as many ranges of rows as classes of columns. A shard owns some neighbouring
-ranges, and with them its words. In an epoch's rounds the classes go round among the shards, so that each shard meets
-all of them once; within a round they go round among the shard's lanes. What is trained side by side shares neither
-words nor contexts: the result is that of one machine that takes the strata one after another (Gemulla et al. 2011,
-"Large-scale matrix factorization with distributed stochastic gradient descent").
+The counts are a grid (training.glove.strata): as many ranges of rows as classes of columns. A shard owns some
+neighbouring ranges, and with them its words. In an epoch's rounds the classes go round among the shards, so that each
+shard meets all of them once; within a round they go round among the shard's lanes. What is trained side by side
+shares neither words nor contexts: the result is that of one machine that takes the strata one after another (Gemulla
+et al. 2011, "Large-scale matrix factorization with distributed stochastic gradient descent").
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from w2vspark.config.config import GloveConfig, TrainingConfig
+from w2vspark.config.keys import ABOVE_ZERO, Auto, Settings, between, key
 from w2vspark.spark.session import PROCESS_BYTES
 from w2vspark.training.plan import shuffled
+from w2vspark.training.settings import RoundsTraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GloveConfig(Settings):
+    """GloVe (Pennington et al. 2014)."""
+
+    section = "glove"
+
+    x_max: float | Auto = key(
+        "auto",
+        rule=ABOVE_ZERO,
+        why="Pairs that are counted more often weigh 1, rarer ones (count / x_max) ** alpha; auto follows the corpus.",
+    )
+    alpha: float = key(0.75, rule=between(0, 2), why="How fast the weight falls.")
+    vectors: Literal["sum", "words", "both"] = key(
+        "sum",
+        why="What table vectors has: the sum of word and context vectors, the word vectors alone (words), or both, as "
+        "two columns.",
+    )
+
 
 EPOCHS, RATE = 25, 0.075
 # x_max for so many tokens of text; it grows with their root. On wiki100 5 does best in sum: 10 gains .02 of Google's
@@ -38,7 +60,7 @@ class GloveRound:
 class GloveJob:
     """All that a task needs to know, as plain values."""
 
-    training: TrainingConfig  # resolved
+    training: RoundsTraining  # resolved
     glove: GloveConfig  # resolved
     round: GloveRound
     words: int
@@ -67,8 +89,8 @@ class GloveJob:
 
 
 def resolve_glove(
-    training: TrainingConfig, glove: GloveConfig, tokens: int, records: int
-) -> tuple[TrainingConfig, GloveConfig]:
+    training: RoundsTraining, glove: GloveConfig, tokens: int, records: int
+) -> tuple[RoundsTraining, GloveConfig]:
     """Replace every `auto` by its value for so many tokens of text and records (entries of the counts)."""
     shards = training.shards
     if shards == "auto":  # a round of S shards has an S-th of each one's records
@@ -87,14 +109,14 @@ def resolve_glove(
     return chosen, replace(glove, x_max=x_max)
 
 
-def plan_glove(training: TrainingConfig) -> list[GloveRound]:
+def plan_glove(training: RoundsTraining) -> list[GloveRound]:
     """All rounds of a run. training: resolved."""
     shards = int(training.shards)
     turns = [(epoch, turn) for epoch in range(int(training.epochs)) for turn in shuffled(shards, training.seed, epoch)]
     return [GloveRound(number, *turn) for number, turn in enumerate(turns, 1)]
 
 
-def glove_worker_bytes(training: TrainingConfig, words: int, records: int) -> int:
+def glove_worker_bytes(training: RoundsTraining, words: int, records: int) -> int:
     """Memory that a worker needs at its peak. training: resolved. The rarer half of the words may be in one shard."""
     shards = int(training.shards)
     row = 4 * (2 * (training.dimensions + 1) + 24)

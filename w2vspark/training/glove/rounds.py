@@ -7,28 +7,34 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from w2vspark.base.schemas import CONTEXT, PARAMETER_FILES, WORDS
-from w2vspark.output.staging import Staging
+from w2vspark.output.staging import Staged, Staging
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.training.glove.plan import GloveJob, GloveRound, plan_glove
-from w2vspark.training.rounds import Progress, checked_metrics, go_on, threads_of_task
-from w2vspark.training.tasks import train_glove
+from w2vspark.training.glove.tasks import train_glove
+from w2vspark.training.rounds import Record, RoundDone, checked_metrics, go_on, metrics_of, threads_of_task
 
 
 def run_glove(
-    session: SparkSession, staging: Staging, fingerprint: str, job: GloveJob, grid: list[list[int]], progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, job: GloveJob, grid: list[list[int]], done: RoundDone
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Train all rounds that are not there yet; see rounds.go_on. grid: records of each range in each class."""
+    """Train all rounds that are not there yet: the last one's table, and all metrics (schemas.METRICS).
+
+    grid: records of each range in each class. done: as rounds.go_on.
+    """
     shards = int(job.training.shards)
     job = replace(job, threads=threads_of_task(session, shards))
 
-    def train(todo: GloveRound, last: str | None, uri: str) -> list[dict[str, Any]]:
-        of_todo = replace(job, round=todo, parameters_uri=last, table_uri=uri)
+    def train(todo: GloveRound, last: Staged | None, uri: str) -> Record:
+        parameters = last.uri if last is not None else None
+        of_todo = replace(job, round=todo, parameters_uri=parameters, table_uri=uri)
         numbers = session.range(0, shards, 1, shards)
         written = write_listed(
             numbers.mapInArrow(partial(train_glove, job=of_todo), spark_schema(PARAMETER_FILES)), uri
         )
         records = sum(grid[row][number] for shard in range(shards) for row, number in of_todo.strata(shard))
-        return checked_metrics(written, uri, todo.number, shards, records, {WORDS: job.words, CONTEXT: job.words})
+        rows = {WORDS: job.words, CONTEXT: job.words}
+        return {"metrics": checked_metrics(written, uri, todo.number, shards, records, rows)}
 
-    return go_on(staging, fingerprint, plan_glove(job.training), train, None, progress)
+    last, records = go_on(staging, f"rounds/{fingerprint}", plan_glove(job.training), train, done)
+    return last.uri, metrics_of(records)

@@ -15,9 +15,9 @@ from w2vspark.spark.arrow import one_row
 from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.storage.listed import file_names
+from w2vspark.training.blocks import write_blocks
 from w2vspark.training.glove.plan import GloveJob
 from w2vspark.training.glove.strata import class_name, class_starts
-from w2vspark.training.parameters import write_blocks
 from w2vspark.training.plan import BLOCK_BYTES, shuffled
 
 if TYPE_CHECKING:

@@ -10,9 +10,7 @@ RIGHT is V S**p, and LEFT is A (V S**(p - 1)) = U S**p, so that a row that is fo
 What a pass writes is its checkpoint.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +20,6 @@ from pyspark.sql import DataFrame, SparkSession
 from w2vspark import storage
 from w2vspark.base import cpu_target
 from w2vspark.base.errors import DamagedTable, TrainingError
-from w2vspark.base.log import log_end
 from w2vspark.base.schemas import LEFT, PARAMETER_FILES, PARTIAL_FILES, PASS_FILES, RIGHT
 from w2vspark.output.staging import Staged, Staging
 from w2vspark.spark.arrow import spark_schema
@@ -30,61 +27,53 @@ from w2vspark.spark.listed_files import write_listed
 from w2vspark.spark.worker_errors import worker_errors
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.storage import sealed
-from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slabs, place_count, row_parts
+from w2vspark.training.rounds import Record, RoundDone, go_on
+from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slabs, reducer_count, row_parts
 from w2vspark.training.svd.tasks import find_peaks, multiply_parts, sum_parts, write_vectors
 
 # Squared lengths that are lost in float32, as shares of the longest: of what a direction of Z adds to those before,
 # where it does no harm to keep what is rounding; and of Y, where a thousandth of the largest singular value is left.
 LOST, LOST_AT_LAST = 1e-12, 1e-6
 _TRANSFORM = "_transform"
-Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A pass over the matrix; the one behind the last writes the vectors."""
+
+    number: int
 
 
 def decompose(
-    session: SparkSession, staging: Staging, fingerprint: str, job: SvdJob, progress: Progress
+    session: SparkSession, staging: Staging, fingerprint: str, job: SvdJob, done: RoundDone
 ) -> tuple[str, list[float]]:
     """The table with LEFT and RIGHT, and the singular values, the largest first; passes that are there are not made.
 
-    progress(passes done, passes) is called after each. Each column's largest value in RIGHT is positive. Raises
-    TrainingError where the matrix has not so many singular values that float32 can tell from 0.
+    done: as rounds.go_on. Each column's largest value in RIGHT is positive. Raises TrainingError where the matrix has
+    not so many singular values that float32 can tell from 0.
     """
     _check_shape(job)
-    table = f"svd/{fingerprint}"
-    whole = staging.find(table, _name(job.passes + 1))
-    if whole is not None:
-        return whole.uri, whole.record["singular_values"]
     first = _first_pass(job)
-    done: Staged | None = None
-    for number in range(job.passes, 0, -1):
-        done = staging.find(table, _name(number))
-        if done is not None:
-            break
-    todo = 1 if done is None else number + 1
-    for number in range(todo, job.passes + 1):
-        began = time.perf_counter()
-        of_pass = _next_pass(first, staging.begin(table, _name(number)), number, done)
-        with worker_errors():
-            written = write_listed(pass_frame(session, of_pass), of_pass.table_uri)
-        record = _finish(written, of_pass)
+
+    def run(todo: Pass, last: Staged | None, uri: str) -> Record:
+        of_pass = _next_pass(first, uri, todo.number, last)
+        if last is not None and todo.number > job.passes:
+            _write_vectors(session, of_pass, last.record)
+            return {"singular_values": last.record["singular_values"]}
+        record = _finish(write_listed(pass_frame(session, of_pass), uri), of_pass)
         staging.delete_part(of_pass.partial_uri)
-        done = staging.complete(of_pass.table_uri, record)
-        if number > 1:
-            staging.discard(table, _name(number - 1))
-        log_end("pass", number=number, of=job.passes, seconds=round(time.perf_counter() - began, 2))
-        progress(number, job.passes)
-    assert done is not None
-    uri = staging.begin(table, _name(job.passes + 1))
-    _write_vectors(session, _next_pass(first, uri, job.passes + 1, done), done.record)
-    values = done.record["singular_values"]
-    staging.complete(uri, {"singular_values": values})
-    return uri, values
+        return record
+
+    passes = [Pass(number) for number in range(1, job.passes + 2)]
+    last, _ = go_on(staging, f"svd/{fingerprint}", passes, run, done, kept=1)
+    return last.uri, last.record["singular_values"]
 
 
 def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
-    """One pass as a lazy frame of PASS_FILES: a task per part multiplies, a task per place adds up."""
+    """One pass as a lazy frame of PASS_FILES: a task per part multiplies, a task per reducer adds up."""
     numbers = session.range(0, len(job.parts), 1, len(job.parts))
     files = numbers.mapInArrow(partial(multiply_parts, job=job), spark_schema(PARTIAL_FILES))
-    placed = files.repartition(job.places, "key")
+    placed = files.repartition(job.reducers, "key")
     return placed.mapInArrow(partial(sum_parts, job=job), spark_schema(PASS_FILES))
 
 
@@ -102,9 +91,9 @@ def _first_pass(job: SvdJob) -> PassJob:
     parts = row_parts(*block_entries(job.matrix_uri, job.matrix), job.rows)
     first = PassJob(
         of=job, number=1, basis_uri="", transform_uri="", width=job.width, parts=parts,
-        slabs=column_slabs(job.columns, job.width, 2), places=1, table_uri="", partial_uri="",
+        slabs=column_slabs(job.columns, job.width, 2), reducers=1, table_uri="", partial_uri="",
     )  # fmt: skip
-    return replace(first, places=place_count(first.shape))
+    return replace(first, reducers=reducer_count(first.shape))
 
 
 def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> PassJob:
@@ -181,13 +170,13 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
 
     cpu_target.pin(job.of.cpu_target)
     values = np.array(done["singular_values"])
-    numbers = session.range(0, job.places, 1, job.places)
+    numbers = session.range(0, job.reducers, 1, job.reducers)
     with worker_errors():
         found = numbers.mapInArrow(partial(find_peaks, job=job), spark_schema(PASS_FILES)).collect()
     peaks = np.zeros(job.width)
     for row in sorted(found, key=lambda row: int(row["first_id"])):
-        of_place = np.frombuffer(row["peaks"], np.float64)
-        peaks = np.where(np.abs(of_place) > np.abs(peaks), of_place, peaks)
+        of_reducer = np.frombuffer(row["peaks"], np.float64)
+        peaks = np.where(np.abs(of_reducer) > np.abs(peaks), of_reducer, peaks)
     powers = np.empty(values.size)
     fill_powers(values, float(job.of.settings.exponent), powers)
     transform = sealed.read_sealed(job.transform_uri, np.float64).reshape(-1, job.width)
@@ -200,7 +189,7 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
         job, transform_uri=scaled, parts=parts, slabs=column_slabs(job.of.columns, job.width, 1),
         singular_values=tuple(done["singular_values"]),
     )  # fmt: skip
-    tasks = job.places + len(parts)
+    tasks = job.reducers + len(parts)
     numbers = session.range(0, tasks, 1, tasks)
     with worker_errors():
         frame = numbers.mapInArrow(partial(write_vectors, job=job), spark_schema(PARAMETER_FILES))
@@ -209,7 +198,3 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
         got = sum(row["rows"] for row in written if row["matrix"] == matrix)
         if got != rows:
             raise DamagedTable(f"{job.table_uri}: {got} rows of {matrix!r}, not {rows}")
-
-
-def _name(number: int) -> str:
-    return f"{number:06d}"

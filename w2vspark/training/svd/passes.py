@@ -20,7 +20,7 @@ from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.parameters import BLOCK_ROWS, scan_blocks
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.storage import sealed
-from w2vspark.training.parameters import write_blocks
+from w2vspark.training.blocks import write_blocks
 from w2vspark.training.svd.plan import BASIS, PassJob
 
 _RANDOM = 0x57D  # tells the projection's random numbers from others
@@ -29,7 +29,7 @@ _SUMMED = pa.schema([CHANGES.field("values")])
 
 def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
     """A^T (A dense) of some rows of the matrix, a file for each slab: rows of PARTIAL_FILES, chunks by (part, slab)."""
-    keys = placement_keys(job.places)
+    keys = placement_keys(job.reducers)
     for slab, (begin, end) in enumerate(job.slabs):
         dense = _dense(job, begin, end)
         sums = aligned_rows(*dense.shape)
@@ -38,29 +38,29 @@ def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
         uri = storage.join(job.partial_uri, f"{part:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
         offsets = []
         with storage.open_for_writing(uri) as sink:
-            for place in range(job.places):
+            for reducer in range(job.reducers):
                 offsets.append(sink.tell())
                 with pa.ipc.new_stream(sink, _SUMMED) as writer:
-                    for first, rows in job.blocks(place):
+                    for first, rows in job.blocks(reducer):
                         values = np.ascontiguousarray(sums[first : first + rows, : end - begin])
                         sealed.write_batch(writer, one_row(_SUMMED, values=values))
         chunk = part * len(job.slabs) + slab
-        for place, offset in enumerate(offsets):
-            yield one_row(PARTIAL_FILES, key=keys[place], place=place, chunk=chunk, file=uri, offset=offset)
+        for reducer, offset in enumerate(offsets):
+            yield one_row(PARTIAL_FILES, key=keys[reducer], reducer=reducer, chunk=chunk, file=uri, offset=offset)
 
 
-def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
-    """What all parts have of a place's blocks, added up in their order and written: a row of PASS_FILES.
+def sum_parts_for(reducer: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
+    """What all parts have of a reducer's blocks, added up in their order and written: a row of PASS_FILES.
 
     Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. chunks: of PARTIAL_FILES, in order.
     """
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
     def blocks() -> Iterator[tuple[int, np.ndarray]]:
-        dense = _dense_blocks(job, job.blocks(place), 0, job.width) if len(sums) == 2 else None
+        dense = _dense_blocks(job, job.blocks(reducer), 0, job.width) if len(sums) == 2 else None
         with ExitStack() as files:
             streams = [files.enter_context(open_stream(chunk["file"], chunk["offset"])) for chunk in chunks]
-            for first, rows in job.blocks(place):
+            for first, rows in job.blocks(reducer):
                 block = _summed_block(streams, [chunk["file"] for chunk in chunks], rows, job)
                 add_gram(block, block, True, sums[0])
                 if dense is not None:
@@ -68,7 +68,7 @@ def sum_place(place: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.Reco
                 yield first, block
 
     (written,) = write_blocks(job.table_uri, BASIS, blocks(), _not_finite(job)).to_pylist()
-    uri = storage.join(job.partial_uri, f"sums-{place:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
+    uri = storage.join(job.partial_uri, f"sums-{reducer:05d}-{uuid.uuid4().hex}")  # a new name at every attempt
     sealed.write_sealed(uri, sums)
     return one_row(PASS_FILES, **written, sums=uri)
 
@@ -82,17 +82,17 @@ def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], ro
     return total.astype(np.float32)
 
 
-def peaks_of(place: int, job: PassJob) -> pa.RecordBatch:
-    """The largest values of dense's columns in a place's rows, each with its sign, as a row of PASS_FILES."""
-    peaks, places = np.zeros(job.width), np.zeros(job.width, np.int64)
-    for first, block in _dense_blocks(job, job.blocks(place), 0, job.width):
-        add_peaks(first, block.astype(np.float64), peaks, places)
-    return one_row(PASS_FILES, matrix=RIGHT, first_id=place, rows=0, peaks=peaks)
+def peaks_of(reducer: int, job: PassJob) -> pa.RecordBatch:
+    """The largest values of dense's columns in a reducer's rows, each with its sign, as a row of PASS_FILES."""
+    peaks, positions = np.zeros(job.width), np.zeros(job.width, np.int64)
+    for first, block in _dense_blocks(job, job.blocks(reducer), 0, job.width):
+        add_peaks(first, block.astype(np.float64), peaks, positions)
+    return one_row(PASS_FILES, matrix=RIGHT, first_id=reducer, rows=0, peaks=peaks)
 
 
-def write_right(place: int, job: PassJob) -> pa.RecordBatch:
-    """A place's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
-    dense = _dense_blocks(job, job.blocks(place), 0, job.width)
+def write_right(reducer: int, job: PassJob) -> pa.RecordBatch:
+    """A reducer's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
+    dense = _dense_blocks(job, job.blocks(reducer), 0, job.width)
     return write_blocks(job.table_uri, RIGHT, dense, _not_finite(job))
 
 

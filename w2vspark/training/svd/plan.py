@@ -7,19 +7,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from w2vspark.config.config import SvdConfig, TrainingConfig
+from w2vspark.config.keys import Auto, Settings, between, key
 from w2vspark.spark.placement import equal_ranges
 from w2vspark.spark.session import PROCESS_BYTES
 from w2vspark.training.plan import MatrixShape
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SvdConfig(Settings):
+    """The randomised SVD (Halko, Martinsson & Tropp 2011)."""
+
+    section = "svd"
+
+    exponent: float | Auto = key("auto", rule=between(0, 2), why="Vectors are U S ** exponent.")
+    oversampling: int | Auto = key(
+        "auto",
+        rule=between(0, 10_000),
+        why="Columns of the random projection, over training.dimensions; more is more exact.",
+    )
+    power_iterations: int | Auto = key(
+        "auto", rule=between(0, 1000), why="Further passes over the matrix; more is more exact."
+    )
+
+
 # What `auto` stands for. PPMI's spectrum falls slowly: with these the first half of the singular values is right within
 # 1 %, and the last one within 10 % (tests/bench/svd.py). More is more exact, and scores no better.
-EXPONENTS = {"ppmi-svd": 0.5, "lsa": 0.75}  # lsa: by people's judgement and labels (tests/bench/lsa.py)
 OVERSAMPLING, OVERSAMPLING_SHARE = 10, 0.1  # so many columns at least, and this share of the dimensions
 POWER_ITERATIONS = 3
 
 PART_ENTRIES, MOST_PARTS = 8_000_000, 32  # of the matrix, for one task of a pass: a third of a second of work
-PLACE_BYTES, MOST_PLACES = 4 << 20, 32  # of a pass's result, that one task adds up
+REDUCER_BYTES, MOST_REDUCERS = 4 << 20, 32  # of a pass's result, that one task adds up
 SLAB_BYTES = 1_000_000_000  # of dense rows that a worker holds: more columns are multiplied one slab after another
 LEFT_BYTES = 128_000_000  # of rows that a worker makes at once
 BASIS = "basis"  # the matrix's name in a pass's table
@@ -31,7 +48,6 @@ Ranges = tuple[tuple[int, int], ...]
 class SvdJob:
     """The whole decomposition, as plain values."""
 
-    method: str
     matrix_uri: str
     matrix: str  # its name in its table
     rows: int
@@ -63,7 +79,7 @@ class PassJob:
     width: int  # columns of dense
     parts: Ranges  # rows of the matrix for each task
     slabs: Ranges  # columns of dense that are multiplied at a time
-    places: int  # tasks that add up
+    reducers: int  # tasks that add up
     table_uri: str
     partial_uri: str  # a folder for what is on its way between tasks
     singular_values: tuple[float, ...] = ()  # once they are known
@@ -73,17 +89,17 @@ class PassJob:
         """Of dense, and of the pass's result: all passes have the same blocks, though they may lose columns."""
         return MatrixShape(BASIS, self.of.columns, self.of.width)
 
-    def blocks(self, place: int) -> list[tuple[int, int]]:
-        """First row and row count of the blocks that a place adds up."""
+    def blocks(self, reducer: int) -> list[tuple[int, int]]:
+        """First row and row count of the blocks that a reducer adds up."""
         blocks = self.shape.blocks
-        return blocks[len(blocks) * place // self.places : len(blocks) * (place + 1) // self.places]
+        return blocks[len(blocks) * reducer // self.reducers : len(blocks) * (reducer + 1) // self.reducers]
 
 
-def resolved_svd(training: TrainingConfig, svd: SvdConfig) -> SvdConfig:
-    """The settings without `auto`."""
-    oversampling = max(OVERSAMPLING, int(OVERSAMPLING_SHARE * training.dimensions))
+def resolved_svd(dimensions: int, svd: SvdConfig, exponent: float) -> SvdConfig:
+    """The settings without `auto`. exponent: what it stands for there, as the method has it."""
+    oversampling = max(OVERSAMPLING, int(OVERSAMPLING_SHARE * dimensions))
     return SvdConfig(
-        exponent=EXPONENTS[training.method] if svd.exponent == "auto" else svd.exponent,
+        exponent=exponent if svd.exponent == "auto" else svd.exponent,
         oversampling=oversampling if svd.oversampling == "auto" else svd.oversampling,
         power_iterations=POWER_ITERATIONS if svd.power_iterations == "auto" else svd.power_iterations,
     )
@@ -106,9 +122,9 @@ def column_slabs(rows: int, width: int, matrices: int) -> Ranges:
     return tuple((first, min(width, first + most)) for first in range(0, width, most))
 
 
-def place_count(shape: MatrixShape) -> int:
+def reducer_count(shape: MatrixShape) -> int:
     """How many tasks add up a pass's result: of the matrix alone, since sums of products are grouped by them."""
-    return max(1, min(MOST_PLACES, len(shape.blocks), shape.bytes // PLACE_BYTES))
+    return max(1, min(MOST_REDUCERS, len(shape.blocks), shape.bytes // REDUCER_BYTES))
 
 
 def svd_worker_bytes(columns: int, width: int) -> int:

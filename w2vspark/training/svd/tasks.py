@@ -21,33 +21,33 @@ def multiply_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[
 
 
 def sum_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each place that this task was given."""
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each reducer that this task is."""
     begin_task(job.of.cpu_target, 1)
-    from w2vspark.training.svd.passes import sum_place
+    from w2vspark.training.svd.passes import sum_parts_for
 
-    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("place", "chunk"))
-    for place, parts in groupby(rows, key=itemgetter("place")):
-        yield sum_place(place, list(parts), job)
+    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "chunk"))
+    for reducer, parts in groupby(rows, key=itemgetter("reducer")):
+        yield sum_parts_for(reducer, list(parts), job)
 
 
 def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of places -> rows of PASS_FILES, without files: the largest values of singular vectors."""
+    """mapInArrow: numbers of reducers -> rows of PASS_FILES, without files: the largest values of singular vectors."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import peaks_of
 
     for batch in batches:
-        for place in batch.column(0).to_pylist():
-            yield peaks_of(place, job)
+        for reducer in batch.column(0).to_pylist():
+            yield peaks_of(reducer, job)
 
 
 def write_vectors(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of places, and behind them of parts -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
+    """mapInArrow: numbers of reducers, and behind them of parts -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import write_left, write_right
 
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            if number < job.places:
+            if number < job.reducers:
                 yield write_right(number, job)
             else:
-                yield write_left(number - job.places, job)
+                yield write_left(number - job.reducers, job)

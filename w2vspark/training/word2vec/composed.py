@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from w2vspark.base import cpu_target
 from w2vspark.base.errors import DamagedTable
-from w2vspark.config.config import SubwordsConfig
 from w2vspark.spark.session import PROCESS_BYTES
 from w2vspark.stages.parameters import scan_rows
-from w2vspark.stages.vectors import known_words
+from w2vspark.stages.vectors import RowSource, known_words
+from w2vspark.training.tasks import begin_task
+from w2vspark.training.word2vec.settings import SubwordsConfig
 from w2vspark.training.word2vec.subwords import SubwordTables, buckets_in_use, forget_subwords
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def composed_rows(
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """The vectors of words first … last - 1, each the mean of its rows; a RowSource once the rest is bound.
 
-    words: of the whole vocabulary; n-gram i of ngram_buckets has row words + i of the matrix. buffer_bytes: of rows in
-    memory, at least one chunk of columns of all rows that a run of words needs. Raises DamagedTable where the matrix
-    lacks a row or cannot be read, and ValueError where ngram_buckets lacks a bucket.
+    words: of the whole vocabulary; n-gram i of subword_buckets has row words + i of the matrix. buffer_bytes: of rows
+    in memory, at least one chunk of columns of all rows that a run of words needs. Raises DamagedTable where the matrix
+    lacks a row or cannot be read, and ValueError where subword_buckets lacks a bucket.
     """
     cpu_target.pin(tables.cpu_target)
     from w2vspark.kernels.word2vec.subwords import subwords_of
@@ -105,19 +106,19 @@ def column_slices(rows: int, dimensions: int, buffer_bytes: int) -> list[tuple[i
 
     The last slice ends behind the last whole chunk. A slice has at least one chunk.
     """
-    from w2vspark.kernels.instructions import LANES
+    from w2vspark.kernels.instructions import SIMD_WIDTH
 
-    chunks = -(-dimensions // LANES)
-    fitting = max(1, buffer_bytes // (4 * LANES * rows))
-    width = -(-chunks // -(-chunks // fitting)) * LANES
-    return [(first, min(first + width, chunks * LANES)) for first in range(0, chunks * LANES, width)]
+    chunks = -(-dimensions // SIMD_WIDTH)
+    fitting = max(1, buffer_bytes // (4 * SIMD_WIDTH * rows))
+    width = -(-chunks // -(-chunks // fitting)) * SIMD_WIDTH
+    return [(first, min(first + width, chunks * SIMD_WIDTH)) for first in range(0, chunks * SIMD_WIDTH, width)]
 
 
 def _wanted_rows(
     subwords: "Subwords", first: int, words: int, ngrams: int
 ) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], "Subwords"]:
     """Which rows of the matrix a run of words needs, rising: their own, and their n-grams'. And the run's subwords,
-    whose rows are places in the two.
+    whose rows are positions in the two.
 
     first: the run's first word.
     """
@@ -126,10 +127,10 @@ def _wanted_rows(
     count = subwords.starts.size - 1
     needed = np.zeros(count + ngrams, np.bool_)
     needed[subwords.rows] = True
-    place = np.cumsum(needed, dtype=np.int32)
-    place -= 1
+    position = np.cumsum(needed, dtype=np.int32)
+    position -= 1
     own = np.arange(first, first + count)
-    return (own, words + np.flatnonzero(needed[count:])), Subwords(subwords.starts, place[subwords.rows])
+    return (own, words + np.flatnonzero(needed[count:])), Subwords(subwords.starts, position[subwords.rows])
 
 
 def _fill_columns(
@@ -169,3 +170,14 @@ def _gather(
     if found != len(wanted):
         lacking = f"{len(wanted) - found} of the rows {wanted[0]} to {wanted[-1]} of {matrix!r}"
         raise DamagedTable(f"{uri}: lacks {lacking}")
+
+
+def rows_in_free_memory(
+    first: int, last: int, source: RowSource, target: str
+) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """The rows of a source, once what rounds keep in this worker is freed: a process that trained may publish later."""
+    begin_task(target, 1)
+    from w2vspark.training.word2vec.slices import forget_kept
+
+    forget_kept()
+    yield from source(first, last)

@@ -1,105 +1,88 @@
-"""word2vec's methods for the round engine: their matrices, initial values and kernel."""
+"""word2vec's methods for the round engine (training.trainer.Trainer)."""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from w2vspark.base.schemas import WORDS
-from w2vspark.config.config import TrainingConfig
-from w2vspark.kernels.noise import alias_table, keep_thresholds, noise_pool
-from w2vspark.kernels.random import fill_streams, fill_uniform_rows, hash_of
-from w2vspark.kernels.word2vec.arguments import Objective, Tables
-from w2vspark.kernels.word2vec.huffman import huffman_paths
-from w2vspark.kernels.word2vec.pieces import train_pieces
-from w2vspark.training.lanes import Matrix, Slice, train_lanes
-from w2vspark.training.plan import Part
+from w2vspark.training.plan import MatrixShape, Part
+from w2vspark.training.trainer import Share
+from w2vspark.training.word2vec.settings import Word2VecTraining
+from w2vspark.training.word2vec.subwords import SubwordTables
 
-_POOL = 0x9001  # tells the pools' random numbers from others
+if TYPE_CHECKING:
+    from w2vspark.kernels.word2vec.arguments import Tables
+    from w2vspark.training.lanes import Matrix, Slice
 
 
-def objective(training: TrainingConfig) -> Objective:
-    """What the kernel trains. training: resolved."""
-    return Objective(
-        cbow=training.model == "cbow",
-        loss=training.loss,
-        window=training.window,
-        negatives=int(training.negatives),
-        sum_gradient=training.cbow_gradient == "sum",
-        adagrad=training.adagrad_initial if training.optimizer == "adagrad" else 0.0,
-    )
+@dataclass(frozen=True, slots=True)
+class Word2Vec:
+    """One run's training, as plain values; its tables are named by their URIs. Kernels are imported when it trains."""
 
+    training: Word2VecTraining  # resolved: no "auto"
+    total_tokens: int  # of the whole run, all epochs
+    shapes: tuple[MatrixShape, ...]  # inputs, outputs
+    vocabulary_uri: str
+    subwords: SubwordTables | None  # None: each word is its own row
+    encoded_uri: str
 
-def make_tables(counts: np.ndarray, training: TrainingConfig) -> Tables:
-    """What the kernel draws from, from the vocabulary's counts, int64 (V,). Without noise where it comes from pools."""
-    keep = keep_thresholds(counts, training.subsample)
-    if training.loss == "ns" and training.negative_pool:
-        return Tables(keep)
-    if training.loss == "hs":
-        return Tables(keep, paths=huffman_paths(counts))
-    if training.loss == "softmax":
-        return Tables(keep)
-    return Tables(keep, alias_table(counts, training.noise_exponent))
+    @property
+    def shards(self) -> int:
+        """Models that train side by side."""
+        return int(self.training.shards)
 
+    @property
+    def lanes(self) -> int:
+        """Copies of the rows within a shard."""
+        return int(self.training.lanes)
 
-def draw_pool(cumulative: np.ndarray, training: TrainingConfig, part: Part, shard: int) -> np.ndarray:
-    """The words from which a slice's negatives come, int64 (negative_pool,), with those that were drawn twice twice.
+    @property
+    def combine(self) -> str:
+        """adasum or mean."""
+        return self.training.combine
 
-    cumulative: of cumulative_noise. It depends on the seed and on which part of the run and shard it is, alone.
-    """
-    stream = hash_of(training.seed, part.start, shard, _POOL)
-    return noise_pool(cumulative, int(training.negative_pool), stream)
+    @property
+    def cpu_target(self) -> str:
+        """What kernels are compiled for."""
+        return self.training.cpu_target
 
+    @property
+    def sends_rows(self) -> bool:
+        """Whether a worker holds the rows of its slices alone."""
+        return self.training.rows == "slice"
 
-def fill_initial(name: str, first: int, training: TrainingConfig, rows: np.ndarray) -> None:
-    """Initial values of rows first, first+1, …: words uniform in +-0.5/D, all others 0, as word2vec.c."""
-    if name == WORDS:
-        fill_uniform_rows(training.seed, 0, first, 1.0 / training.dimensions, training.dimensions, rows)
-    else:
-        rows[:] = 0.0
+    def fill_initial(self, matrix: str, first: int, rows: npt.NDArray[np.float32]) -> None:
+        """Words uniform in +-0.5/D, all others 0, as word2vec.c."""
+        from w2vspark.training.word2vec.slices import fill_initial
 
+        fill_initial(matrix, first, self.training, rows)
 
-def learning_rate(training: TrainingConfig, done: Any) -> Any:
-    """The rate when the share `done` of the run's words is trained: it falls linearly, to learning_rate_floor."""
-    return float(training.learning_rate) * np.maximum(training.learning_rate_floor, 1.0 - done)
+    def slices(self, shard: int, parts: tuple[Part, ...]) -> Iterator[tuple["Slice", "Tables"]]:
+        """The shard's slices, each with what its words draw from."""
+        from w2vspark.training.word2vec.slices import slices_of
 
+        return slices_of(shard, parts, self)
 
-def train_slice(
-    matrices: list[Matrix],
-    tables: Tables,
-    part: Slice,
-    training: TrainingConfig,
-    epoch: int,
-    start: int,
-    tokens: int,
-    total: int,
-    threads: int,
-) -> tuple[float, int, int]:
-    """Train one slice. The learning rate falls with the words of all shards: `start` before this part,
-    `tokens` in it, `total` in the run. Returns (loss, terms in it, centres)."""
-    streams = np.empty(part.tokens.size, np.uint64)
-    fill_streams(training.seed, epoch, part.buckets, part.numbers, streams)
+    def share(self, shard: int, parts: tuple[Part, ...]) -> Share:
+        """The shard's slices and pools, and the words in them."""
+        from w2vspark.training.word2vec.slices import share_of
 
-    def rate_at(share: np.ndarray) -> np.ndarray:
-        return np.asarray(learning_rate(training, (start + share * tokens) / total), np.float32)
+        return share_of(shard, parts, self)
 
-    inputs, outputs = matrices
-    chosen = objective(training)
+    def train(
+        self, matrices: "list[Matrix]", slice: "Slice", beside: Any, part: Part, threads: int
+    ) -> tuple[float, int]:
+        """Train a slice. beside: its Tables. The loss and the number of its terms."""
+        from w2vspark.training.word2vec.slices import train_slice
 
-    def train(lane: int, first: int, last: int, rates: np.ndarray) -> tuple[float, int, int]:
-        return train_pieces(
-            inputs.lanes[lane],
-            outputs.lanes[lane],
-            inputs.lane_updates[lane],
-            outputs.lane_updates[lane],
-            part.ids,
-            part.starts[first : last + 1],
-            streams[first:last],
-            rates,
-            tables,
-            chosen,
-            training.dimensions,
-        )
+        of_run = part.epoch, part.start, part.tokens, self.total_tokens
+        loss, terms, _ = train_slice(matrices, beside, slice, self.training, *of_run, threads)
+        return loss, terms
 
-    return train_lanes(
-        matrices, part.tokens, int(training.lane_merge_tokens), training.combine, threads, rate_at, train
-    )
+    def learning_rate(self, part: Part) -> float:
+        """The rate at the end of a part."""
+        from w2vspark.training.word2vec.slices import learning_rate
+
+        return float(learning_rate(self.training, (part.start + part.tokens) / self.total_tokens))

@@ -12,13 +12,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base import cpu_target
-from w2vspark.base.schemas import CONTEXT, EARLIER, NGRAM_ROWS, NODES, PARAMETER_FILES, WORDS
-from w2vspark.config.config import TrainingConfig
+from w2vspark.base.schemas import CONTEXT, EARLIER, NODES, PARAMETER_FILES, SUBWORD_ROWS, WORDS
 from w2vspark.spark.arrow import ROWS_PER_BATCH, TASK_BYTES, spark_schema
 from w2vspark.spark.listed_files import listed_frame
 from w2vspark.spark.placement import placement_keys
 from w2vspark.storage.listed import read_listed
 from w2vspark.training.plan import MatrixShape
+from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.training.word2vec.subwords import SubwordTables, buckets_in_use
 
 # Which row of the earlier model goes where; of an inner node whose branches changed sides the sign changes.
@@ -35,14 +35,14 @@ _PLACED = pa.schema(
         pa.field("sign", pa.float32()), pa.field("vector", pa.list_(pa.float32())), pa.field("squares", pa.float32()),
     ]
 )  # fmt: skip
-_ORDER = ("place", "matrix", "first", "id")  # of _PLACED's rows in a partition
+_ORDER = ("partition_key", "matrix", "first", "id")  # of _PLACED's rows in a partition
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """What the initial parameters are made from; plain values, for the workers."""
 
-    training: TrainingConfig
+    training: Word2VecTraining
     shapes: tuple[MatrixShape, ...]
     vocabulary_uri: str
     subwords: SubwordTables | None
@@ -65,13 +65,15 @@ def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
     rows = found.withColumn("first", F.floor(F.col("id") / size) * size).select(*_PLACED.names)
     blocks = session.range(0, 1, 1, 1).mapInArrow(partial(block_batches, start=start), spark_schema(_PLACED))
     partitions = max(1, sum(shape.rows * shape.width * 4 for shape in start.shapes) // TASK_BYTES)
-    place = _place(start.shapes, size, partitions)
-    placed = rows.unionByName(blocks).withColumn("place", place).repartition(partitions, "place")
-    ordered = placed.sortWithinPartitions(*_ORDER).select(*_PLACED.names, "place")
+    partition_key = _partition_key(start.shapes, size, partitions)
+    placed = (
+        rows.unionByName(blocks).withColumn("partition_key", partition_key).repartition(partitions, "partition_key")
+    )
+    ordered = placed.sortWithinPartitions(*_ORDER).select(*_PLACED.names, "partition_key")
     return ordered.mapInArrow(partial(assemble, start=start), spark_schema(PARAMETER_FILES))
 
 
-def _place(shapes: tuple[MatrixShape, ...], size: Column, partitions: int) -> Column:
+def _partition_key(shapes: tuple[MatrixShape, ...], size: Column, partitions: int) -> Column:
     """The key of the partition for a row of _PLACED: neighbouring blocks, counted through all matrices, share one.
 
     size: rows of the matrix's blocks.
@@ -100,7 +102,7 @@ def wanted_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[
         if start.subwords is not None:
             buckets = buckets_in_use(start.subwords)
             keys = pa.array(buckets).cast(pa.string())
-            yield from _wanted(NGRAM_ROWS, keys, WORDS, np.arange(len(ids), len(ids) + len(buckets)))
+            yield from _wanted(SUBWORD_ROWS, keys, WORDS, np.arange(len(ids), len(ids) + len(buckets)))
 
 
 def _wanted(
@@ -141,15 +143,15 @@ def block_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[p
 def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of _PLACED, in order, to the blocks of schemas.PARAMETERS; as schemas.PARAMETER_FILES."""
     cpu_target.pin(start.training.cpu_target)
-    from w2vspark.training.parameters import write_blocks
+    from w2vspark.training.blocks import write_blocks
 
     for (_, name), blocks in groupby(_assembled(batches, start), itemgetter(0)):
         yield write_blocks(start.table_uri, name, ((first, block) for _, first, block in blocks))
 
 
 def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tuple[tuple[int, str], int, np.ndarray]]:
-    """Of the blocks that rows of _PLACED make: place and matrix, first row, and float32 (rows, floats of a row)."""
-    from w2vspark.training.word2vec.trainer import fill_initial
+    """Of the blocks that rows of _PLACED make: partition key and matrix, first row, and float32 (rows, width)."""
+    from w2vspark.training.word2vec.slices import fill_initial
 
     shapes = {shape.name: shape for shape in start.shapes}
     key, at, block = (0, ""), 0, np.empty((0, 0), np.float32)
@@ -160,8 +162,8 @@ def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tupl
             if part.num_rows and part["id"][0].as_py() < 0:
                 if block.size:
                     yield key, at, block
-                place, name, at = (part[column][0].as_py() for column in ("place", "matrix", "first"))
-                key, shape = (place, name), shapes[name]
+                partition_key, name, at = (part[column][0].as_py() for column in ("partition_key", "matrix", "first"))
+                key, shape = (partition_key, name), shapes[name]
                 block = np.zeros((dict(shape.blocks)[at], shape.width), np.float32)
                 fill_initial(name, at, start.training, block)
                 part = part.slice(1)
@@ -172,8 +174,8 @@ def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tupl
 
 
 def _put(part: pa.RecordBatch, block: np.ndarray, first: int, shape: MatrixShape) -> None:
-    places = part["id"].to_numpy() - first
+    positions = part["id"].to_numpy() - first
     vectors = part["vector"].flatten().to_numpy().reshape(part.num_rows, -1)
-    block[places, : shape.columns] = vectors * part["sign"].to_numpy()[:, None]
+    block[positions, : shape.columns] = vectors * part["sign"].to_numpy()[:, None]
     if shape.state:
-        block[places, shape.columns] = part["squares"].fill_null(0.0).to_numpy(zero_copy_only=False)
+        block[positions, shape.columns] = part["squares"].fill_null(0.0).to_numpy(zero_copy_only=False)

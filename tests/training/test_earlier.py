@@ -10,8 +10,15 @@ from outputs import publish_version
 
 from w2vspark.base import schemas
 from w2vspark.base.errors import ConfigError, InputError, OutputError
-from w2vspark.config.config import SubwordsConfig, WarmStartConfig
-from w2vspark.stages.earlier import carries_subwords, earlier, earlier_vocabulary, find_earlier, identity, reading
+from w2vspark.training.word2vec.earlier import (
+    carries_subwords,
+    earlier,
+    earlier_vocabulary,
+    find_earlier,
+    identity,
+    reading,
+)
+from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig
 
 
 def publish_model(output: Path, version: str, words: list[str], value: float, **config: object) -> Path:
@@ -27,7 +34,7 @@ def publish_model(output: Path, version: str, words: list[str], value: float, **
 def test_rows_words_and_subwords_are_of_the_version_that_was_found(spark, tmp_path):
     publish_model(tmp_path, "000001", ["a", "b"], 1.0)
     model = find_earlier(WarmStartConfig(path=str(tmp_path)))
-    rows = earlier(spark, model, "auto", with_ngrams=False)
+    rows = earlier(spark, model, "auto", with_subwords=False)
     subwords = {"enabled": True, "min_length": 2, "max_length": 3, "buckets": 50}
     publish_model(tmp_path, "000002", ["c"], 2.0, subwords=subwords)
     assert identity(model) == {"run": "000001", "version": "000001"}
@@ -60,7 +67,7 @@ def test_a_version_that_is_deleted_while_it_is_read_is_an_error_that_says_so(new
     if newer:
         publish_model(tmp_path, "000002", ["a"], 2.0)
     with pytest.raises(OutputError, match=message), reading(model):
-        rows = earlier(spark, model, "auto", with_ngrams=False)
+        rows = earlier(spark, model, "auto", with_subwords=False)
         shutil.rmtree(first)
         rows.collect()
 
@@ -70,9 +77,9 @@ def test_a_missing_table_is_named_with_the_commands_that_mend_it(spark, tmp_path
     folder = publish_model(tmp_path, "000001", ["a"], 1.0)
     shutil.rmtree(folder / table)
     model = find_earlier(WarmStartConfig(path=str(tmp_path)))
-    message = rf"{table}: part-00000\.parquet is missing or is not what was written; run the job again"
+    message = rf"{table}: part-00000\.parquet is missing or is not what was written; run the command again"
     with pytest.raises(OutputError, match=message) as caught:
-        earlier(spark, model, "auto", with_ngrams=False)
+        earlier(spark, model, "auto", with_subwords=False)
         earlier_vocabulary(spark, model, "")
     assert f"w2vspark rollback {tmp_path}" in str(caught.value)
 

@@ -18,16 +18,15 @@ from w2vspark.base.schemas import (
     ADAGRAD,
     CONTEXT,
     EARLIER,
-    NGRAM_ROWS,
-    NGRAMS,
     NODE_VECTORS,
     NODES,
+    SUBWORD_ROWS,
+    SUBWORDS,
     VECTORS,
     VECTORS_OF_WORDS,
     VOCABULARY,
     WORDS,
 )
-from w2vspark.config.config import SubwordsConfig, WarmStartConfig
 from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.spark.arrow import spark_schema, vector_lists
@@ -35,8 +34,9 @@ from w2vspark.spark.listed_files import listed_frame
 from w2vspark.storage.files import InputFile
 from w2vspark.storage.listed import scan_listed
 from w2vspark.storage.vector_files import scan_vector_file
+from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig
 
-_SCHEMAS = {"adagrad": ADAGRAD, "ngrams": NGRAMS, "nodes": NODE_VECTORS, "vocabulary": VOCABULARY}
+_SCHEMAS = {"adagrad": ADAGRAD, "subwords": SUBWORDS, "nodes": NODE_VECTORS, "vocabulary": VOCABULARY}
 EarlierModel = Version | InputFile  # our own tables, or another program's file
 
 
@@ -97,19 +97,19 @@ def reading(model: EarlierModel) -> Iterator[None]:
         raise InputError(f"{model.uri}: changed while it was read; run again when nothing writes to it")
 
 
-def earlier(session: SparkSession, model: EarlierModel, format: str, with_ngrams: bool) -> DataFrame:
+def earlier(session: SparkSession, model: EarlierModel, format: str, with_subwords: bool) -> DataFrame:
     """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker.
 
-    format: of a file, warm_start.format. with_ngrams: of carries_subwords; without, a word's row is its published
+    format: of a file, warm_start.format. with_subwords: of carries_subwords; without, a word's row is its published
     vector, whatever that was made of. Raises OutputError where a table is missing or damaged.
     """
     if not isinstance(model, Version):
         rows = partial(file_batches, uri=model.uri, format=format)
         return session.range(0, 1, 1, 1).mapInArrow(rows, spark_schema(EARLIER)).select(*EARLIER.names)
     has = model.manifest["tables"]
-    parts = [(WORDS, "word_rows" if with_ngrams else "vectors", "word")]
-    if with_ngrams:
-        parts += [(VECTORS_OF_WORDS, "vectors", "word"), (NGRAM_ROWS, "ngrams", "bucket")]
+    parts = [(WORDS, "word_rows" if with_subwords else "vectors", "word")]
+    if with_subwords:
+        parts += [(VECTORS_OF_WORDS, "vectors", "word"), (SUBWORD_ROWS, "subwords", "bucket")]
     if "context" in has:
         parts.append((CONTEXT, "context", "word"))
     if "nodes" in has:
@@ -130,7 +130,7 @@ def _rows(rows: DataFrame, squares: DataFrame | None, matrix: str, key: str) -> 
 
 def _read(session: SparkSession, version: Version, table: str) -> DataFrame:
     schema = _SCHEMAS.get(table, VECTORS)
-    return listed_frame(session, version.table(table), schema, files=version.manifest["files"][table])
+    return listed_frame(session, version.table(table), schema, files=version.listed(table))
 
 
 def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""What tasks do with tables of parameters: read and write blocks of rows."""
+"""Blocks of the tables of parameters, as the tasks of a round read and write them."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,18 @@ import pyarrow as pa
 
 from w2vspark.base.errors import DamagedTable, TrainingError
 from w2vspark.base.schemas import PARAMETER_FILES, PARAMETERS
-from w2vspark.config.config import TrainingConfig
 from w2vspark.kernels.combine import first_row_not_finite
 from w2vspark.spark.arrow import one_row
 from w2vspark.stages.parameters import block_checksum, scan_blocks
 from w2vspark.storage.listed import NewFile
 from w2vspark.training.plan import MatrixShape
-from w2vspark.training.word2vec import trainer as word2vec
+from w2vspark.training.trainer import Trainer
 
 DIVERGED = "training diverged; lower training.learning_rate, and keep training.combine = adasum"
 
 
 def read_blocks(
-    uri: str | None, shape: MatrixShape, blocks: list[tuple[int, int]], training: TrainingConfig
+    uri: str | None, shape: MatrixShape, blocks: list[tuple[int, int]], trainer: Trainer
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, shape.width).
 
@@ -28,7 +27,7 @@ def read_blocks(
     if uri is None:
         for first, rows in blocks:
             block = np.zeros((rows, shape.width), np.float32)
-            word2vec.fill_initial(shape.name, first, training, block)
+            trainer.fill_initial(shape.name, first, block)
             yield first, block
         return
     expected = iter(blocks)

@@ -1,0 +1,132 @@
+"""The commands that start Spark: run, one for each job, demo, warm-up; and methods and jobs, which list these."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from w2vspark.base import log
+
+if TYPE_CHECKING:
+    from w2vspark.config.config import Config
+    from w2vspark.flow.work import Work
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_run_command(commands: "Commands", epilog: str) -> None:
+    """Adds `run`, which trains by any method."""
+    about = "make a model from text, as a configuration says"
+    run = commands.add_parser("run", help=about, description=about, epilog=epilog)
+    run.add_argument("config", nargs="?", help="TOML file; without one the defaults stand")
+    _add_options(run, "training.dimensions=300")
+    run.set_defaults(handler=handle_run)
+
+
+def add_job_commands(commands: "Commands", epilog: str) -> None:
+    """Adds a command for each job."""
+    from w2vspark.jobs import JOBS
+
+    for job in JOBS.values():
+        command = commands.add_parser(job.name, help=job.help, description=job.help, epilog=epilog)
+        command.add_argument("model", metavar="MODEL", help=job.model)
+        command.add_argument("--config", metavar="FILE", help="TOML file; without one the defaults stand")
+        _add_options(command, "output.path=TABLES")
+        command.set_defaults(handler=handle_job, job=job.name)
+
+
+def add_setup_commands(commands: "Commands") -> None:
+    """Adds demo and warm-up."""
+    demo = commands.add_parser("demo", help="vectors from the documentation of Python's standard library")
+    demo.add_argument("folder", nargs="?", default="demo-output", help="where the corpus and tables go (demo-output)")
+    demo.add_argument("--verbose", action="store_true", help="log everything")
+    demo.set_defaults(handler=handle_demo)
+    warm_up = commands.add_parser(
+        "warm-up", help="once: compile the kernels and keep Spark's loaded classes, so that local runs start faster"
+    )
+    warm_up.set_defaults(handler=handle_warm_up)
+
+
+def add_listing_commands(commands: "Commands") -> None:
+    """Adds methods and jobs."""
+    for name, help, of_one in (
+        ("methods", "the methods, and what each publishes", "print this method's configuration, every key of it"),
+        ("jobs", "the jobs on published models, and what each publishes", "print this job's configuration"),
+    ):
+        command = commands.add_parser(name, help=help, description=help)
+        command.add_argument("name", metavar="NAME", nargs="?", help=of_one)
+        command.set_defaults(handler=handle_listing, kind=name)
+
+
+def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
+    """Options of whatever makes a version, the same on the command line and for spark-submit."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
+        help=f"a setting over the file's, as in {example}",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="print configuration, plan and memory needed, and stop")
+    parser.add_argument(
+        "--from", metavar="STAGE", dest="force_from", help="make this stage's table and what follows again"
+    )
+    parser.add_argument(
+        "--until", metavar="STAGE", help="make this stage's table and what it needs, in staging, and publish nothing"
+    )
+    parser.add_argument(
+        "--hold", action="store_true", help="leave the new version a candidate, for a later w2vspark promote"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log everything")
+
+
+def handle_run(arguments: argparse.Namespace) -> int:
+    """Trains a model, or says what a run would do."""
+    from w2vspark import methods
+
+    log.configure(arguments.verbose)
+    method, config = methods.load_config(arguments.config, arguments.overrides)
+    return _carry_out(method, config, arguments)
+
+
+def handle_job(arguments: argparse.Namespace) -> int:
+    """Runs a job on a published model, or says what it would do."""
+    from w2vspark import jobs
+
+    log.configure(arguments.verbose)
+    job = jobs.JOBS[arguments.job]
+    config = jobs.load_config(job, arguments.config, arguments.overrides)
+    return _carry_out(job, config, arguments, arguments.model)
+
+
+def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, model: str = "") -> int:
+    from w2vspark.api import carry_out, dry_run
+
+    how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
+    return _write(dry_run(work, config, **how) if arguments.dry_run else carry_out(work, config, **how).summary)
+
+
+def handle_demo(arguments: argparse.Namespace) -> int:
+    """Makes the demo."""
+    from w2vspark.cli.demo import demo
+
+    log.configure(arguments.verbose)
+    return _write(demo(arguments.folder))
+
+
+def handle_warm_up(_arguments: argparse.Namespace) -> int:
+    """Makes what later runs need."""
+    from w2vspark.cli.warm_up import warm_up
+
+    return _write(warm_up())
+
+
+def handle_listing(arguments: argparse.Namespace) -> int:
+    """Lists methods or jobs; or prints the configuration of one."""
+    from w2vspark.cli.reference import configuration_of, listing_of
+
+    if arguments.name is None:
+        return _write(listing_of(arguments.kind))
+    return _write(configuration_of(arguments.kind, arguments.name))
+
+
+def _write(text: str) -> int:
+    """To standard output: what the command was called for. The log goes to standard error."""
+    sys.stdout.write(text)
+    return 0

@@ -1,0 +1,92 @@
+"""Which steps a run has, and the fingerprints of their tables."""
+
+from typing import Any
+
+from w2vspark.base.errors import ConfigError
+from w2vspark.config.config import Config, to_dict
+from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
+from w2vspark.flow.run import Run
+from w2vspark.flow.version import make_version
+from w2vspark.flow.work import VERSION, Artefact, Chosen, Step, Table, Work
+
+
+def steps_of(work: Work, config: Config) -> tuple[Step, ...]:
+    """The steps of a run, in their order; the last one publishes."""
+    steps = tuple(step for step in work.steps if step.wanted(config))
+
+    def settings(config: Config) -> Chosen:
+        published: list[Table | Artefact] = [*work.tables(config), *work.artefacts(config)]
+        return {one.name: one.settings(config) for one in published}
+
+    return (*steps, Step(VERSION, tuple(step.table for step in steps), settings, make_version))
+
+
+def steps_until(work: Work, config: Config, last: str | None, hold: bool = False) -> tuple[Step, ...]:
+    """The steps of a run; with `last`, that one and those that it needs.
+
+    Raises ConfigError for a name that is none, and where a version is to be held back that these steps do not make.
+    """
+    steps = steps_of(work, config)
+    if last is None:
+        return steps
+    if last not in [step.table for step in steps]:
+        raise ConfigError(f"--until {last}: is no stage of this run; they are {names_of(steps)}")
+    wanted = {last}
+    for step in reversed(steps):
+        if step.table in wanted:
+            wanted.update(step.needs)
+    if hold and VERSION not in wanted:
+        raise ConfigError(f"--hold: with --until {last} nothing is published; leave one of the two out")
+    return tuple(step for step in steps if step.table in wanted)
+
+
+def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]:
+    """The stages from `first` on. Raises ConfigError for a name that is none of these steps'."""
+    if first is None:
+        return ()
+    stages = tuple(step.table for step in steps)
+    if first not in stages:
+        raise ConfigError(f"--from {first}: is no stage of this run; they are {names_of(steps)}")
+    return stages[stages.index(first) :]
+
+
+def names_of(steps: tuple[Step, ...]) -> str:
+    """The names of steps, for a message."""
+    return ", ".join(step.table for step in steps)
+
+
+def fingerprints(run: Run) -> dict[str, str]:
+    """The fingerprint of every table: what it is made from, its settings, the code that makes it and its libraries.
+
+    "request" is that of the sources and the settings: what a user asks for, whatever code answers.
+    """
+    work, config = run.work, run.config
+    found = work.sources(run)
+    deciding = {table: keys for table, keys in to_dict(config).items() if config.tables[table].of_result}
+    asked = {name.replace(" ", "_"): found[name] for name in (found if work.asked is None else work.asked)}
+    found["request"] = fingerprint(**asked, settings=deciding)
+    chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))
+    admit_makers([*(step.make for step in work.steps), *publishing_code(work, config)], work.packages)
+    for step in steps_of(work, config):
+        makers = (step.make,) if step.table != VERSION else publishing_code(work, config)
+        found[step.table] = fingerprint(
+            table=step.table,
+            made_from=[found[name] for name in step.needs if name in found],
+            settings=step.settings(config),
+            code=code_of(*makers),
+            versions=versions_of(*makers, chosen=chosen, more=work.libraries),
+            **({"schemas": _schemas(work, config)} if step.table == VERSION else {}),
+        )
+    return found
+
+
+def _schemas(work: Work, config: Config) -> dict[str, str]:
+    return {table.name: table.schema_of(config).to_string() for table in work.tables(config)}
+
+
+def publishing_code(work: Work, config: Config) -> tuple[Any, ...]:
+    """The functions that decide what is in a version."""
+    tables, artefacts = list(work.tables(config)), list(work.artefacts(config))
+    counts = [table.count for table in tables if table.count is not None]
+    rows = [table.rows for table in tables] + [artefact.write for artefact in artefacts]
+    return make_version, work.facts, work.resolved, *dict.fromkeys([*rows, *counts])

@@ -1,0 +1,92 @@
+"""What of a run stands already: the current version, a candidate, or a rollback that keeps the run away."""
+
+from typing import Any, NamedTuple
+
+from w2vspark.base.errors import OutputError
+from w2vspark.flow.run import Run
+from w2vspark.flow.version import promote_and_prune
+from w2vspark.flow.work import VERSION
+from w2vspark.output import publish
+from w2vspark.output.settings import OutputConfig
+from w2vspark.output.versions import WRITING, ListedVersion, earlier_version, list_versions, version_folder
+
+
+class Standing(NamedTuple):
+    """What there is in place of what a run would make."""
+
+    why: str  # there is nothing to do
+    folder: str  # of the version that is there
+
+
+def standing(run: Run) -> Standing | None:
+    """Why there is nothing to do; None where the run has to make or promote something.
+
+    Raises OutputError where a rollback is in force whose version is damaged: what it keeps away is not made again.
+    """
+    current = publish.read_current(run.output)
+    now = next((version for version in list_versions(run.output) if version.current), None)
+    if current is not None:
+        damage = "has no manifest that can be read" if now is None else now.problem
+        if not damage and now is not None and now.fingerprints.get(VERSION) == run.fingerprints[VERSION]:
+            return Standing(f"{now.folder} was made from this input, configuration and code", now.folder)
+        rolled_back = current.get("rolled_back", {"requests": []})
+        if run.fingerprints["request"] in rolled_back["requests"]:
+            return _by_rollback(run, current, damage)
+    if run.hold and (candidate := matching_candidate(run)) is not None:
+        why = f"{candidate.folder} is a candidate of this input, configuration and code"
+        return Standing(why, candidate.folder)
+    return None
+
+
+def stands(run: Run) -> bool:
+    """Whether there is nothing to do; run.nothing_to_do says why, and run.there which version there is."""
+    found = standing(run)
+    if found is not None:
+        run.nothing_to_do, run.there = found
+    return found is not None
+
+
+def _by_rollback(run: Run, current: dict[str, Any], damage: str) -> Standing:
+    output, name = run.config[OutputConfig].path, str(current["version"])
+    force = "is current by a rollback, which stays in force until the input or the configuration changes"
+    made = [
+        version.name
+        for version in list_versions(run.output)
+        if not version.candidate
+        and int(version.name) > int(name)
+        and version.fingerprints.get("request") == run.fingerprints["request"]
+        and not version.problem
+    ]
+    undo = f"undo it with: w2vspark promote {output} {made[-1]}" if made else f"undo it by adding --from {VERSION}"
+    if damage:
+        back = earlier_version(run.output, current) is not None
+        further = f"; or go further back with: w2vspark rollback {output}" if back else ""
+        raise OutputError(f"{version_folder(run.output, name)}: {damage}; it {force}; {undo}{further}")
+    return Standing(f"version {name} {force}; {undo}", version_folder(run.output, name))
+
+
+def matching_candidate(run: Run) -> ListedVersion | None:
+    """The newest whole version that was made from just this, and has never been current or is newer than the current.
+
+    A run that dies while it promotes may leave a version that is called a candidate no more.
+    """
+    current = publish.read_current(run.output) or {"version": "0"}
+    found = [
+        version
+        for version in list_versions(run.output)
+        if version.candidate != WRITING
+        and (version.candidate or int(version.name) > int(current["version"]))
+        and version.fingerprints.get(VERSION) == run.fingerprints[VERSION]
+        and not version.problem
+    ]
+    return found[-1] if found else None
+
+
+def promoted(run: Run) -> bool:
+    """Whether there was a candidate of just this, which is the current version now."""
+    candidate = matching_candidate(run)
+    if candidate is None:
+        return False
+    promote_and_prune(run, candidate.name)
+    run.promoted, run.there = candidate.name, candidate.folder
+    return True

@@ -1,0 +1,42 @@
+"""What a run prints when it has ended well."""
+
+from w2vspark import storage
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import VERSION
+from w2vspark.output import publish
+from w2vspark.output.settings import OutputConfig
+from w2vspark.output.staging import STAGING
+from w2vspark.output.versions import version_folder
+
+
+def summary(run: Run) -> str:
+    """What was made and where it is; or why there was nothing to do."""
+    if run.nothing_to_do:
+        return f"nothing to do: {run.nothing_to_do}\n"
+    if run.promoted:
+        folder = version_folder(run.output, run.promoted)
+        return f"promoted: {folder} was made from this input, configuration and code, and is current now\n"
+    if VERSION not in run.records:
+        return _staged(run)
+    version = publish.resolve(run.records[VERSION]["path"])  # this run's: another may have published since
+    record = version.manifest
+    lines = [
+        *run.work.summary(version),
+        "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
+        f"tables      {version.folder}/{{{','.join(record['tables'])}}}",
+    ]
+    if artefacts := record.get("artefacts"):
+        lines.append(f"artefacts   {', '.join(artefacts)}")
+    if run.hold:
+        output = run.config[OutputConfig].path
+        lines.append(f"candidate   make it current with: w2vspark promote {output} {version.name}")
+    return "\n".join(lines) + "\n"
+
+
+def _staged(run: Run) -> str:
+    """Of a run that ended before it published: where its tables are."""
+    lines = [f"tables in {storage.join(run.output, STAGING)}; nothing was published"]
+    for table, record in run.records.items():
+        how = f"made in {record['seconds']:.1f} s" if table in run.made else "was there"
+        lines.append(f"  {table:<14} {how:<16} {run.uri(table)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,93 @@
+"""The last step of every run: the published version, with its tables, artefacts and manifest."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+
+from w2vspark import __version__, storage
+from w2vspark.base.errors import OutputError
+from w2vspark.base.log import get_logger, key_values
+from w2vspark.base.redaction import redacted
+from w2vspark.config.config import to_dict
+from w2vspark.fingerprints.fingerprint import library_versions, package_fingerprint
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import VERSION, Staged, Table
+from w2vspark.output import publish
+from w2vspark.output.candidates import ArtefactFile, Part, staged_artefact, write_candidate
+from w2vspark.output.settings import OutputConfig
+from w2vspark.output.versions import CHECKED, HELD, promote, prune, prune_candidates, version_folder
+from w2vspark.spark.listed_files import write_table
+from w2vspark.storage.listed import ROWS, write_small
+
+
+def make_version(run: Run) -> dict[str, Any]:
+    """Write all that the run's method or job publishes as the next version, and make it the current one.
+
+    A run that holds its version back leaves it a candidate.
+    """
+    folder, config = run.uri(VERSION), run.work.resolved(run)
+    parts = [_part(run, table, table.schema_of(config)) for table in run.work.tables(config)]
+    artefacts = []
+    for artefact in run.work.artefacts(config):
+        uri = staged_artefact(folder)
+        artefact.write(run, uri)
+        artefacts.append(ArtefactFile(artefact.name, uri))
+    name = write_candidate(run.output, run.held(), parts, manifest(run), HELD if run.hold else CHECKED, artefacts)
+    run.staging.delete_part(folder)
+    if run.hold:
+        prune_candidates(run.output, run.held(), run.config[OutputConfig].keep_versions)
+    else:
+        promote_and_prune(run, name)
+    for table, record in run.records.items():
+        if "at" in record:  # the result stays: to publish it in another way, nothing is trained again
+            run.staging.discard_rest(table, run.fingerprints[table], run.uri(table))
+    return {"version": name, "path": version_folder(run.output, name)}
+
+
+def _part(run: Run, table: Table, schema: pa.Schema) -> Part:
+    """Write a table to publish. Raises OutputError where it has not as many rows as it must have."""
+    rows, uri = table.rows(run), storage.join(run.uri(VERSION), table.name)
+    if isinstance(rows, Staged):
+        return Part(table.name, rows.uri, rows.matrix, copy=True)
+    if isinstance(rows, pa.Table):
+        write_small(rows.cast(schema), uri)
+        found = len(rows)
+    else:
+        found = write_table(rows, uri, schema)
+    expected = found if table.count is None else table.count(run)
+    if found != expected:
+        raise OutputError(f"{uri}: has {found} rows, expected {expected}; run the command again to write it anew")
+    return Part(table.name, uri, ROWS)
+
+
+def promote_and_prune(run: Run, name: str) -> None:
+    """Make a version the current one, and delete those that are too old."""
+    before = publish.read_current(run.output) or {"version": ""}
+    if "rolled_back" in before:
+        get_logger().warning(key_values(event="rollback_ended", version=before["version"], promoted=name))
+    promote(run.output, run.held(), name)
+    prune(run.output, run.held(), run.config[OutputConfig].keep_versions, before["version"])
+
+
+def manifest(run: Run) -> dict[str, Any]:
+    """What a version says of itself, without its files: enough to make it again, and to know what it is."""
+    work = run.work
+    return {
+        "run_id": run.held().run_id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        work.kind: work.name,
+        "config": redacted(to_dict(work.resolved(run))),
+        **work.facts(run),
+        "fingerprints": run.fingerprints,
+        "seconds": {table: record["seconds"] for table, record in run.records.items()},
+        "code": package_fingerprint(),
+        "versions": {
+            "w2vspark": __version__,
+            **{package: version(package) for package in ("pyspark", "numba", "llvmlite", "numpy", "pyarrow")},
+            **library_versions(package for packages in work.libraries.values() for package in packages),
+            "python": platform.python_version(),
+        },
+    }

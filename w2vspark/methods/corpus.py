@@ -1,0 +1,286 @@
+"""The steps that every method of text begins with, from the corpus to its words as numbers."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from w2vspark import storage
+from w2vspark.base.cpu_target import llvm_name
+from w2vspark.base.errors import InputError
+from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, VOCABULARY, WORD_COUNTS
+from w2vspark.config.config import Config
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import NO_SETTINGS, Chosen, Staged, Step, Table
+from w2vspark.output.publish import Version
+from w2vspark.output.settings import OutputConfig
+from w2vspark.spark.listed_files import write_table
+from w2vspark.spark.session import SparkConfig, runtime_settings
+from w2vspark.stages import encoded as encoding
+from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.corpus_version import corpus_version
+from w2vspark.stages.encoded import EncodedConfig
+from w2vspark.stages.input import InputConfig
+from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts, read_phrase_table
+from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
+from w2vspark.stages.word_counts import read_report, word_counts
+from w2vspark.stages.words import Words
+from w2vspark.storage.listed import read_listed
+from w2vspark.text.settings import PhrasesConfig, TokensConfig
+from w2vspark.training.settings import TrainingConfig
+
+SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
+LAST_SETTINGS = (SparkConfig,)  # in the order of a configuration file
+ASKED = ("corpus",)  # an earlier model is none: it may be this output's own last version
+# A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
+SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
+# Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
+GUESSED_WORDS = 17.0
+BYTES_PER_TOKEN = 6.0
+COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
+
+
+def sources(run: Run) -> dict[str, str]:
+    """The corpus as it is now."""
+    return {"corpus": corpus_version(run.config[InputConfig], run.session)}
+
+
+# The steps: for each its settings, and what makes its table.
+
+
+def has_phrases(config: Config) -> bool:
+    """Whether pairs of words become one word."""
+    return bool(config[PhrasesConfig].thresholds)
+
+
+def phrases_settings(config: Config) -> Chosen:
+    """How text becomes words, and which pairs are phrases."""
+    return {"tokens": config[TokensConfig], "phrases": config[PhrasesConfig]}
+
+
+def make_phrases(run: Run) -> dict[str, Any]:
+    """Pairs of words that become one word, pass after pass: each pass counts text with the phrases of those before."""
+    config, found = run.config[PhrasesConfig], []
+    corpus = read_corpus(run.session(), run.config[InputConfig], 0)
+    for number in range(1, len(config.thresholds) + 1):
+        run.progress.stage(f"phrases, pass {number}")
+        counts = storage.join(run.uri("phrases"), f"counts-{number}")
+        with runtime_settings(run.session(), **SUMMING):
+            write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
+        chosen = phrases(read_pair_counts(run.session(), counts), config, number)
+        found.append(write_table(chosen, phrases_uri(run, number), PHRASES))
+        run.staging.delete_part(counts)
+    return {"phrases": sum(found), "phrases_of_passes": found}
+
+
+def word_counts_settings(config: Config) -> Chosen:
+    """How text becomes words. Connector words matter with phrases alone, which are a table of their own."""
+    return {"tokens": config[TokensConfig]}
+
+
+def make_word_counts(run: Run) -> dict[str, Any]:
+    """Every word of the corpus with its count, and what was odd about the documents."""
+    duplicates = count_duplicate_ids(run.session(), run.config[InputConfig])
+    corpus = read_corpus(run.session(), run.config[InputConfig], duplicates)
+    with runtime_settings(run.session(), **SUMMING):
+        write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
+    report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
+    if report["tokens"] == 0:
+        raise InputError(
+            f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
+            f"text, {report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input "
+            "and tokens"
+        )
+    return report
+
+
+def vocabulary_settings(config: Config) -> Chosen:
+    """Which words stay."""
+    return {"vocabulary": config[VocabularyConfig]}
+
+
+def make_vocabulary(run: Run) -> dict[str, Any]:
+    """The words that get a vector, numbered from the most frequent."""
+    config = run.config[VocabularyConfig]
+    write_table(vocabulary(run.session(), run.uri("word_counts"), config), run.uri("vocabulary"), VOCABULARY)
+    size, tokens = vocabulary_summary(run.uri("vocabulary"))
+    check_tokens(tokens, config)
+    return {"words": size, "tokens": tokens}
+
+
+def check_tokens(tokens: int, config: VocabularyConfig) -> None:
+    """Raise InputError where no word of the corpus is in the vocabulary."""
+    if tokens == 0:
+        raise InputError(
+            f"no word of the corpus occurs {config.min_count} times or more; lower vocabulary.min_count, or give more "
+            "text"
+        )
+
+
+def encoded_settings(config: Config) -> Chosen:
+    """How documents are cut and spread."""
+    return {"encoded": config[EncodedConfig]}
+
+
+def make_encoded(run: Run) -> dict[str, Any]:
+    """The corpus as word ids, in pieces spread over buckets."""
+    config, tokens = run.config[EncodedConfig], run.records["vocabulary"]["tokens"]
+    buckets = encoding.auto_buckets(tokens) if config.buckets == "auto" else config.buckets
+    files = encoding.file_count(tokens, buckets)
+    corpus = read_corpus(run.session(), run.config[InputConfig], run.records["word_counts"]["duplicate_ids"])
+    pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), config, buckets, files)
+    write_table(pieces, run.uri("encoded"), ENCODED, encoding.GROUP_BYTES)
+    return {"buckets": buckets}
+
+
+def bucket_counts_settings(_: Config) -> Chosen:
+    """Nothing: the buckets are those of encoded."""
+    return NO_SETTINGS
+
+
+def make_bucket_counts(run: Run) -> dict[str, Any]:
+    """Tokens of each bucket, from which shards and slices are cut."""
+    counts = encoding.bucket_counts(run.session(), run.uri("encoded"), run.records["encoded"]["buckets"])
+    write_table(counts, run.uri("bucket_counts"), BUCKET_COUNTS)
+    tokens = int(bucket_tokens(run).sum())
+    if tokens != run.records["vocabulary"]["tokens"]:
+        raise InputError(
+            f"the corpus changed while it was read: {run.records['vocabulary']['tokens']} tokens were counted, "
+            f"{tokens} encoded; run again when nothing writes to it"
+        )
+    return {"tokens": tokens}
+
+
+PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
+WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
+VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary)
+ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded)
+BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
+
+
+# What other steps ask of these.
+
+
+def words_of(run: Run, passes: int | None = None) -> Words:
+    """How workers turn text into words: with the phrases of so many passes, or of all."""
+    config = run.config[PhrasesConfig]
+    made = range(1, 1 + (len(config.thresholds) if passes is None else passes))
+    uris = tuple(phrases_uri(run, number) for number in made)
+    return Words(run.config[TokensConfig], uris, config.connector_words)
+
+
+def phrases_uri(run: Run, number: int) -> str:
+    """Where a pass's phrases are."""
+    return storage.join(run.uri("phrases"), f"pass-{number}")
+
+
+def bucket_tokens(run: Run) -> np.ndarray:
+    """int64 (buckets,): tokens of each bucket."""
+    table = read_listed(run.uri("bucket_counts"))
+    tokens = np.zeros(run.records["encoded"]["buckets"], np.int64)
+    np.add.at(tokens, table["bucket"].to_numpy(), table["tokens"].to_numpy())
+    return tokens
+
+
+def words_count(run: Run) -> int:
+    """How many words the vocabulary has."""
+    return int(run.records["vocabulary"]["words"])
+
+
+def target_settings(config: Config) -> Chosen:
+    """What kernels are compiled for; of names of the same target, one."""
+    return {"cpu_target": llvm_name(config[TrainingConfig].cpu_target)}
+
+
+def chosen(settings: Any, *names: str) -> Chosen:
+    """Some keys with their values."""
+    return {name: getattr(settings, name) for name in names}
+
+
+# The published tables that all have.
+
+
+def vocabulary_rows(run: Run) -> Staged:
+    """The vocabulary, as it was made."""
+    return Staged(run.uri("vocabulary"))
+
+
+def phrase_rows(run: Run) -> Any:
+    """The phrases of all passes."""
+    return read_phrase_table(run.session(), words_of(run).passes)
+
+
+def phrase_count(run: Run) -> int:
+    """How many phrases were found."""
+    return int(run.records["phrases"]["phrases"])
+
+
+PHRASES_TABLE = Table(
+    "phrases",
+    PHRASES,
+    "two words that became one, and in which pass",
+    phrase_rows,
+    phrase_count,
+    has_phrases,
+    "`phrases.thresholds` is set",
+)
+VOCABULARY_TABLE = Table("vocabulary", VOCABULARY, "a word with its id and count", vocabulary_rows, words_count)
+
+
+# What is said of a run.
+
+
+def resolved(run: Run) -> Config:
+    """The settings of a run that has made its tables."""
+    buckets = run.records["encoded"]["buckets"]
+    return run.config.replaced(replace(run.config[EncodedConfig], buckets=buckets))
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """The corpus and the vocabulary in numbers, and what kernels were compiled for."""
+    kernels = TrainingConfig in run.config
+    return {
+        "corpus": {key: value for key, value in run.records["word_counts"].items() if key != "seconds"},
+        "vocabulary": {key: run.records["vocabulary"][key] for key in ("words", "tokens")},
+        **({"cpu_target": llvm_name(run.config[TrainingConfig].cpu_target) or "host"} if kernels else {}),
+    }
+
+
+def summary(version: Version) -> list[str]:
+    """A line about the corpus, and one about the vocabulary."""
+    corpus, counted = version.manifest["corpus"], version.manifest["vocabulary"]
+    return [
+        f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
+        f"vocabulary  {counted['words']:,} words, {counted['tokens']:,} tokens of the corpus",
+    ]
+
+
+def _oddities(corpus: dict[str, int]) -> str:
+    names = ("invalid_utf8", "malformed_rows", "null_documents", "empty_documents", "duplicate_ids")
+    odd = [f"{corpus[name]:,} {name.replace('_', ' ')}" for name in names if corpus[name]]
+    return f" ({', '.join(odd)})" if odd else ""
+
+
+def guessed_size(run: Run) -> tuple[int, int, str]:
+    """Tokens and words of the corpus, and whether they were counted or guessed; before anything is made."""
+    counted = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
+    if counted is not None:
+        return counted.record["tokens"], counted.record["words"], "counted"
+    tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
+    words = max(1, round(GUESSED_WORDS * tokens**0.5))
+    source = "guessed from the input's size, as are the auto values above, until the vocabulary is counted"
+    return tokens, min(words, most) if most else words, source
+
+
+def _guessed_tokens(config: InputConfig) -> int:
+    size = 0.0
+    for path in config.path:
+        for file in storage.list_files(path):
+            ending = "." + file.uri.rpartition(".")[2]
+            size += file.size * COMPRESSION.get(ending, 1.0)
+    return max(1, round(size / BYTES_PER_TOKEN))
+
+
+def memory_of(tokens: int, words: int, source: str, needed: str) -> str:
+    """What --dry-run says of the memory. needed: by which workers."""
+    return f"for {words:,} words and {tokens:,} tokens ({source}):\n  {needed}"

@@ -1,0 +1,110 @@
+"""The step of methods that end in a singular value decomposition, and what they have in common beside it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from w2vspark.base.log import log_start
+from w2vspark.base.schemas import SINGULAR_VALUES
+from w2vspark.config.config import Config
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Needed, Table
+from w2vspark.methods import corpus
+from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.output.publish import Version
+from w2vspark.spark.arrow import spark_schema
+from w2vspark.spark.listed_files import TaskRows
+from w2vspark.stages.vectors import matrix_rows, summed_rows, vectors
+from w2vspark.training.settings import TrainingConfig
+from w2vspark.training.svd.decomposition import decompose
+from w2vspark.training.svd.plan import SvdConfig, SvdJob, resolved_svd, svd_worker_bytes
+
+AUTO = {"svd.oversampling": "a tenth of the dimensions, at least 10", "svd.power_iterations": "3"}
+
+
+def svd_settings(config: Config) -> Chosen:
+    """The decomposition. Its values for `auto` are the method's."""
+    training = config[TrainingConfig]
+    return chosen(training, "method", "dimensions", "seed") | {"svd": config[SvdConfig]} | target_settings(config)
+
+
+def decomposed(run: Run, table: str, matrix: str, rows: int, exponent: float) -> dict[str, Any]:
+    """The record of the step "svd": singular values, and where the vectors are.
+
+    table: of the sparse matrix, with so many rows and a column for each word; matrix: its name there. exponent: what
+    svd.exponent is for `auto`.
+    """
+    training = run.config[TrainingConfig]
+    job = SvdJob(
+        matrix_uri=run.uri(table),
+        matrix=matrix,
+        rows=rows,
+        columns=words_count(run),
+        dimensions=training.dimensions,
+        settings=resolved_svd(training.dimensions, run.config[SvdConfig], exponent),
+        seed=training.seed,
+        cpu_target=training.cpu_target,
+    )
+    log_start("svd", rows=job.rows, columns=job.columns, width=job.width, **asdict(job.settings))
+
+    def done(number: int, passes: int, _: dict[str, Any]) -> None:
+        run.progress.stage(f"svd, pass {number} of {passes}")
+
+    uri, values = decompose(run.session(), run.staging, run.fingerprints["svd"], job, done)
+    return {
+        "at": run.staging.relative(uri),
+        "singular_values": values,
+        "width": job.width,
+        "svd": asdict(job.settings),
+    }
+
+
+def rows_of_words(run: Run, matrices: Iterable[str]) -> TaskRows:
+    """Words with the sums of their rows in some matrices of singular vectors."""
+    dimensions = run.config[TrainingConfig].dimensions
+    rows = summed_rows([matrix_rows(run.uri("svd"), matrix, dimensions) for matrix in matrices])
+    return vectors(run.session(), rows, run.uri("vocabulary"), words_count(run), dimensions)
+
+
+def value_rows(run: Run) -> DataFrame:
+    """The singular values, the largest first."""
+    values = [(dimension, value) for dimension, value in enumerate(run.records["svd"]["singular_values"])]
+    return run.session().createDataFrame(values, spark_schema(SINGULAR_VALUES)).coalesce(1)
+
+
+SINGULAR_VALUES_TABLE = Table("singular_values", SINGULAR_VALUES, "a singular value, the largest first", value_rows)
+
+
+def resolved(run: Run) -> Config:
+    """The settings without `auto`."""
+    return corpus.resolved(run).replaced(SvdConfig(**run.records["svd"]["svd"]))
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """As corpus.facts, with the first singular values and the width of the projection."""
+    record = run.records["svd"]
+    return corpus.facts(run) | {"svd": {"width": record["width"], "values": record["singular_values"][:4]}}
+
+
+def svd_summary(version: Version) -> str:
+    """How the vectors were made."""
+    config, found = version.manifest["config"], version.manifest["svd"]
+    values, training = found["values"], config["training"]
+    first = ", ".join(f"{value:.4g}" for value in values[:3]) + (", …" if len(values) > 3 else "")
+    return (
+        f"training    {training['method']}, {training['dimensions']} dimensions; random projection to "
+        f"{found['width']}, {config['svd']['power_iterations']} power iterations, singular values {first}"
+    )
+
+
+def needed_with(run: Run, exponent: float) -> Needed:
+    """The settings and the memory, by the size of the corpus. exponent: what svd.exponent is for `auto`."""
+    tokens, words, source = corpus.guessed_size(run)
+    dimensions = run.config[TrainingConfig].dimensions
+    svd = resolved_svd(dimensions, run.config[SvdConfig], exponent)
+    width = dimensions + int(svd.oversampling)
+    worker = f"a worker of the SVD {svd_worker_bytes(words, width) / 1e6:,.0f} MB of Python memory"
+    memory = f"model {4 * words * width / 1e6:,.0f} MB; {worker}"
+    return Needed(run.config.replaced(svd), corpus.memory_of(tokens, words, source, memory))

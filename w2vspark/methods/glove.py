@@ -1,0 +1,203 @@
+"""GloVe: vectors whose products come near the logarithms of counts (Pennington, Socher & Manning 2014)."""
+
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from w2vspark.base.log import log_start
+from w2vspark.base.schemas import BIASES, VECTORS, VECTORS_AND_CONTEXT, WORDS
+from w2vspark.config.config import Config
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
+from w2vspark.methods import corpus
+from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
+from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary
+from w2vspark.output.publish import Version
+from w2vspark.spark.listed_files import TaskRows, write_listed
+from w2vspark.stages.cooccurrences import CooccurrencesConfig
+from w2vspark.stages.vectors import RowSource, matrix_rows, summed_rows, vectors
+from w2vspark.training.glove.biases import biases
+from w2vspark.training.glove.plan import GloveConfig, GloveJob, GloveRound, glove_worker_bytes, resolve_glove
+from w2vspark.training.glove.rounds import run_glove
+from w2vspark.training.glove.strata import StrataJob, context_rows, grid_of, row_ranges, strata
+from w2vspark.training.settings import RoundsTraining
+
+GUESSED_ENTRIES = 0.14  # of the counts, for each pair of neighbours in the text
+
+
+# The steps: for each its settings, and what makes its table.
+
+
+def strata_settings(config: Config) -> Chosen:
+    """The grid."""
+    return chosen(config[RoundsTraining], "shards", "lanes") | target_settings(config)
+
+
+def make_strata(run: Run) -> dict[str, Any]:
+    """The counts as workers read them. The record has the number of entries of each stratum."""
+    uri, entries = run.uri("cooccurrences"), run.records["cooccurrences"]["entries"]
+    training, _ = resolved_settings(run)
+    count = int(training.shards) * int(training.lanes)
+    ranges = row_ranges(uri, words_count(run), entries, count)
+    job = StrataJob(uri, run.uri("strata"), ranges, training.cpu_target)
+    written = write_listed(strata(run.session(), job), job.table_uri)
+    return {"ranges": ranges, "grid": grid_of(written, ranges)}
+
+
+def rounds_settings(config: Config) -> Chosen:
+    """How the vectors are learned."""
+    names = ("dimensions", "epochs", "learning_rate", "shards", "lanes", "seed")
+    own = chosen(config[RoundsTraining], *names) | chosen(config[GloveConfig], "x_max", "alpha")
+    return own | target_settings(config)
+
+
+def make_rounds(run: Run) -> dict[str, Any]:
+    """The training: the last round's parameters, and the metrics of all."""
+    training, glove = resolved_settings(run)
+    log_start("rounds", **asdict(training), **asdict(glove))
+    record = run.records["strata"]
+    job = GloveJob(
+        training=training,
+        glove=glove,
+        round=GloveRound(1, 0, 0),
+        words=words_count(run),
+        ranges=tuple((first, last) for first, last in record["ranges"]),
+        strata_uri=run.uri("strata"),
+        parameters_uri=None,
+        table_uri="",
+        threads=1,
+    )
+    run.progress.unit = "records"
+    own = run.fingerprints["rounds"]
+    uri, metrics = run_glove(run.session(), run.staging, own, job, record["grid"], round_done(run))
+    found = {"at": run.staging.relative(uri), "metrics": metrics}
+    return found | {"training": asdict(training), "glove": asdict(glove)}
+
+
+def resolved_settings(run: Run) -> tuple[RoundsTraining, GloveConfig]:
+    """The settings without `auto`, once the counts are there."""
+    tokens, records = run.records["vocabulary"]["tokens"], run.records["cooccurrences"]["entries"]
+    return resolve_glove(run.config[RoundsTraining], run.config[GloveConfig], tokens, records)
+
+
+# The published tables.
+
+
+def trained(run: Run) -> RoundsTraining:
+    """The settings with which the rounds were trained."""
+    return RoundsTraining(**run.records["rounds"]["training"])
+
+
+def _sources(run: Run, columns: int) -> tuple[RowSource, RowSource]:
+    """The first columns of the words' rows, and of the contexts'."""
+    training, uri = trained(run), run.uri("rounds")
+    classes = int(training.shards) * int(training.lanes)
+    of_contexts = partial(context_rows, uri=uri, words=words_count(run), classes=classes, columns=columns)
+    return matrix_rows(uri, WORDS, columns), of_contexts
+
+
+def _vectors(run: Run, rows: RowSource, beside: RowSource | None = None) -> TaskRows:
+    return vectors(run.session(), rows, run.uri("vocabulary"), words_count(run), trained(run).dimensions, beside)
+
+
+def vector_settings(config: Config) -> Chosen:
+    """Which vectors."""
+    return {"vectors": config[GloveConfig].vectors}
+
+
+def vector_schema(config: Config) -> pa.Schema:
+    """With the context's vectors as a column, where both are asked for."""
+    return VECTORS_AND_CONTEXT if config[GloveConfig].vectors == "both" else VECTORS
+
+
+def vector_rows(run: Run) -> TaskRows:
+    """The sums of both sides, the words' own, or both as columns."""
+    of_words, of_contexts = _sources(run, trained(run).dimensions)
+    asked = run.config[GloveConfig].vectors
+    if asked == "both":
+        return _vectors(run, of_words, of_contexts)
+    return _vectors(run, summed_rows([of_words, of_contexts]) if asked == "sum" else of_words)
+
+
+def side_rows(run: Run) -> TaskRows:
+    """The contexts' vectors."""
+    return _vectors(run, _sources(run, trained(run).dimensions)[1])
+
+
+def bias_rows(run: Run) -> TaskRows:
+    """The biases, which stand behind the vectors."""
+    sides = _sources(run, trained(run).dimensions + 1)
+    return biases(run.session(), *sides, run.uri("vocabulary"), words_count(run))
+
+
+# What is said of a run.
+
+
+def resolved(run: Run) -> Config:
+    """The settings without `auto`."""
+    x_max = run.records["rounds"]["glove"]["x_max"]
+    return corpus.resolved(run).replaced(trained(run), replace(run.config[GloveConfig], x_max=x_max))
+
+
+def summary(version: Version) -> list[str]:
+    """The corpus and the training."""
+    shards = version.manifest["config"]["training"]["shards"]
+    return [*corpus.summary(version), rounds_summary(version, rounds_of_epoch=shards)]
+
+
+def needed(run: Run) -> Needed:
+    """The settings and the memory, by the size of the corpus."""
+    tokens, words, source = corpus.guessed_size(run)
+    counted = run.staging.find("cooccurrences", run.fingerprints["cooccurrences"])
+    counts = run.config[CooccurrencesConfig]
+    reach = counts.window * (2 if counts.direction == "symmetric" else 1)
+    records = counted.record["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
+    training, glove = resolve_glove(run.config[RoundsTraining], run.config[GloveConfig], tokens, records)
+    model, worker = 2 * words * 4 * 2 * (training.dimensions + 1), glove_worker_bytes(training, words, records)
+    memory = (
+        f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, "
+        f"{training.shards} of them"
+    )
+    return Needed(run.config.replaced(training, glove), corpus.memory_of(tokens, words, source, memory))
+
+
+GLOVE = Method(
+    name="glove",
+    help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
+    settings=(*corpus.SETTINGS, RoundsTraining, CooccurrencesConfig, GloveConfig, *corpus.LAST_SETTINGS),
+    sources=corpus.sources,
+    asked=corpus.ASKED,
+    steps=(
+        corpus.PHRASES_STEP,
+        corpus.WORD_COUNTS_STEP,
+        corpus.VOCABULARY_STEP,
+        corpus.ENCODED_STEP,
+        corpus.BUCKET_COUNTS_STEP,
+        COOCCURRENCES_STEP,
+        Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata),
+        Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds),
+    ),
+    publishes=(
+        Table("vectors", vector_schema, "a word's vector", vector_rows, words_count, settings=vector_settings),
+        Table("context", VECTORS, "a word's vector as a context", side_rows, words_count),
+        Table("biases", BIASES, "a word's two biases", bias_rows, words_count),
+        corpus.PHRASES_TABLE,
+        COOCCURRENCES_TABLE,
+        corpus.VOCABULARY_TABLE,
+        METRICS_TABLE,
+    ),
+    resolved=resolved,
+    facts=corpus.facts,
+    summary=summary,
+    needed=needed,
+    auto={
+        "training.epochs": "25",
+        "training.learning_rate": "0.075",
+        "training.shards": "the root of the counts' entries / 20 million, from 1 to 32",
+        "training.lanes": "8 for one shard, else 8 / shards",
+    },
+    warm_up={"training.epochs": 1},
+)

@@ -1,0 +1,133 @@
+"""Latent semantic analysis: a singular value decomposition of documents by words, with vectors for both."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from w2vspark import storage
+from w2vspark.base.schemas import DOCUMENTS, LEFT, RIGHT, TERM_WEIGHTS, VECTORS
+from w2vspark.config.config import Config
+from w2vspark.config.keys import Settings, key
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
+from w2vspark.methods import corpus, decomposed
+from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
+from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings
+from w2vspark.output.publish import Version
+from w2vspark.spark.listed_files import TaskRows
+from w2vspark.stages.documents import documents, term_weights
+from w2vspark.stages.term_document import term_document_job, write_term_document
+from w2vspark.stages.vectors import matrix_rows
+from w2vspark.training.settings import TrainingConfig
+from w2vspark.training.svd.plan import SvdConfig
+
+EXPONENT = 0.75  # of the singular values, for `auto`: by people's judgement and labels (tests/bench/lsa.py)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LsaConfig(Settings):
+    """Latent semantic analysis: words by documents."""
+
+    section = "lsa"
+
+    weighting: Literal["log-entropy", "tf-idf", "tf"] = key(
+        "log-entropy", why="What a word in a document counts: log-entropy, tf-idf, or tf, the plain count."
+    )
+
+
+def term_document_settings(config: Config) -> Chosen:
+    """How counts are weighted."""
+    return chosen(config[LsaConfig], "weighting") | target_settings(config)
+
+
+def make_term_document(run: Run) -> dict[str, Any]:
+    """Documents by words, weighted."""
+    uri, target = run.uri("term_document"), run.config[TrainingConfig].cpu_target
+    uris = {"encoded_uri": run.uri("encoded"), "table_uri": uri, "counts_uri": storage.join(uri, "counts")}
+    weighting = run.config[LsaConfig].weighting
+    job = term_document_job(weighting, target, words_count(run), bucket_tokens(run), uris)
+    made = write_term_document(run.session(), job)
+    run.staging.delete_part(job.counts_uri)
+    counted = run.records["word_counts"]
+    without_words = sum(counted[name] for name in ("malformed_rows", "null_documents", "empty_documents"))
+    return made | {"without_known_words": counted["documents"] - without_words - made["documents"]}
+
+
+def make_svd(run: Run) -> dict[str, Any]:
+    """Singular values and vectors of documents by words."""
+    return decomposed.decomposed(run, "term_document", "term_document", document_count(run), EXPONENT)
+
+
+def vector_rows(run: Run) -> TaskRows:
+    """The words' side."""
+    return rows_of_words(run, [RIGHT])
+
+
+def document_rows(run: Run) -> TaskRows:
+    """The documents' side."""
+    dimensions = run.config[TrainingConfig].dimensions
+    rows = matrix_rows(run.uri("svd"), LEFT, dimensions)
+    return documents(run.session(), rows, run.uri("term_document"), document_count(run), dimensions)
+
+
+def document_count(run: Run) -> int:
+    """How many documents have a word of the vocabulary."""
+    return int(run.records["term_document"]["documents"])
+
+
+def weight_rows(run: Run) -> TaskRows:
+    """What each word counts."""
+    uris, target = (run.uri("term_document"), run.uri("vocabulary")), run.config[TrainingConfig].cpu_target
+    return term_weights(run.session(), *uris, run.config[LsaConfig].weighting, document_count(run), target)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """As decomposed.facts, with the documents in the tables, and those that could not be."""
+    record = run.records["term_document"]
+    counts = {"with_vector": record["documents"], "without_known_words": record["without_known_words"]}
+    return decomposed.facts(run) | {"documents": counts}
+
+
+def summary(version: Version) -> list[str]:
+    """The corpus, the decomposition, and the documents."""
+    counts = version.manifest["documents"]
+    without = counts["without_known_words"]
+    rest = f"; {without:,} without a word of the vocabulary have none" if without else ""
+    lines = [*corpus.summary(version), decomposed.svd_summary(version)]
+    return [*lines, f"documents   {counts['with_vector']:,} vectors{rest}"]
+
+
+def needed(run: Run) -> Needed:
+    """The settings and the memory."""
+    return needed_with(run, EXPONENT)
+
+
+LSA = Method(
+    name="lsa",
+    help="latent semantic analysis (LSA, LSI): vectors of words and documents, for search by meaning",
+    settings=(*corpus.SETTINGS, TrainingConfig, LsaConfig, SvdConfig, *corpus.LAST_SETTINGS),
+    sources=corpus.sources,
+    asked=corpus.ASKED,
+    steps=(
+        corpus.PHRASES_STEP,
+        corpus.WORD_COUNTS_STEP,
+        corpus.VOCABULARY_STEP,
+        corpus.ENCODED_STEP,
+        corpus.BUCKET_COUNTS_STEP,
+        Step("term_document", ("vocabulary", "encoded", "bucket_counts"), term_document_settings, make_term_document),
+        Step("svd", ("vocabulary", "term_document"), svd_settings, make_svd),
+    ),
+    publishes=(
+        Table("vectors", VECTORS, "a word's vector", vector_rows, words_count),
+        Table("documents", DOCUMENTS, "a document's vector", document_rows, document_count),
+        Table("term_weights", TERM_WEIGHTS, "what a word counts", weight_rows, words_count),
+        SINGULAR_VALUES_TABLE,
+        corpus.PHRASES_TABLE,
+        corpus.VOCABULARY_TABLE,
+    ),
+    resolved=resolved,
+    facts=facts,
+    summary=summary,
+    needed=needed,
+    auto=decomposed.AUTO | {"svd.exponent": str(EXPONENT)},
+    warm_up={},
+)

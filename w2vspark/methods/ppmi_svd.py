@@ -1,0 +1,127 @@
+"""PPMI and SVD: a singular value decomposition of words' pointwise mutual information (Levy, Goldberg & Dagan 2015)."""
+
+from typing import Any
+
+from w2vspark import storage
+from w2vspark.base.errors import InputError
+from w2vspark.base.schemas import LEFT, RIGHT, VECTORS
+from w2vspark.config.config import Config
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
+from w2vspark.methods import corpus
+from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
+from w2vspark.methods.decomposed import (
+    AUTO,
+    SINGULAR_VALUES_TABLE,
+    decomposed,
+    facts,
+    needed_with,
+    resolved,
+    rows_of_words,
+    svd_settings,
+    svd_summary,
+)
+from w2vspark.output.publish import Version
+from w2vspark.spark.listed_files import TaskRows, write_listed
+from w2vspark.stages.cooccurrences import CooccurrencesConfig
+from w2vspark.stages.ppmi import PPMI, PpmiConfig, PpmiJob, column_sums, ppmi
+from w2vspark.stages.sparse_rows import block_entries
+from w2vspark.training.settings import TrainingConfig
+from w2vspark.training.svd.plan import SvdConfig
+
+EXPONENT = 0.5  # of the singular values, for `auto` (tests/bench/svd.py)
+
+
+def ppmi_settings(config: Config) -> Chosen:
+    """What is taken from the counts' logarithms."""
+    return chosen(config[PpmiConfig], "smoothing", "shift", "positive") | target_settings(config)
+
+
+def make_ppmi(run: Run) -> dict[str, Any]:
+    """Pointwise mutual information, from the counts."""
+    symmetric = run.config[CooccurrencesConfig].direction == "symmetric"
+    config, uri = run.config[PpmiConfig], run.uri("ppmi")
+    job = PpmiJob(
+        config=config,
+        cpu_target=run.config[TrainingConfig].cpu_target,
+        words=words_count(run),
+        counts_uri=run.uri("cooccurrences"),
+        columns_uri="" if symmetric else storage.join(uri, "columns"),
+        table_uri=uri,
+    )
+    if job.columns_uri:
+        write_listed(column_sums(run.session(), job), job.columns_uri)
+    write_listed(ppmi(run.session(), job), job.table_uri)
+    if job.columns_uri:
+        run.staging.delete_part(job.columns_uri)
+    entries = int(block_entries(job.table_uri, PPMI)[1].sum())
+    if not entries:
+        raise InputError(
+            f"no two words stand together more often than by chance times ppmi.shift = {config.shift:g}; "
+            "lower ppmi.shift, set ppmi.positive to false, or give more text"
+        )
+    return {"entries": entries}
+
+
+def make_svd(run: Run) -> dict[str, Any]:
+    """Singular values and vectors of words by words."""
+    return decomposed(run, "ppmi", PPMI, words_count(run), EXPONENT)
+
+
+def vector_settings(config: Config) -> Chosen:
+    """Whether contexts are added."""
+    return chosen(config[PpmiConfig], "add_context")
+
+
+def vector_rows(run: Run) -> TaskRows:
+    """The words' side, or the sums of both."""
+    return rows_of_words(run, [LEFT, RIGHT] if run.config[PpmiConfig].add_context else [LEFT])
+
+
+def context_rows(run: Run) -> TaskRows:
+    """The contexts' side."""
+    return rows_of_words(run, [RIGHT])
+
+
+def summary(version: Version) -> list[str]:
+    """The corpus and the decomposition."""
+    return [*corpus.summary(version), svd_summary(version)]
+
+
+def needed(run: Run) -> Needed:
+    """The settings and the memory."""
+    return needed_with(run, EXPONENT)
+
+
+PPMI_SVD = Method(
+    name="ppmi-svd",
+    help="SVD of positive pointwise mutual information: for ten million words or more, trained in a minute",
+    settings=(*corpus.SETTINGS, TrainingConfig, CooccurrencesConfig, PpmiConfig, SvdConfig, *corpus.LAST_SETTINGS),
+    sources=corpus.sources,
+    asked=corpus.ASKED,
+    steps=(
+        corpus.PHRASES_STEP,
+        corpus.WORD_COUNTS_STEP,
+        corpus.VOCABULARY_STEP,
+        corpus.ENCODED_STEP,
+        corpus.BUCKET_COUNTS_STEP,
+        COOCCURRENCES_STEP,
+        Step("ppmi", ("vocabulary", "cooccurrences"), ppmi_settings, make_ppmi),
+        Step("svd", ("vocabulary", "ppmi"), svd_settings, make_svd),
+    ),
+    publishes=(
+        Table("vectors", VECTORS, "a word's vector", vector_rows, words_count, settings=vector_settings),
+        Table("context", VECTORS, "a word's vector as a context", context_rows, words_count),
+        SINGULAR_VALUES_TABLE,
+        corpus.PHRASES_TABLE,
+        COOCCURRENCES_TABLE,
+        corpus.VOCABULARY_TABLE,
+    ),
+    resolved=resolved,
+    facts=facts,
+    summary=summary,
+    needed=needed,
+    auto=AUTO | {"svd.exponent": str(EXPONENT)},
+    warm_up={},
+)

@@ -1,0 +1,49 @@
+"""What methods that train in rounds have in common: how far they are, their metrics, and a line of summary."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from w2vspark import storage
+from w2vspark.base.schemas import METRICS
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Table
+from w2vspark.output.publish import Version
+from w2vspark.training.rounds import RoundDone
+
+
+def round_done(run: Run) -> RoundDone:
+    """Tells the user after each round."""
+
+    def done(number: int, rounds: int, record: dict[str, Any]) -> None:
+        run.progress.round(number, rounds, record["metrics"], record["seconds"])
+
+    return done
+
+
+def metrics_rows(run: Run) -> pa.Table:
+    """The metrics of all rounds and shards."""
+    return pa.Table.from_pylist(run.records["rounds"]["metrics"], METRICS)
+
+
+METRICS_TABLE = Table(
+    "metrics",
+    METRICS,
+    "a shard's loss, speed and learning rate in a round; `tokens` are what it trained on",
+    metrics_rows,
+)
+
+
+def rounds_summary(version: Version, rounds_of_epoch: int = 1) -> str:
+    """How the vectors were trained. rounds_of_epoch: over which the last loss is a mean."""
+    with version.reading("run again"):
+        metrics = storage.read_table(version.table("metrics")).to_pylist()
+    training = version.manifest["config"]["training"]
+    numbers = [row["round"] for row in metrics]
+    last = [row for row in metrics if row["round"] > max(numbers) - rounds_of_epoch]
+    loss = sum(row["loss"] * row["tokens"] for row in last) / max(1, sum(row["tokens"] for row in last))
+    return (
+        f"training    {training['method']}, {training['dimensions']} dimensions; {training['epochs']} epochs; "
+        f"{training['shards']} shards x {training['lanes']} lanes, {len(set(numbers))} rounds, "
+        f"learning rate {training['learning_rate']:.4g}, loss {loss:.3f}"
+    )

@@ -1,0 +1,203 @@
+"""word2vec's six methods: skip-gram and CBOW, with negative sampling, hierarchical softmax or the softmax itself."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from w2vspark import storage
+from w2vspark.base.log import log_start
+from w2vspark.base.schemas import (
+    SUBWORD_BUCKETS,
+)
+from w2vspark.config.config import Config
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Method, Needed, Step
+from w2vspark.methods import corpus
+from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.rounds import round_done, rounds_summary
+from w2vspark.methods.word2vec.asked import (
+    has_subwords,
+    is_cold,
+    is_warm,
+    may_be_adagrad,
+    optimizer_settings,
+    resolved_training,
+    shapes_of,
+    subword_tables,
+    trained,
+)
+from w2vspark.methods.word2vec.tables import published
+from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, sources
+from w2vspark.output.publish import Version
+from w2vspark.spark.listed_files import write_table
+from w2vspark.training.rounds import run_rounds
+from w2vspark.training.trainer import RoundJob
+from w2vspark.training.word2vec.composed import composing_bytes
+from w2vspark.training.word2vec.movement import summary as movement_summary
+from w2vspark.training.word2vec.plan import check_vocabulary, matrix_shapes, resolve, rounds_of, worker_bytes
+from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig, Word2VecTraining
+from w2vspark.training.word2vec.subwords import subword_buckets
+from w2vspark.training.word2vec.trainer import Word2Vec
+
+GUESSED_NGRAMS = 8  # a word of English, each counted once
+
+
+def subword_settings(config: Config) -> Chosen:
+    """How words are cut and hashed."""
+    return {"subwords": config[SubwordsConfig]} | target_settings(config)
+
+
+def make_subword_buckets(run: Run) -> dict[str, Any]:
+    """The buckets that the vocabulary's character n-grams fall into: rows of the model, beside the words' own."""
+    target = run.config[Word2VecTraining].cpu_target
+    buckets = subword_buckets(run.session(), run.uri("vocabulary"), run.config[SubwordsConfig], target)
+    return {"subwords": write_table(buckets, run.uri("subword_buckets"), SUBWORD_BUCKETS)}
+
+
+def rounds_settings(config: Config) -> Chosen:
+    """How vectors are learned. softmax_max_words only refuses vocabularies; the size is theirs."""
+    training = config[Word2VecTraining]
+    names = ["method", "dimensions", "window", "subsample", "epochs", "learning_rate_floor", "shards", "lanes"]
+    names += ["rounds_per_epoch", "lane_merge_tokens", "seed"]
+    if training.model == "cbow":
+        names.append("cbow_gradient")
+    if training.loss == "ns":
+        names += ["negatives", "noise_exponent", "negative_pool"]
+        names += [] if has_subwords(config) else ["rows"]  # words of several rows need all of them
+    if not (training.shards == training.lanes == 1):  # several change the same rows
+        names.append("combine")
+    if may_be_adagrad(config):
+        names.append("adagrad_initial")
+    warm = config[WarmStartConfig].learning_rate if is_warm(config) else None
+    rate = {"learning_rate": training.learning_rate} if warm in (None, "auto") else {}
+    return chosen(training, *names) | rate | {"warm_rate": warm} | optimizer_settings(config) | target_settings(config)
+
+
+def make_rounds(run: Run) -> dict[str, Any]:
+    """The training itself: the last round's parameters, and the metrics of all."""
+    counted, training = run.records["vocabulary"], resolved_training(run)
+    log_start("rounds", **asdict(training))
+    check_vocabulary(training, counted["words"])
+    rounds = rounds_of(corpus.bucket_tokens(run), training)
+    trainer = Word2Vec(
+        training=training,
+        total_tokens=counted["tokens"] * int(training.epochs),
+        shapes=shapes_of(run, training),
+        vocabulary_uri=run.uri("vocabulary"),
+        subwords=subword_tables(run),
+        encoded_uri=run.uri("encoded"),
+    )
+    initial = run.uri("initial") if is_warm(run.config) else None
+    job = RoundJob(trainer, rounds[0], initial, table_uri="", changes_uri="", reducers=(), threads=1)
+    uri, metrics = run_rounds(run.session(), run.staging, run.fingerprints["rounds"], rounds, job, round_done(run))
+    return {"at": run.staging.relative(uri), "metrics": metrics, "training": asdict(training)}
+
+
+STEPS = (
+    corpus.PHRASES_STEP,
+    corpus.WORD_COUNTS_STEP,
+    EARLIER_STEP,
+    replace(corpus.VOCABULARY_STEP, wanted=is_cold),
+    WARM_VOCABULARY_STEP,
+    corpus.ENCODED_STEP,
+    corpus.BUCKET_COUNTS_STEP,
+    Step("subword_buckets", ("vocabulary",), subword_settings, make_subword_buckets, has_subwords),
+    INITIAL_STEP,
+    Step(
+        "rounds",
+        ("vocabulary", "encoded", "bucket_counts", "subword_buckets", "initial"),
+        rounds_settings,
+        make_rounds,
+    ),
+)
+
+
+def resolved(run: Run) -> Config:
+    """The settings without `auto`. The warm start's rate is the training's; without a file its format says nothing."""
+    config, training = corpus.resolved(run), trained(run)
+    warm_start = replace(config[WarmStartConfig], learning_rate=training.learning_rate)
+    if is_cold(config) or run.records["earlier"]["is_run"]:
+        warm_start = replace(warm_start, format="w2vspark")
+    return config.replaced(training, warm_start)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """As corpus.facts, with how far words moved."""
+    if is_cold(run.config):
+        return corpus.facts(run)
+    return corpus.facts(run) | {"movement": movement_summary(storage.join(run.uri("version"), "movement"))}
+
+
+def summary(version: Version) -> list[str]:
+    """The corpus, the training, and how far words moved."""
+    lines = [*corpus.summary(version), rounds_summary(version)]
+    if moved := version.manifest.get("movement"):
+        farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
+        lines.append(f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}")
+    return lines
+
+
+def needed(run: Run) -> Needed:
+    """The settings and the memory, by the size of the corpus."""
+    tokens, words, source = corpus.guessed_size(run)
+    config = run.config
+    training = resolve(config[Word2VecTraining], tokens, words, config[WarmStartConfig], has_subwords(config))
+    ngrams = _guessed_ngrams(run, words)
+    shapes = matrix_shapes(training, words, ngrams)
+    model, worker = sum(shape.bytes for shape in shapes), worker_bytes(training, shapes, words, tokens)
+    memory = (
+        f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, "
+        f"{training.shards} of them"
+    )
+    if has_subwords(config):
+        publishing = composing_bytes(words, ngrams, training.dimensions)
+        memory += f"; a task that publishes vectors {publishing / 1e6:,.0f} MB of Python memory"
+    return Needed(config.replaced(training), corpus.memory_of(tokens, words, source, memory))
+
+
+def _guessed_ngrams(run: Run, words: int) -> int:
+    """Buckets of n-grams that take a row, counted or guessed."""
+    config = run.config[SubwordsConfig]
+    if not config.enabled:
+        return 0
+    counted = run.staging.find("subword_buckets", run.fingerprints["subword_buckets"])
+    return int(counted.record["subwords"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
+
+
+# How the rules were found: docs/replicas.md.
+AUTO = {
+    "training.epochs": "5",
+    "training.learning_rate": "0.025 x the root of shards x lanes for skip-gram, up to 0.1; others: docs/replicas.md",
+    "training.shards": "1 for each 1,250 million tokens of all epochs, up to 32",
+    "training.lanes": "2 for one shard, else 1",
+}
+
+
+def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Method:
+    return Method(
+        name=name,
+        help=help,
+        settings=(*corpus.SETTINGS, SubwordsConfig, WarmStartConfig, Word2VecTraining, *corpus.LAST_SETTINGS),
+        sources=sources,
+        asked=corpus.ASKED,
+        steps=STEPS,
+        publishes=published(name.partition("-")[2]),
+        resolved=resolved,
+        facts=facts,
+        summary=summary,
+        needed=needed,
+        auto=AUTO,
+        family="word2vec's methods",
+        warm_up=warm_up,
+    )
+
+
+# Two shards of two lanes compile what combines and merges too.
+WARM_UP = {"training.shards": 2, "training.lanes": 2, "training.epochs": 1, "training.rounds_per_epoch": 1}
+WORD2VEC = (
+    _method("skipgram-ns", "skip-gram with negative sampling: the usual choice", WARM_UP),
+    _method("skipgram-hs", "skip-gram with hierarchical softmax: good for rare words"),
+    _method("skipgram-softmax", "skip-gram with the softmax itself, for small vocabularies"),
+    _method("cbow-ns", "continuous bag of words with negative sampling: the fastest"),
+    _method("cbow-hs", "continuous bag of words with hierarchical softmax"),
+    _method("cbow-softmax", "continuous bag of words with the softmax itself, for small vocabularies"),
+)

@@ -1,0 +1,102 @@
+"""The steps of a run that begins from an earlier model."""
+
+from typing import Any
+
+from w2vspark import storage
+from w2vspark.base.schemas import (
+    EARLIER,
+    VOCABULARY,
+)
+from w2vspark.config.config import Config
+from w2vspark.fingerprints.fingerprint import fingerprint
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Chosen, Step
+from w2vspark.methods import corpus
+from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.word2vec.asked import is_warm, optimizer_settings, resolved_training, shapes_of, subword_tables
+from w2vspark.output.publish import Version
+from w2vspark.spark.listed_files import write_listed, write_table
+from w2vspark.stages.vocabulary import VocabularyConfig, corpus_tokens, vocabulary, vocabulary_summary
+from w2vspark.training.word2vec.earlier import (
+    carries_subwords,
+    check_dimensions,
+    earlier,
+    earlier_vocabulary,
+    find_earlier,
+    identity,
+    reading,
+)
+from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig, Word2VecTraining
+from w2vspark.training.word2vec.warm_start import Start, initial_parameters
+
+
+def sources(run: Run) -> dict[str, str]:
+    """The corpus, and the earlier model where there is one: the version that is there now, whatever follows."""
+    found, warm_start = corpus.sources(run), run.config[WarmStartConfig]
+    if warm_start.path:
+        model = run.found["earlier"] = find_earlier(warm_start)
+        with_subwords = carries_subwords(model, run.config[SubwordsConfig])
+        found["earlier model"] = fingerprint(model=identity(model), with_subwords=with_subwords)
+    return found
+
+
+def earlier_settings(config: Config) -> Chosen:
+    """How the earlier model is read. Whether its subwords carry over is part of the model's own fingerprint."""
+    return {"format": config[WarmStartConfig].format}
+
+
+def make_earlier(run: Run) -> dict[str, Any]:
+    """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
+    model, config = run.found["earlier"], run.config[WarmStartConfig]
+    rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
+    with_subwords = carries_subwords(model, run.config[SubwordsConfig])
+    with reading(model):
+        write_table(earlier(run.session(), model, config.format, with_subwords), rows, EARLIER)
+        size = write_table(earlier_vocabulary(run.session(), model, rows), words, VOCABULARY)
+    return {"words": size, "with_subwords": with_subwords, "is_run": isinstance(model, Version)}
+
+
+def warm_vocabulary_settings(config: Config) -> Chosen:
+    """Which words stay, the earlier model's too."""
+    return corpus.vocabulary_settings(config) | {"keep_words": config[WarmStartConfig].keep_words}
+
+
+def make_warm_vocabulary(run: Run) -> dict[str, Any]:
+    """The words of the corpus and of the earlier model, numbered by the sums of their counts."""
+    config, counts_uri, uri = run.config[VocabularyConfig], run.uri("word_counts"), run.uri("vocabulary")
+    before, keep = storage.join(run.uri("earlier"), "vocabulary"), run.config[WarmStartConfig].keep_words
+    write_table(vocabulary(run.session(), counts_uri, config, before, keep), uri, VOCABULARY)
+    tokens = corpus_tokens(run.session(), counts_uri, uri)
+    corpus.check_tokens(tokens, config)
+    return {"words": vocabulary_summary(uri)[0], "tokens": tokens}
+
+
+def initial_settings(config: Config) -> Chosen:
+    """The matrices, and the values of rows that the earlier model has not."""
+    training = config[Word2VecTraining]
+    own = chosen(training, "dimensions", "seed") | {"loss": training.loss}
+    return own | optimizer_settings(config) | target_settings(config)
+
+
+def make_initial(run: Run) -> dict[str, Any]:
+    """The parameters before the first round, from the earlier model."""
+    training = resolved_training(run)
+    check_dimensions(storage.join(run.uri("earlier"), "rows"), run.config[WarmStartConfig], training.dimensions)
+    start = Start(
+        training=training,
+        shapes=shapes_of(run, training),
+        vocabulary_uri=run.uri("vocabulary"),
+        subwords=subword_tables(run),
+        earlier_uri=storage.join(run.uri("earlier"), "rows"),
+        earlier_vocabulary_uri=storage.join(run.uri("earlier"), "vocabulary"),
+        table_uri=run.uri("initial"),
+    )
+    write_listed(initial_parameters(run.session(), start), start.table_uri)
+    return {}
+
+
+EARLIER_STEP = Step("earlier", ("earlier model",), earlier_settings, make_earlier, is_warm)
+WARM_VOCABULARY_STEP = Step(
+    "vocabulary", ("word_counts", "earlier"), warm_vocabulary_settings, make_warm_vocabulary, is_warm
+)
+INITIAL_STEP = Step("initial", ("vocabulary", "subword_buckets", "earlier"), initial_settings, make_initial, is_warm)

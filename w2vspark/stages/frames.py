@@ -1,0 +1,61 @@
+"""A corpus that is given as a frame: for a run it is a view of the session, whose name tells what is in it."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from w2vspark.base.errors import InputError
+from w2vspark.stages.corpus import check_types
+from w2vspark.stages.corpus_version import FRAME
+from w2vspark.stages.input import InputConfig, text_column
+from w2vspark.stages.json_text import column
+
+
+@contextmanager
+def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Iterator[InputConfig]:
+    """The settings of the input that read a frame: one of Spark's, of this session, or one that Spark can take.
+
+    The rows are read once to tell what is in them: a query alone does not, since it hides the code of functions and the
+    rows of frames in memory. Raises InputError for what is no frame, where it lacks a column, and for one of a wrong
+    type.
+    """
+    rows = frame if hasattr(frame, "createOrReplaceTempView") else _made(session, frame)
+    wanted = replace(config, table=FRAME)
+    names = [text_column(wanted), *([config.id_column] if config.id_column else [])]
+    if missing := [name for name in names if name not in rows.columns]:
+        raise InputError(
+            f"the frame has no column {missing[0]!r}; its columns are {', '.join(rows.columns)}: name the text's in "
+            "input.text_column"
+        )
+    rows = rows.select(*map(column, names))
+    check_types(replace(wanted, table="the frame"), rows.schema, names[0])
+    view = FRAME + _content(rows)
+    rows.createOrReplaceTempView(view)
+    try:
+        yield replace(config, table=view)
+    finally:
+        session.catalog.dropTempView(view)
+
+
+def _made(session: SparkSession, frame: Any) -> DataFrame:
+    try:
+        return session.createDataFrame(frame)
+    except Exception as error:  # Spark's many ways to say that it cannot
+        raise InputError(
+            f"the corpus is a {type(frame).__name__}, of which Spark makes no frame ({error}); give a path, or a frame "
+            "of Spark, pandas or pyarrow"
+        ) from error
+
+
+def _content(rows: DataFrame) -> str:
+    """What tells these rows from others, whatever their order: their number and two sums of their hashes, hashed."""
+    own = [column(name) for name in rows.columns]
+    hashed = rows.select(F.xxhash64(*own).alias("one"), F.xxhash64(F.lit(1), *own).alias("two"))
+    sums = [F.sum(F.col(name).cast("decimal(38,0)")) for name in hashed.columns]
+    found = hashed.agg(F.count("*"), *sums).first()
+    return hashlib.sha256(str(tuple(found or ())).encode()).hexdigest()[:16]

@@ -1,0 +1,74 @@
+"""Where the corpus is and how to read it: the table [input] of the configuration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from w2vspark import storage
+from w2vspark.config.config import Config
+from w2vspark.config.keys import Problem, Settings, key
+from w2vspark.output.settings import OutputConfig
+from w2vspark.storage import globs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputConfig(Settings):
+    """Where the corpus is and how to read it."""
+
+    section = "input"
+
+    path: tuple[str, ...] = key(
+        (), why='Files, folders or globs, one or a list: --set input.path=\'["/lake/a/*.gz", "/lake/b"]\'.'
+    )
+    format: str = key(
+        "text",
+        rule=(bool, 'must be "text", "wholetext", "json", "parquet" or another source of Spark\'s'),
+        why="text: a document a line; wholetext: a document a file; json (lines), parquet, or any other source that "
+        "Spark knows.",
+    )
+    table: str = key("", why="A catalog table, instead of path.")
+    text_column: str = key(
+        "", why='The column with the text; "" is "value" for files of format text and wholetext, "text" for all else.'
+    )
+    id_column: str = key("", why='The column that names documents; "" names them by a hash of their content.')
+    options: dict[str, str] = key({}, why='Handed to Spark\'s reader as they are, as in { encoding = "latin1" }.')
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """No corpus or two, columns that a format has not, and an output that the next run would read."""
+        lines = self.format in ("text", "wholetext") and not self.table
+        if not self.path and not self.table:
+            text = "must name the corpus (a file, folder or glob), unless input.table does"
+            yield "input.path", self.path, text
+        if self.path and self.table:
+            yield "input.table", self.table, "cannot stand beside input.path; remove one of the two"
+        if self.table and self.format != "text":
+            yield "input.format", self.format, "has no meaning for input.table; remove it"
+        if any(not path.strip() for path in self.path):
+            yield "input.path", self.path, "holds an empty path; remove it"
+        if lines and self.text_column not in ("", "value"):
+            yield (
+                "input.text_column",
+                self.text_column,
+                f'must be "" for the format {self.format}, which has one column',
+            )
+        if lines and self.id_column:
+            text = f'must be "" for the format {self.format}, which has no such column; json and parquet may have one'
+            yield "input.id_column", self.id_column, text
+        if self.id_column and self.id_column == self.text_column:
+            yield "input.id_column", self.id_column, "is input.text_column too; name the column with the documents' ids"
+        yield from _overlaps(self.path, config[OutputConfig].path)
+
+
+def _overlaps(paths: tuple[str, ...], output: str) -> Iterator[Problem]:
+    """An output that lies in the input."""
+    if not output.strip() or globs.is_pattern(output):
+        return
+    inside = storage.absolute_uri(output).rstrip("/") + "/"
+    for source in paths:
+        if not globs.is_pattern(source) and inside.startswith(storage.absolute_uri(source).rstrip("/") + "/"):
+            text = f"lies in input.path {source}, so that the next run would read its own tables; move one of them"
+            yield "output.path", output, text
+
+
+def text_column(source: InputConfig) -> str:
+    """The column with the documents' text: the one named, or the format's own."""
+    return source.text_column or ("value" if source.format in ("text", "wholetext") and not source.table else "text")

@@ -1,0 +1,179 @@
+"""The settings of word2vec's methods: their keys of [training], and the tables [subwords] and [warm_start]."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from w2vspark.config.config import Config
+from w2vspark.config.keys import ABOVE_ZERO, Auto, Problem, Settings, at_least, between, key, keys_of
+from w2vspark.stages.encoded import EncodedConfig
+from w2vspark.training.settings import RoundsTraining, TrainingConfig
+
+
+def _is_whole_or_a_part(value: float) -> bool:
+    return value > 0 and math.isclose(number := max(value, 1 / value), round(number), rel_tol=1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word2VecTraining(RoundsTraining):
+    """How word2vec's vectors are learned."""
+
+    method: str = key("skipgram-ns", why=keys_of(TrainingConfig)["method"].why)
+    window: int = key(
+        5, rule=at_least(1), why="Words on each side at most; the actual reach is drawn anew for every word."
+    )
+    negatives: int | Auto = key(
+        "auto",
+        rule=between(0, 64),
+        why="Noise words a window, for -ns; auto is 5. 2 to 5 for large corpora, up to 20 for small ones.",
+    )
+    cbow_gradient: Literal["mean", "sum"] = key(
+        "mean",
+        why="CBOW: mean is the true gradient, which the window's words share; sum gives each the whole, as word2vec.c "
+        "does.",
+    )
+    softmax_max_words: int = key(
+        10_000,
+        rule=between(1, 1_000_000),
+        why="The largest vocabulary that -softmax takes: its every step goes through all words.",
+    )
+    optimizer: Literal["auto", "sgd", "adagrad"] = key(
+        "auto",
+        why="adagrad gives every word its own rate, which falls the more it has learned; sgd has one for all. auto is "
+        "adagrad for several shards, where sgd would lose quality, and for cbow-hs, which gains most; else sgd. With "
+        "subwords it is always sgd.",
+    )
+    adagrad_initial: float = key(
+        10.0,
+        rule=ABOVE_ZERO,
+        why="Where a word's sum of squared gradients begins, for adagrad; the word's rate halves when that has "
+        "quadrupled.",
+    )
+    rows: Literal["auto", "all", "slice"] = key(
+        "auto",
+        why="A worker holds all rows of the model, or those that its slice needs; auto is slice for a model of more "
+        "than 2 GB where that is less than half of the rows. More shards and rounds make slices smaller.",
+    )
+    negative_pool: int | Auto = key(
+        "auto",
+        rule=at_least(0),
+        why="Words drawn anew for each slice, from which its negatives come; 0 draws from the vocabulary, as auto does "
+        "where workers hold all rows.",
+    )
+    noise_exponent: float = key(
+        0.75, rule=between(-2, 2), why="Noise words are drawn by count to this power; below 1 favours rare words."
+    )
+    subsample: float = key(
+        1e-4,
+        rule=(lambda share: 0 <= share < 1, "must be at least 0 (keep every word) and less than 1"),
+        why="Words with a larger share of the corpus are thinned out; 0 keeps all. 1e-3 suits small corpora.",
+    )
+    learning_rate_floor: float = key(
+        1e-4, rule=between(0, 1), why="The rate falls linearly to this share of learning_rate."
+    )
+    rounds_per_epoch: float | Auto = key(
+        "auto",
+        rule=(_is_whole_or_a_part, "must be a whole number, or 1/n for a round of n epochs (0.2)"),
+        why="Times an epoch that shards are combined and a checkpoint is written; auto keeps rounds to minutes.",
+    )
+    lane_merge_tokens: int | Auto = key(
+        "auto", rule=at_least(1), why="Tokens that each lane trains between two merges in memory."
+    )
+    combine: Literal["adasum", "mean"] = key(
+        "adasum", why="adasum adds what is new in each replica and averages what they share; mean averages all."
+    )
+
+    @property
+    def model(self) -> str:
+        """skipgram or cbow."""
+        return self.method.partition("-")[0]
+
+    @property
+    def loss(self) -> str:
+        """ns, hs or softmax."""
+        return self.method.partition("-")[2]
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Windows and buckets that do not fit the pieces, and keys that the model or the loss has no use for."""
+        encoded = config[EncodedConfig]
+        if 0 < encoded.piece_tokens <= self.window:
+            text = f"must be less than encoded.piece_tokens ({encoded.piece_tokens}), which no window crosses"
+            yield "training.window", self.window, text
+        shards = 1 if self.shards == "auto" else self.shards
+        slices = shards * (1 if self.rounds_per_epoch == "auto" else max(1, round(self.rounds_per_epoch)))
+        if encoded.buckets != "auto" and 0 < encoded.buckets < slices:
+            text = f"must be at least shards x rounds_per_epoch ({slices}), or some of them train on nothing"
+            yield "encoded.buckets", encoded.buckets, text
+        if self.loss == "ns" and self.negatives == 0:
+            yield "training.negatives", 0, f"must be at least 1 for training.method = {self.method}; 5 is usual"
+        if self.loss != "ns" and self.negatives not in (0, "auto"):
+            text = f'has no meaning for training.method = {self.method}; remove it, or choose "{self.model}-ns"'
+            yield "training.negatives", self.negatives, text
+        if self.rows == "slice" and (self.loss != "ns" or config[SubwordsConfig].enabled):
+            text = "is for methods with -ns and without subwords, whose slices need few rows; remove it"
+            yield "training.rows", self.rows, text
+        if self.loss != "ns" and self.negative_pool not in (0, "auto"):
+            text = f"has no meaning for training.method = {self.method}, which draws no negatives; remove it"
+            yield "training.negative_pool", self.negative_pool, text
+        if self.rows == "slice" and self.negative_pool == 0:
+            yield "training.negative_pool", 0, "must be at least 1 for training.rows = slice; auto is usual"
+        if self.model != "cbow" and self.cbow_gradient != "mean":
+            text = f'has no meaning for training.method = {self.method}; remove it, or choose "cbow-{self.loss}"'
+            yield "training.cbow_gradient", self.cbow_gradient, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubwordsConfig(Settings):
+    """Words as the mean of their own vector and those of their character n-grams, as fastText has them."""
+
+    section = "subwords"
+
+    enabled: bool = key(
+        False,
+        why="true: a word is the mean of its own vector and those of its character n-grams, so that unseen words have "
+        "vectors too.",
+    )
+    min_length: int = key(
+        3,
+        rule=between(1, 100),
+        why="Characters of the shortest n-gram; < and > stand for a word's beginning and end.",
+    )
+    max_length: int = key(6, rule=between(1, 100), why="Characters of the longest n-gram.")
+    buckets: int = key(
+        2_000_000,
+        rule=between(1, 2**31 - 1),
+        why="What n-grams are hashed into; only buckets in use take memory.",
+    )
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Lengths that leave no n-gram, and AdaGrad, which means of rows do not have."""
+        training = config[Word2VecTraining]
+        if self.enabled and training.optimizer == "adagrad":
+            text = "cannot be combined with subwords.enabled, which trains means of rows; choose one of them"
+            yield "training.optimizer", training.optimizer, text
+        if 100 >= self.min_length > self.max_length > 0:
+            text = f"must not be greater than subwords.max_length ({self.max_length}); 3 and 6 are usual"
+            yield "subwords.min_length", self.min_length, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStartConfig(Settings):
+    """An earlier model to begin from."""
+
+    section = "warm_start"
+
+    path: str = key(
+        "", why="Begin from an earlier model: an output folder of w2vspark, or a file in word2vec's or GloVe's format."
+    )
+    format: Literal["auto", "w2vspark", "word2vec-text", "word2vec-binary", "glove-text"] = key(
+        "auto", why="auto looks at what is there; or w2vspark, word2vec-text, word2vec-binary, glove-text."
+    )
+    learning_rate: float | Auto = key(
+        "auto",
+        rule=ABOVE_ZERO,
+        why="Instead of training.learning_rate; auto is half of that, since the words have their places already.",
+    )
+    keep_words: bool = key(
+        True, why="true: words of the earlier model that this corpus does not have stay in the vocabulary."
+    )
