@@ -52,7 +52,8 @@ def run(tree: Path, config: str, files: list[Path], settings: list[str]) -> Meas
         options = [part for setting in chosen for part in ("--set", setting)]
         kernels = Path(tempfile.gettempdir(), "w2vspark-kernels" + str(tree).replace(os.sep, "-"))  # each has its own
         environment = {**os.environ, "PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(kernels)}
-        command = python("-m", "w2vspark.cli", "run", str(tree / "conf" / config), *options)
+        # Without -P the package of the current folder would be run, whichever tree is meant.
+        command = python("-P", "-m", "w2vspark.cli", "run", str(tree / "conf" / config), *options)
         return run_measured(command, environment=environment)
 
 
