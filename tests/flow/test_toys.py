@@ -258,6 +258,14 @@ def test_a_job_does_not_publish_where_another_one_does(spark, corpus, tmp_path, 
     )
 
 
+def test_a_need_that_nothing_makes_is_an_error_and_no_input_that_does_not_count(corpus, tmp_path, monkeypatch):
+    misspelt = replace(TOY, steps=(replace(TOY.steps[0], needs=("korpus",)),))
+    monkeypatch.setitem(METHODS, "toy", misspelt)
+    with pytest.raises(ValueError, match="toy: lengths needs korpus: no source, no earlier step"):
+        w2vspark.train(corpus, tmp_path / "out", config={"training": {"method": "toy"}})
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_schema_or_rows_makes_the_version_anew_alone(spark, corpus, tmp_path, monkeypatch):
     run_here(*command(corpus, tmp_path / "out")).assert_done()
     table, notes = TOY.publishes

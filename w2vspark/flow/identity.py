@@ -67,7 +67,13 @@ def fingerprints(run: Run) -> dict[str, str]:
     found["request"] = fingerprint(**asked, settings=deciding)
     chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))
     admit_makers([*(step.make for step in work.steps), *publishing_code(work, config)], work.packages)
-    for step in steps_of(work, config):
+    steps = steps_of(work, config)
+    absent = {step.table for step in work.steps} - {step.table for step in steps}
+    for step in steps:
+        if unknown := set(step.needs) - found.keys() - absent:
+            raise ValueError(
+                f"{work.name}: {step.table} needs {', '.join(sorted(unknown))}: no source, no earlier step"
+            )
         makers = (step.make,) if step.table != VERSION else publishing_code(work, config)
         found[step.table] = fingerprint(
             table=step.table,

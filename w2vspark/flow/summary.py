@@ -25,7 +25,7 @@ def summary(run: Run) -> str:
         "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
         f"tables      {version.folder}/{{{','.join(record['tables'])}}}",
     ]
-    if artefacts := record.get("artefacts"):
+    if artefacts := record.get(publish.ARTEFACTS):
         lines.append(f"artefacts   {', '.join(artefacts)}")
     if run.hold:
         output = run.config[OutputConfig].path

@@ -14,7 +14,7 @@ from w2vspark.base.redaction import redacted
 from w2vspark.config.config import to_dict
 from w2vspark.fingerprints.fingerprint import library_versions, package_fingerprint
 from w2vspark.flow.run import Run
-from w2vspark.flow.work import VERSION, Staged, Table
+from w2vspark.flow.work import VERSION, StagedRows, Table
 from w2vspark.output import publish
 from w2vspark.output.candidates import ArtefactFile, Part, staged_artefact, write_candidate
 from w2vspark.output.settings import OutputConfig
@@ -50,7 +50,7 @@ def make_version(run: Run) -> dict[str, Any]:
 def _part(run: Run, table: Table, schema: pa.Schema) -> Part:
     """Write a table to publish. Raises OutputError where it has not as many rows as it must have."""
     rows, uri = table.rows(run), storage.join(run.uri(VERSION), table.name)
-    if isinstance(rows, Staged):
+    if isinstance(rows, StagedRows):
         return Part(table.name, rows.uri, rows.matrix, copy=True)
     if isinstance(rows, pa.Table):
         write_small(rows.cast(schema), uri)
@@ -59,7 +59,7 @@ def _part(run: Run, table: Table, schema: pa.Schema) -> Part:
         found = write_table(rows, uri, schema)
     expected = found if table.count is None else table.count(run)
     if found != expected:
-        raise OutputError(f"{uri}: has {found} rows, expected {expected}; run the command again to write it anew")
+        raise OutputError(f"{uri}: has {found} rows, expected {expected}; run the command again")
     return Part(table.name, uri, ROWS)
 
 

@@ -44,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagedRows:
     """Rows that are there already: one matrix of a staged table, whose files are copied."""
 
     uri: str
@@ -58,7 +58,7 @@ class Table:
     name: str
     schema: pa.Schema | Callable[[Config], pa.Schema]
     about: str  # what a row is, in a line
-    rows: Callable[["Run"], TaskRows | DataFrame | pa.Table | Staged]
+    rows: Callable[["Run"], TaskRows | DataFrame | pa.Table | StagedRows]
     count: Callable[["Run"], int] | None = None  # how many rows there must be; None = any number
     wanted: Callable[[Config], bool] = always  # whether a run publishes it; before `auto` is resolved: whether it could
     when: str = ""  # for people: with which settings a run publishes it; "" = with all
@@ -146,4 +146,4 @@ class Job(Work):
 
     kind = "job"
 
-    model: str = field(default="the output folder of a run (or one version of it)")  # which models it works on
+    model: str = "the output folder of a run (or one version of it)"  # for people: which models it works on

@@ -11,7 +11,7 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, VOCABULARY, WORD_COUNTS
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
-from w2vspark.flow.work import NO_SETTINGS, Chosen, Staged, Step, Table
+from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
@@ -156,6 +156,7 @@ WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settin
 VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary)
 ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
+STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
 
 
 # What other steps ask of these.
@@ -200,9 +201,9 @@ def chosen(settings: Any, *names: str) -> Chosen:
 # The published tables that all have.
 
 
-def vocabulary_rows(run: Run) -> Staged:
+def vocabulary_rows(run: Run) -> StagedRows:
     """The vocabulary, as it was made."""
-    return Staged(run.uri("vocabulary"))
+    return StagedRows(run.uri("vocabulary"))
 
 
 def phrase_rows(run: Run) -> Any:

@@ -7,7 +7,7 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import COOCCURRENCES
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
-from w2vspark.flow.work import Chosen, Staged, Step, Table
+from w2vspark.flow.work import Chosen, StagedRows, Step, Table
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.cooccurrence_rows import scan_row_entries
@@ -53,9 +53,9 @@ def are_published(config: Config) -> bool:
     return config[CooccurrencesConfig].publish
 
 
-def cooccurrence_rows(run: Run) -> Staged:
+def cooccurrence_rows(run: Run) -> StagedRows:
     """The counts, as they were made."""
-    return Staged(run.uri("cooccurrences"), COUNTS)
+    return StagedRows(run.uri("cooccurrences"), COUNTS)
 
 
 COOCCURRENCES_TABLE = Table(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
 
 from w2vspark.base.log import log_start
 from w2vspark.base.schemas import SINGULAR_VALUES
@@ -14,7 +14,6 @@ from w2vspark.flow.work import Chosen, Needed, Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.output.publish import Version
-from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.vectors import matrix_rows, summed_rows, vectors
 from w2vspark.training.settings import TrainingConfig
@@ -68,10 +67,10 @@ def rows_of_words(run: Run, matrices: Iterable[str]) -> TaskRows:
     return vectors(run.session(), rows, run.uri("vocabulary"), words_count(run), dimensions)
 
 
-def value_rows(run: Run) -> DataFrame:
+def value_rows(run: Run) -> pa.Table:
     """The singular values, the largest first."""
-    values = [(dimension, value) for dimension, value in enumerate(run.records["svd"]["singular_values"])]
-    return run.session().createDataFrame(values, spark_schema(SINGULAR_VALUES)).coalesce(1)
+    values = run.records["svd"]["singular_values"]
+    return pa.table({"dimension": range(len(values)), "value": values}, SINGULAR_VALUES)
 
 
 SINGULAR_VALUES_TABLE = Table("singular_values", SINGULAR_VALUES, "a singular value, the largest first", value_rows)

@@ -14,7 +14,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
-from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary
+from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary, training_memory
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
 from w2vspark.stages.cooccurrences import CooccurrencesConfig
@@ -157,10 +157,7 @@ def needed(run: Run) -> Needed:
     records = counted.record["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
     training, glove = resolve_glove(run.config[RoundsTraining], run.config[GloveConfig], tokens, records)
     model, worker = 2 * words * 4 * 2 * (training.dimensions + 1), glove_worker_bytes(training, words, records)
-    memory = (
-        f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, "
-        f"{training.shards} of them"
-    )
+    memory = training_memory(model, worker, int(training.shards))
     return Needed(run.config.replaced(training, glove), corpus.memory_of(tokens, words, source, memory))
 
 
@@ -171,11 +168,7 @@ GLOVE = Method(
     sources=corpus.sources,
     asked=corpus.ASKED,
     steps=(
-        corpus.PHRASES_STEP,
-        corpus.WORD_COUNTS_STEP,
-        corpus.VOCABULARY_STEP,
-        corpus.ENCODED_STEP,
-        corpus.BUCKET_COUNTS_STEP,
+        *corpus.STEPS,
         COOCCURRENCES_STEP,
         Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata),
         Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds),

@@ -108,11 +108,7 @@ LSA = Method(
     sources=corpus.sources,
     asked=corpus.ASKED,
     steps=(
-        corpus.PHRASES_STEP,
-        corpus.WORD_COUNTS_STEP,
-        corpus.VOCABULARY_STEP,
-        corpus.ENCODED_STEP,
-        corpus.BUCKET_COUNTS_STEP,
+        *corpus.STEPS,
         Step("term_document", ("vocabulary", "encoded", "bucket_counts"), term_document_settings, make_term_document),
         Step("svd", ("vocabulary", "term_document"), svd_settings, make_svd),
     ),

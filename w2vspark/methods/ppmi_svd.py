@@ -101,11 +101,7 @@ PPMI_SVD = Method(
     sources=corpus.sources,
     asked=corpus.ASKED,
     steps=(
-        corpus.PHRASES_STEP,
-        corpus.WORD_COUNTS_STEP,
-        corpus.VOCABULARY_STEP,
-        corpus.ENCODED_STEP,
-        corpus.BUCKET_COUNTS_STEP,
+        *corpus.STEPS,
         COOCCURRENCES_STEP,
         Step("ppmi", ("vocabulary", "cooccurrences"), ppmi_settings, make_ppmi),
         Step("svd", ("vocabulary", "ppmi"), svd_settings, make_svd),

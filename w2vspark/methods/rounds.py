@@ -1,4 +1,4 @@
-"""What methods that train in rounds have in common: how far they are, their metrics, and a line of summary."""
+"""What methods that train in rounds have in common: how far they are, their metrics, memory and a line of summary."""
 
 from typing import Any
 
@@ -47,3 +47,8 @@ def rounds_summary(version: Version, rounds_of_epoch: int = 1) -> str:
         f"{training['shards']} shards x {training['lanes']} lanes, {len(set(numbers))} rounds, "
         f"learning rate {training['learning_rate']:.4g}, loss {loss:.3f}"
     )
+
+
+def training_memory(model: int, worker: int, shards: int) -> str:
+    """What --dry-run says of the memory. model: bytes of all matrices; worker: bytes of a task that trains."""
+    return f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, {shards} of them"

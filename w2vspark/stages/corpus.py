@@ -13,7 +13,7 @@ from w2vspark.base.redaction import check_given
 from w2vspark.spark.arrow import spark_uri
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
-from w2vspark.storage.files import absolute_uri
+from w2vspark.storage.uris import absolute_uri
 
 log = logging.getLogger("w2vspark")
 

@@ -3,17 +3,14 @@
 from w2vspark.storage.files import (
     Filters,
     InputFile,
-    absolute_uri,
     copy_file,
     count_rows,
     delete_file,
     exists,
     expression,
     file_sizes,
-    filesystem,
     is_file,
     is_hidden,
-    join,
     list_files,
     list_folders,
     list_names,
@@ -21,13 +18,13 @@ from w2vspark.storage.files import (
     open_at,
     open_for_reading,
     open_for_writing,
-    parent,
     read_bytes,
     read_table,
     read_text,
     scan_table,
     write_text,
 )
+from w2vspark.storage.uris import absolute_uri, filesystem, join, parent
 
 __all__ = [
     "Filters",

@@ -16,36 +16,7 @@ import pyarrow.parquet as pq
 from w2vspark.base.advice import how_to_mend
 from w2vspark.base.errors import InputError, OutputError
 from w2vspark.storage import globs
-from w2vspark.storage.uris import FLAT_STORES, absolute_uri, filesystem, first_line, join, parent, reaching, split_uri
-
-__all__ = [
-    "Filters",
-    "InputFile",
-    "absolute_uri",
-    "copy_file",
-    "count_rows",
-    "delete_file",
-    "exists",
-    "expression",
-    "file_sizes",
-    "filesystem",
-    "is_file",
-    "is_hidden",
-    "join",
-    "list_files",
-    "list_folders",
-    "list_names",
-    "move_file",
-    "open_at",
-    "open_for_reading",
-    "open_for_writing",
-    "parent",
-    "read_bytes",
-    "read_table",
-    "read_text",
-    "scan_table",
-    "write_text",
-]
+from w2vspark.storage.uris import FLAT_STORES, filesystem, first_line, reaching, split_uri
 
 # A page's checksum, where its writer left one, is compared: a flipped bit is an error.
 _FORMAT = ds.ParquetFileFormat(

@@ -70,7 +70,7 @@ def plan_rounds(bucket_tokens: np.ndarray, shards: int, epochs: int, rounds_per_
     """All rounds of a run over the encoded corpus.
 
     bucket_tokens: int64 (buckets,). rounds_per_epoch: a whole number, or 1/n for a round of n epochs. The buckets' runs
-    are dealt anew to shards and slices in every epoch, so that a shard sees other text each time.
+    are dealt again to shards and slices in every epoch, so that a shard sees other text each time.
     """
     slices = max(1, round(rounds_per_epoch))
     parts_per_round = max(1, round(1 / rounds_per_epoch))

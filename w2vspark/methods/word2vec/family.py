@@ -5,15 +5,13 @@ from typing import Any
 
 from w2vspark import storage
 from w2vspark.base.log import log_start
-from w2vspark.base.schemas import (
-    SUBWORD_BUCKETS,
-)
+from w2vspark.base.schemas import SUBWORD_BUCKETS
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings
-from w2vspark.methods.rounds import round_done, rounds_summary
+from w2vspark.methods.rounds import round_done, rounds_summary, training_memory
 from w2vspark.methods.word2vec.asked import (
     has_subwords,
     is_cold,
@@ -144,10 +142,7 @@ def needed(run: Run) -> Needed:
     ngrams = _guessed_ngrams(run, words)
     shapes = matrix_shapes(training, words, ngrams)
     model, worker = sum(shape.bytes for shape in shapes), worker_bytes(training, shapes, words, tokens)
-    memory = (
-        f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, "
-        f"{training.shards} of them"
-    )
+    memory = training_memory(model, worker, int(training.shards))
     if has_subwords(config):
         publishing = composing_bytes(words, ngrams, training.dimensions)
         memory += f"; a task that publishes vectors {publishing / 1e6:,.0f} MB of Python memory"

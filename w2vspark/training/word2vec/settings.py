@@ -20,9 +20,7 @@ class Word2VecTraining(RoundsTraining):
     """How word2vec's vectors are learned."""
 
     method: str = key("skipgram-ns", why=keys_of(TrainingConfig)["method"].why)
-    window: int = key(
-        5, rule=at_least(1), why="Words on each side at most; the actual reach is drawn anew for every word."
-    )
+    window: int = key(5, rule=at_least(1), why="Words on each side at most; the actual reach is drawn for each word.")
     negatives: int | Auto = key(
         "auto",
         rule=between(0, 64),
@@ -58,7 +56,7 @@ class Word2VecTraining(RoundsTraining):
     negative_pool: int | Auto = key(
         "auto",
         rule=at_least(0),
-        why="Words drawn anew for each slice, from which its negatives come; 0 draws from the vocabulary, as auto does "
+        why="Words drawn for each slice, from which its negatives come; 0 draws from the vocabulary, as auto does "
         "where workers hold all rows.",
     )
     noise_exponent: float = key(
