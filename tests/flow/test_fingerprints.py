@@ -5,8 +5,6 @@ The file is long because the tables have a row for every key.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +26,6 @@ from w2vspark.fingerprints.definitions import definitions, module_files
 from w2vspark.fingerprints.fingerprint import PLUMBING, versions_of
 from w2vspark.flow.identity import publishing_code, steps_of
 from w2vspark.flow.work import VERSION
-from w2vspark.jobs import JOBS, fold
-from w2vspark.jobs import from_dict as of_job
-from w2vspark.output.publish import Version
-from w2vspark.stages import corpus_version
-from w2vspark.stages.input import InputConfig
 
 # What stands beside the defaults in each case. The tables of a case are those that its run has.
 CASES: dict[str, dict[str, Any]] = {
@@ -420,74 +413,3 @@ def test_the_target_of_kernels_counts_where_numba_does(config_of):
             if step.table == VERSION:  # by what it is made of
                 with_target = with_numba and any("cpu_target" in own.settings(config) for own in method.steps)
             assert with_target == with_numba, step.table
-
-
-# Folded documents.
-
-MODEL = Version("/model", "1", {"config": {"tokens": {"tokenizer": "pattern"}}})
-
-
-def folding(monkeypatch: pytest.MonkeyPatch, corpus: str = "corpus", model: Version = MODEL) -> dict[str, str]:
-    """The fingerprints of a run of the job."""
-    with monkeypatch.context() as patch:
-        patch.setattr(fold.publish, "resolve", lambda output: model)
-        patch.setattr(fold, "read_lsa_model", lambda version: None)
-        patch.setattr(fold, "corpus_version", lambda config, session: corpus)
-        config = of_job(JOBS["fold"], {"input": {"path": "new"}, "output": {"path": "/nowhere"}})
-        return fingerprints_of((JOBS["fold"], config), model="/model")
-
-
-@pytest.mark.parametrize(
-    ("name", "anew"),
-    [
-        ("w2vspark.jobs.fold.document_rows", {"version"}),
-        ("w2vspark.output.candidates.write_candidate", {"version"}),
-        ("w2vspark.stages.folded.folded", {"folded", "version"}),
-        ("w2vspark.vectors.lsa_model.read_lsa_model", {"folded", "version"}),
-        ("w2vspark.text.tokenizer.tokenizer", {"folded", "version"}),
-        ("w2vspark.kernels.glove.records.train_records", set()),
-        ("w2vspark.methods.word2vec.tables.vector_rows", set()),
-        ("w2vspark.output.staging.Staging", set()),
-    ],
-)
-def test_changed_code_folds_or_publishes_anew(name, anew, monkeypatch):
-    before = folding(monkeypatch)
-    module, _, definition = name.rpartition(".")
-    with source_of(monkeypatch, module, with_changed(module, definition)):
-        assert made_anew(before, folding(monkeypatch)) == anew
-
-
-def test_another_corpus_or_model_is_folded_anew(monkeypatch):
-    before = folding(monkeypatch)
-    for after in (folding(monkeypatch, "other"), folding(monkeypatch, model=replace(MODEL, run_id="2"))):
-        assert made_anew(before, after) == {"folded", "version"} and before["request"] != after["request"]
-
-
-# Views.
-
-
-def test_a_view_counts_with_its_query_and_the_views_behind_it(spark, tmp_path: Path):
-    spark.range(9).selectExpr("cast(id as string) AS text", "id").write.parquet(str(tmp_path / "table"))
-    config = InputConfig(table="outer_view")
-
-    def version(inner: str, outer: str = "SELECT text FROM inner_view") -> str:
-        spark.sql(f"CREATE OR REPLACE TEMP VIEW inner_view AS {inner}")
-        spark.sql(f"CREATE OR REPLACE TEMP VIEW outer_view AS {outer}")
-        return corpus_version.corpus_version(config, lambda: spark)
-
-    table = f"parquet.`{tmp_path}/table`"
-    first = version(f"SELECT text, id FROM {table} WHERE id > 3")
-    assert version(f"SELECT text, id FROM {table} WHERE id > 3") == first
-    others = [
-        version(f"SELECT text, id FROM {table} WHERE id > 4"),
-        version(f"SELECT text, id FROM {table} WHERE id > 3", "SELECT upper(text) AS text FROM inner_view"),
-        version(f"SELECT text, id FROM {table} WHERE id > 3 AND id < unix_date(current_date())"),
-    ]
-    assert len({first, *others}) == 4
-    random = f"SELECT text, id FROM {table} WHERE rand() < 0.5"
-    assert version(random) != version(random), "no two readings of such a view are the same"
-    spark.range(9, 12).selectExpr("cast(id as string) AS text", "id").write.mode("append").parquet(f"{tmp_path}/table")
-    spark.catalog.clearCache()
-    assert version(f"SELECT text, id FROM {table} WHERE id > 3") != first
-    spark.catalog.dropTempView("outer_view")
-    spark.catalog.dropTempView("inner_view")
