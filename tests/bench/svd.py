@@ -29,7 +29,7 @@ CONFIG = PROJECT / "conf" / "ppmi-svd.toml"
 SAMPLE_WORDS, FEW, MANY = 8000, 50, 100
 AT_DEFAULTS, AT_BEST = 0.03, 1e-3
 BEST = ("svd.oversampling=100", "svd.power_iterations=10")
-WALL_SECONDS, WORDSIM, GOOGLE = 45.0, 0.655, 0.30
+TIMES_PLAIN, WORDSIM, GOOGLE = 3.0, 0.655, 0.30
 
 
 def measure(report: Report, arguments: argparse.Namespace) -> None:
@@ -103,7 +103,7 @@ def measure_whole(report: Report, files: list[Path], output: Path) -> None:
         "scores",
         [{"": "w2vspark, conf/ppmi-svd.toml"} | scores, {"": "plain randomised SVD, p = 0.5"} | scorer.scores(other)],
     )
-    report.at_most("encoded text to published vectors, s", wall, WALL_SECONDS)
+    report.at_most("encoded text to published vectors, times the plain SVD alone", wall / plain, TIMES_PLAIN)
     report.at_least("WordSim-353", scores["WordSim-353"], WORDSIM)
     report.at_least("Google", scores["Google"], GOOGLE)
 
