@@ -111,3 +111,4 @@ def test_words_that_stand_alone_leave_nothing_to_train(spark, method, tmp_path):
 def test_training_that_diverges_ends_with_6_and_says_what_to_lower(corpus, tmp_path):
     failed = run_here(*command(corpus, tmp_path / "output", training__learning_rate=50))
     failed.assert_one_error(6, "is not finite", "lower training.learning_rate")
+    assert "training.combine" not in failed.err  # a key that GloVe refuses

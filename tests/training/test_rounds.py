@@ -210,7 +210,8 @@ def test_footers_of_encoded_are_read_once_a_worker(corpus, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("shards", [1, 3])
 def test_values_that_are_not_finite_end_in_one_error_and_no_round(shards, spark, corpus, tmp_path):
-    with pytest.raises(TrainingError, match=r"vector of word id \d+ is not finite.*training.learning_rate"):
+    message = r"vector of word id \d+ is not finite.*training.learning_rate.*warm_start.learning_rate"
+    with pytest.raises(TrainingError, match=message):
         train(spark, corpus, tmp_path, training(shards, learning_rate=1e30, combine="mean"))
     assert list((tmp_path / "staging").rglob("*.json")) == []  # neither a list nor a record
 

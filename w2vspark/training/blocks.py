@@ -14,7 +14,7 @@ from w2vspark.storage.listed import NewFile
 from w2vspark.training.plan import MatrixShape
 from w2vspark.training.trainer import Trainer
 
-DIVERGED = "training diverged; lower training.learning_rate, and keep training.combine = adasum"
+DIVERGED = "training diverged; lower training.learning_rate (or warm_start.learning_rate, where that is set)"
 
 
 def read_blocks(
