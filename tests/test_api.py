@@ -108,8 +108,24 @@ def test_two_frames_in_one_session_are_told_apart(spark, lines, tmp_path):
 @pytest.mark.parametrize(
     ("corpus", "more", "error", "text"),
     [
-        (pa.table({"body": ["a"]}), {}, InputError, "the frame has no column 'text'; its columns are body"),
-        (pa.table({"text": [1]}), {}, InputError, "column 'text' (input.text_column) is bigint, not a string"),
+        (
+            pa.table({"body": ["a"]}),
+            {},
+            InputError,
+            "the frame has no column 'text' (input.text_column); its columns are body",
+        ),
+        (
+            pa.table({"text": ["a"]}),
+            {"settings": {"input.id_column": "id"}},
+            InputError,
+            "the frame has no column 'id' (input.id_column); its columns are text",
+        ),
+        (
+            pa.table({"text": [1]}),
+            {},
+            InputError,
+            "the frame: column 'text' (input.text_column) is bigint, not a string",
+        ),
         (3, {}, InputError, "the corpus is 3; give a path, a list of paths, or a frame"),
         ([["a", "sentence"]], {}, InputError, "the corpus is a list with ['a', 'sentence'] in it; give a path"),
         ("nowhere", {}, InputError, "nowhere"),

@@ -11,6 +11,7 @@ from pyspark.sql import types as st
 from w2vspark.base.errors import InputError
 from w2vspark.base.redaction import check_given
 from w2vspark.spark.arrow import spark_uri
+from w2vspark.stages.corpus_version import FRAME
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
 from w2vspark.storage.uris import absolute_uri
@@ -60,7 +61,7 @@ def _load(session: SparkSession, config: InputConfig) -> DataFrame:
     with _input_errors(config):
         rows = _read(session, config, wanted)
         schema = rows.schema
-    _check_columns(config, wanted, [found for found in schema.names if found != CORRUPT])
+    check_columns(config, wanted, [found for found in schema.names if found != CORRUPT])
     check_types(config, schema, name)
     text, malformed = column(name), F.lit(False)
     if config.format == "json" and not config.table:
@@ -131,12 +132,13 @@ def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wa
     found = {row["name"]: set(row["kinds"]) - {"VOID"} for row in kinds.collect()}
     if not found:  # no row could be parsed: they are counted as malformed, and the corpus is empty
         return
-    _check_columns(config, wanted, sorted(found))
+    check_columns(config, wanted, sorted(found))
     if found[wanted[0]] - {"STRING"}:
         _refuse_type(config, wanted[0], " or ".join(sorted(found[wanted[0]])).lower())
 
 
-def _check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[str]) -> None:
+def check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[str]) -> None:
+    """Raise InputError where a column is missing. wanted: the text's, and the id's where there is one."""
     for key, name in zip(("text_column", "id_column"), wanted, strict=False):
         if name not in names:
             message = (
@@ -180,6 +182,8 @@ def _count(df: DataFrame) -> int:
 
 
 def _source(config: InputConfig) -> str:
+    if config.table.startswith(FRAME):
+        return "the frame"
     return f"input.table {config.table}" if config.table else f"input.path {', '.join(config.path)}"
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from w2vspark.base.errors import InputError
-from w2vspark.stages.corpus import check_types
+from w2vspark.stages.corpus import check_columns, check_types
 from w2vspark.stages.corpus_version import FRAME
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.json_text import column
@@ -27,13 +27,9 @@ def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Itera
     rows = frame if hasattr(frame, "createOrReplaceTempView") else _made(session, frame)
     wanted = replace(config, table=FRAME)
     names = [text_column(wanted), *([config.id_column] if config.id_column else [])]
-    if missing := [name for name in names if name not in rows.columns]:
-        raise InputError(
-            f"the frame has no column {missing[0]!r}; its columns are {', '.join(rows.columns)}: name the text's in "
-            "input.text_column"
-        )
+    check_columns(wanted, names, rows.columns)
     rows = rows.select(*map(column, names))
-    check_types(replace(wanted, table="the frame"), rows.schema, names[0])
+    check_types(wanted, rows.schema, names[0])
     view = FRAME + _content(rows)
     rows.createOrReplaceTempView(view)
     try:

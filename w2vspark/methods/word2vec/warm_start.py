@@ -3,10 +3,7 @@
 from typing import Any
 
 from w2vspark import storage
-from w2vspark.base.schemas import (
-    EARLIER,
-    VOCABULARY,
-)
+from w2vspark.base.schemas import EARLIER, VOCABULARY
 from w2vspark.config.config import Config
 from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.flow.run import Run
