@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import planted
 import pyarrow as pa
@@ -52,7 +53,7 @@ def test_what_has_not_changed_is_not_made_again_and_comes_back_the_same(made, co
 def test_the_command_line_and_a_file_give_the_same_version(made, corpus, tmp_path):
     file = tmp_path / "some.toml"
     file.write_text("[vocabulary]\nmin_count = 2\n[training]\ndimensions = 8\nepochs = 1\nshards = 1\nlanes = 3\n")
-    assert w2vspark.train(corpus, made.output, config=file, settings={"training.lanes": 1}).made == ()
+    assert w2vspark.train(corpus, made.output, config=file, settings={"training.lanes": np.int64(1)}).made == ()
     words = ["--set", f"input.path={corpus}", "--set", f"output.path={made.output}", "--set", "training.lanes=1"]
     assert run_here("run", str(file), *words).assert_done().out.startswith("nothing to do")
 
@@ -126,6 +127,7 @@ def test_two_frames_in_one_session_are_told_apart(spark, lines, tmp_path):
             InputError,
             "the frame: column 'text' (input.text_column) is bigint, not a string",
         ),
+        ({"text": ["word"] * 99}, {}, InputError, "'word', ...]}; give a path"),
         (3, {}, InputError, "the corpus is 3; give a path, a list of paths, or a frame"),
         ([["a", "sentence"]], {}, InputError, "the corpus is a list with ['a', 'sentence'] in it; give a path"),
         ("nowhere", {}, InputError, "nowhere"),

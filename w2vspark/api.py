@@ -1,9 +1,12 @@
 """The Python face: train a model, or run a job on a published one, in the session that is there or a new one."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from w2vspark import storage
 from w2vspark.base.errors import ConfigError, InputError, OutputError
@@ -99,12 +102,15 @@ def job(
 ) -> Result:
     """Run a job on a published model and publish its tables, as the command of the same name does.
 
-    name: of a job, as `w2vspark jobs` lists them. model: the output folder of a run, or one version's folder. All else
-    is as for `train`. Raises ConfigError for an unknown name, and as `train` does.
+    name: of a job, as `w2vspark jobs` lists them. model: the output folder of a run, or one version's folder. corpus:
+    for jobs that read [input]. All else is as for `train`. Raises ConfigError for an unknown name, InputError where a
+    job that takes no corpus is given one, and as `train` does.
     """
     from w2vspark import jobs
 
     chosen = find_job(name)
+    if corpus is not None and InputConfig not in chosen.settings:
+        raise InputError(f"the job {name} takes no corpus; leave it out, and give the folder for the tables as output=")
     tree, frame = _tree(config, settings, corpus, output)
     how = {"model": fspath(model), "force_from": force_from, "until": until, "hold": hold}
     return _with_corpus(chosen, jobs.from_dict(chosen, tree), frame, **how)
@@ -172,11 +178,11 @@ def _tree(
         over["input.path"] = fspath(corpus)
     elif isinstance(corpus, Sequence):
         if odd := [path for path in corpus if not isinstance(path, str | PathLike)]:
-            raise InputError(f"the corpus is a list with {odd[0]!r} in it; {_CORPORA}")
+            raise InputError(f"the corpus is a list with {reprlib.repr(odd[0])} in it; {_CORPORA}")
         over["input.path"] = [fspath(path) for path in corpus]
     elif corpus is not None:
         if not hasattr(corpus, "columns"):
-            raise InputError(f"the corpus is {corpus!r}; {_CORPORA}")
+            raise InputError(f"the corpus is {reprlib.repr(corpus)}; {_CORPORA}")
         frame = corpus
         over |= {"input.table": FRAME, "input.path": [], "input.format": "text"}
     for key, value in over.items():
@@ -185,7 +191,9 @@ def _tree(
 
 
 def _plain(value: Any) -> Any:
-    """A value of a configuration as TOML could hold it: paths are texts."""
+    """A value of a configuration as TOML could hold it: paths are texts, and NumPy's numbers are Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, PathLike):
         return fspath(value)
     if isinstance(value, dict):

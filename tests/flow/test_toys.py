@@ -12,7 +12,7 @@ from commands import current, manifest, options, run_here, version_folder
 
 import w2vspark
 from w2vspark import storage
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import InputError, OutputError
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Auto, Settings, between, key
 from w2vspark.fingerprints.fingerprint import fingerprint
@@ -306,7 +306,11 @@ def test_the_python_face_runs_both(spark, corpus, tmp_path):
     )
     assert made.version == "000001" and made.made == ("lengths", "version")
     assert made.read("lengths")["length"].to_pylist() == [1, 2, 3]
+    with pytest.raises(InputError, match=r"the job toy-longest takes no corpus; .* as output="):
+        w2vspark.job("toy-longest", made.output, tmp_path / "out")
     found = w2vspark.job("toy-longest", made.output, output=tmp_path / "out")
+    listed = run_here("versions", str(tmp_path / "out")).assert_done().out.splitlines()
+    assert listed[1].split()[2:4] == ["toy-longest", "-"]  # it has no words
     assert storage.read_table(found.tables["longest"])["line"].to_pylist() == ["abc"]
 
 

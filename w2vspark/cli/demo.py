@@ -169,7 +169,7 @@ def _next_commands(output: str) -> str:
         f"  {command} similar {folder} string integer\n"
         f"  {command} analogy {folder} read reader write\n"
         f"  {command} analogy {folder} client request server\n"
-        f"  {command} export {folder} --format word2vec-text vectors.txt\n"
+        f"  {command} export {folder} --format word2vec-text demo-vectors.txt\n"
         f"  {command} run --set input.path=YOUR_TEXT --set output.path=YOUR_VECTORS\n"
     )
 

@@ -201,7 +201,8 @@ def _hint(hint: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in arguments)
     if origin is tuple:
-        return f"a list of {'strings' if arguments[0] is str else 'numbers'}"
+        one = "string" if arguments[0] is str else "number"
+        return f"a {one} or a list of {one}s"
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", dict: "a table"}
     return names[origin or hint]
 
@@ -222,7 +223,7 @@ def works_page(kind: str) -> str:
         lines += [f"- `{work.name}`: {work.help}." for work in (first, *others)]
         tables = ", ".join(f"`[{section}]`" for section in dict.fromkeys(one.section for one in first.settings))
         lines += ["", f"Reads {tables}. Stages, those in brackets with certain settings only: {_flow(first)}.", ""]
-        lines += ["| publishes | a row is | columns | where |", "| --- | --- | --- | --- |"]
+        lines += ["| publishes | a row is | columns | published when |", "| --- | --- | --- | --- |"]
         lines += [_published_row(one, _usual(first)) for one in first.publishes]
         lines.append("")
     return "\n".join(lines)

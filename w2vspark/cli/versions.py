@@ -21,7 +21,10 @@ def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
         subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback, OUTPUT
     )
     rollback.add_argument(
-        "version", metavar="VERSION", nargs="?", help="its number; without it, the newest older version that is whole"
+        "version",
+        metavar="VERSION",
+        nargs="?",
+        help="its number; without it, the newest older one that is whole and was never rolled back from",
     )
     clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean, OUTPUT)
     clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
@@ -124,14 +127,16 @@ def _facts(version: Any) -> dict[str, Any]:
     candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
     state = "current" if version.current else candidate
     problem = "" if version.candidate == WRITING else version.problem
-    made_by = manifest.get("method") or manifest.get("job")  # older versions have neither
+    made_by = manifest.get("method") or manifest.get("job")  # versions of 0.2 have neither, and jobs have a model
+    is_job = "job" in manifest or "model" in manifest
     made_by = made_by or manifest.get("config", {}).get("training", {}).get("method")
+    first_rows = next(iter(manifest["tables"].values()), 0)
     scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
     return {
         "version": version.name,
         "made": manifest.get("created", "unknown"),
-        "method": made_by or ("a job" if "model" in manifest else "unknown"),
-        "words": manifest.get("vocabulary", {}).get("words", next(iter(manifest["tables"].values()), 0)),
+        "method": made_by or ("a job" if is_job else "unknown"),
+        "words": "-" if is_job else manifest.get("vocabulary", {}).get("words", first_rows),
         "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
         "state": f"{state}; damaged: {problem}" if problem else state,
     }

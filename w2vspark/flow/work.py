@@ -86,7 +86,7 @@ class Needed:
     """What a run will work with, before it begins."""
 
     config: Config  # without `auto`
-    memory: str  # what it is for, and what its workers need
+    memory: str  # "for N words:\n  a worker 1 MB": --dry-run puts "memory, " before it and the driver's behind it
 
 
 def _as_given(run: "Run") -> Config:

@@ -44,7 +44,7 @@ class SparkConfig(Settings):
             lambda size: re.fullmatch(r"[1-9]\d*[kmgt]b?", size.lower()) is not None,
             "must be a size with its unit, as in 512m or 4g",
         ),
-        why="Of the JVM in a local run.",
+        why="Memory of the JVM in a local run.",
     )
     options: dict[str, str] = key({}, why='Further settings, as in { "spark.sql.shuffle.partitions" = "64" }.')
 

@@ -34,7 +34,7 @@ class EncodedConfig(Settings):
     piece_tokens: int = key(
         1000,
         rule=between(10, 10_000),
-        why="Tokens; longer documents are cut, so that none can hold up a round. A window never crosses a cut.",
+        why="In tokens; longer documents are cut, so that none can hold up a round. A window never crosses a cut.",
     )
     buckets: int | Auto = key(
         "auto",

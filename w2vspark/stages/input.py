@@ -22,8 +22,8 @@ class InputConfig(Settings):
     format: str = key(
         "text",
         rule=(bool, 'must be "text", "wholetext", "json", "parquet" or another source of Spark\'s'),
-        why="text: a document a line; wholetext: a document a file; json (lines), parquet, or any other source that "
-        "Spark knows.",
+        why="text: each line is a document; wholetext: each file is one; json (lines), parquet, or any other source "
+        "that Spark knows.",
     )
     table: str = key("", why="A catalog table, instead of path.")
     text_column: str = key(

@@ -33,9 +33,9 @@ class TokensConfig(Settings):
         why='A regular expression for a word; "" is the built-in one: letters, marks and digits, apostrophes inside a '
         "word.",
     )
-    min_length: int = key(1, rule=at_least(1), why="Characters; shorter words are dropped.")
+    min_length: int = key(1, rule=at_least(1), why="In characters; shorter words are dropped.")
     max_length: int = key(
-        100, rule=at_least(1), why="Characters; longer words are dropped, since they are addresses and noise."
+        100, rule=at_least(1), why="In characters; longer words are dropped, since they are addresses and noise."
     )
     numbers: Literal["keep", "drop", "zero"] = key(
         "keep",
@@ -85,7 +85,8 @@ class PhrasesConfig(Settings):
     discount: float = key(
         5.0,
         rule=at_least(0),
-        why="Taken from a pair's count, so that rare words do not make phrases; pairs that occur less often are none.",
+        why="Taken from a pair's count, so that rare words do not make phrases; a pair that occurs less often is no "
+        "phrase.",
     )
     connector_words: tuple[str, ...] = key(
         (), why='Words that may stand inside a phrase, as in ["of", "the"] for bank_of_america.'

@@ -19,7 +19,7 @@ class TrainingConfig(MethodConfig):
     """How vectors are learned."""
 
     dimensions: int = key(
-        100, rule=between(1, 4096), why="Numbers a word; 100 is quick, 300 is usual for large corpora."
+        100, rule=between(1, 4096), why="How many numbers a vector has; 100 is quick, 300 is usual for large corpora."
     )
     seed: int = key(
         1,

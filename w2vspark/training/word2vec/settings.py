@@ -24,7 +24,8 @@ class Word2VecTraining(RoundsTraining):
     negatives: int | Auto = key(
         "auto",
         rule=between(0, 64),
-        why="Noise words a window, for -ns; auto is 5. 2 to 5 for large corpora, up to 20 for small ones.",
+        why="Noise words for each window, in methods that end in -ns; auto is 5. 2 to 5 for large corpora, up to 20 "
+        "for small ones.",
     )
     cbow_gradient: Literal["mean", "sum"] = key(
         "mean",
@@ -34,7 +35,7 @@ class Word2VecTraining(RoundsTraining):
     softmax_max_words: int = key(
         10_000,
         rule=between(1, 1_000_000),
-        why="The largest vocabulary that -softmax takes: its every step goes through all words.",
+        why="The largest vocabulary for methods that end in -softmax: each of their steps goes through all words.",
     )
     optimizer: Literal["auto", "sgd", "adagrad"] = key(
         "auto",
@@ -45,8 +46,8 @@ class Word2VecTraining(RoundsTraining):
     adagrad_initial: float = key(
         10.0,
         rule=ABOVE_ZERO,
-        why="Where a word's sum of squared gradients begins, for adagrad; the word's rate halves when that has "
-        "quadrupled.",
+        why="Where a word's sum of squared gradients begins, for adagrad; the word's rate halves when this "
+        "sum has quadrupled.",
     )
     rows: Literal["auto", "all", "slice"] = key(
         "auto",
@@ -141,7 +142,7 @@ class SubwordsConfig(Settings):
     buckets: int = key(
         2_000_000,
         rule=between(1, 2**31 - 1),
-        why="What n-grams are hashed into; only buckets in use take memory.",
+        why="How many buckets n-grams are hashed into; only those in use take memory.",
     )
 
     def problems(self, config: Config) -> Iterator[Problem]:
