@@ -11,6 +11,8 @@ from commands import digests, run_here
 
 import w2vspark
 from w2vspark.base.errors import ConfigError, InputError, OutputError
+from w2vspark.stages.frames import frame_input
+from w2vspark.stages.input import InputConfig
 from w2vspark.vectors import similar
 
 CONFIG = {
@@ -128,6 +130,29 @@ def test_two_frames_in_one_session_are_told_apart(spark, lines, tmp_path):
             "the frame: column 'text' (input.text_column) is bigint, not a string",
         ),
         ({"text": ["word"] * 99}, {}, InputError, "'word', ...]}; give a path"),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            {},
+            InputError,
+            "the frame has 2 columns named 'text' (text, text); keep one of them",
+        ),
+        ("nowhere", {"config": 3}, ConfigError, "config is 3; give the path of a TOML file, or a dictionary of tables"),
+        ("nowhere", {"config": {1: {}}}, ConfigError, "config has the key 1; a key is a name in quotes"),
+        (
+            "nowhere",
+            {"config": {"spark": {"options": {1: 2}}}},
+            ConfigError,
+            "config['spark']['options'] has the key 1; a key is a name in quotes",
+        ),
+        ("nowhere", {"settings": ["training.window=3"]}, ConfigError, "settings is ['training.window=3']; give a dict"),
+        (
+            "nowhere",
+            {"settings": {"training.dimensions": 100, "training.dimensions.x": 3}},
+            ConfigError,
+            "training.dimensions.x: training.dimensions is 100 already, and no table of options",
+        ),
+        ("nowhere", {"settings": {"training.subsample": 10**400}}, ConfigError, "must be a finite number"),
+        ("nowhere", {"settings": {"training.rounds_per_epoch": 1e-310}}, ConfigError, "must be a whole number, or 1/n"),
         (3, {}, InputError, "the corpus is 3; give a path, a list of paths, or a frame"),
         ([["a", "sentence"]], {}, InputError, "the corpus is a list with ['a', 'sentence'] in it; give a path"),
         ("nowhere", {}, InputError, "nowhere"),
@@ -142,6 +167,37 @@ def test_mistakes_are_errors_that_name_the_fix(corpus, more, error, text, spark,
         w2vspark.train(corpus, tmp_path / "out", **more)
     assert text in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_frame_of_pandas_is_a_corpus_without_words(spark, tmp_path):
+    with pytest.raises(InputError, match="the corpus has no words: 0 documents"):
+        w2vspark.train(pd.DataFrame({"text": []}), tmp_path / "out")
+
+
+def test_a_result_is_no_path_and_the_error_says_what_is(made, tmp_path):
+    with pytest.raises(ConfigError, match=r"model is Result\(.*; give the path of .* as result\.output"):
+        w2vspark.job("fold", made, tmp_path, tmp_path / "out")
+    with pytest.raises(ConfigError, match="output is 3; give the path of the folder for the tables"):
+        w2vspark.train(tmp_path, 3)
+
+
+def test_runs_that_read_equal_frames_at_once_do_not_end_each_other(spark):
+    rows = spark.createDataFrame([("a b",)], "text string")
+    with frame_input(rows, spark, InputConfig()) as first:
+        with frame_input(rows, spark, InputConfig()) as second:
+            assert first == second
+        assert spark.table(first.table).count() == 1
+    assert not spark.catalog.tableExists(first.table)
+
+
+def test_a_value_that_moves_to_a_null_makes_another_frame(spark):
+    names, config = "text string, id string", InputConfig(id_column="id")
+    frames = [spark.createDataFrame(rows, names) for rows in ([("a", None)], [(None, "a")])]
+    found = []
+    for frame in frames:
+        with frame_input(frame, spark, config) as source:
+            found.append(source.table)
+    assert found[0] != found[1]
 
 
 def test_an_unknown_job_is_told_with_those_that_there_are(tmp_path):

@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pyspark.sql import Column
 
 from w2vspark import storage
 from w2vspark.base.errors import ConfigError, InputError, OutputError
@@ -112,7 +113,8 @@ def job(
     if corpus is not None and InputConfig not in chosen.settings:
         raise InputError(f"the job {name} takes no corpus; leave it out, and give the folder for the tables as output=")
     tree, frame = _tree(config, settings, corpus, output)
-    how = {"model": fspath(model), "force_from": force_from, "until": until, "hold": hold}
+    of_model = _path(model, "model", "the output folder of a run, as result.output")
+    how = {"model": of_model, "force_from": force_from, "until": until, "hold": hold}
     return _with_corpus(chosen, jobs.from_dict(chosen, tree), frame, **how)
 
 
@@ -121,7 +123,7 @@ def find_job(name: str) -> Job:
     from w2vspark.jobs import JOBS
 
     if name not in JOBS:
-        raise ConfigError(f"{name}: there is no such job{did_you_mean(name, list(JOBS))}")
+        raise ConfigError(f"{name}: there is no such job{did_you_mean(str(name), list(JOBS))}")
     return JOBS[name]
 
 
@@ -168,11 +170,14 @@ def _tree(
     config: Path | Mapping[str, Any] | None, settings: Mapping[str, Any] | None, corpus: Any, output: Path | None
 ) -> tuple[dict[str, Any], Any]:
     """All that was given as a tree of tables, and the frame with the corpus, where it is one."""
-    given = config if isinstance(config, Mapping) else read_tree(None if config is None else fspath(config))
+    if isinstance(config, Mapping):
+        given = _named(config, "config")
+    else:
+        given = read_tree(None if config is None else _path(config, "config", "a TOML file, or a dictionary of tables"))
     tree = {table: dict(keys) if isinstance(keys, Mapping) else keys for table, keys in given.items()}
-    over = dict(settings or {})
+    over = _named({} if settings is None else settings, "settings")
     if output is not None:
-        over["output.path"] = fspath(output)
+        over["output.path"] = _path(output, "output", "the folder for the tables")
     frame = None
     if isinstance(corpus, str | PathLike):
         over["input.path"] = fspath(corpus)
@@ -181,13 +186,31 @@ def _tree(
             raise InputError(f"the corpus is a list with {reprlib.repr(odd[0])} in it; {_CORPORA}")
         over["input.path"] = [fspath(path) for path in corpus]
     elif corpus is not None:
-        if not hasattr(corpus, "columns"):
+        if not hasattr(corpus, "columns") or isinstance(corpus, Column):
             raise InputError(f"the corpus is {reprlib.repr(corpus)}; {_CORPORA}")
         frame = corpus
         over |= {"input.table": FRAME, "input.path": [], "input.format": "text"}
     for key, value in over.items():
         put(tree, key, value)
     return {table: _plain(keys) for table, keys in tree.items()}, frame
+
+
+def _path(value: Any, what: str, wanted: str) -> str:
+    if not isinstance(value, str | PathLike):
+        raise ConfigError(f"{what} is {reprlib.repr(value)}; give the path of {wanted}")
+    return fspath(value)
+
+
+def _named(values: Any, what: str) -> dict[str, Any]:
+    """A dictionary whose keys are names, and those of the dictionaries in it. Raises ConfigError for anything else."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{what} is {reprlib.repr(values)}; give a dictionary")
+    for name, value in values.items():
+        if not isinstance(name, str):
+            raise ConfigError(f"{what} has the key {reprlib.repr(name)}; a key is a name in quotes")
+        if isinstance(value, Mapping):
+            _named(value, f"{what}[{name!r}]")
+    return dict(values)
 
 
 def _plain(value: Any) -> Any:

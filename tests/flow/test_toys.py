@@ -256,6 +256,24 @@ def test_a_job_does_not_publish_where_another_one_does(spark, corpus, tmp_path, 
     run_here("toy-other", str(model), *options(output__path=output)).assert_one_error(
         4, "holds the tables of the job toy-longest; name another folder for toy-other"
     )
+    held = tmp_path / "held"
+    run_here("toy-longest", str(model), *options(output__path=held), "--hold").assert_done()
+    run_here("toy-other", str(model), *options(output__path=held)).assert_one_error(4, "the job toy-longest")
+
+
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_a_job_whose_manifest_is_damaged_makes_a_new_version(damage, spark, corpus, tmp_path):
+    model, output = tmp_path / "model", tmp_path / "out"
+    run_here(*command(corpus, model)).assert_done()
+    words = ["toy-longest", str(model), *options(output__path=output)]
+    run_here(*words).assert_done()
+    damaged = version_folder(output) / "manifest.json"
+    if damage == "cut":
+        damaged.write_bytes(damaged.read_bytes()[:100])
+    else:
+        damaged.unlink()
+    run_here(*words).assert_done()
+    assert current(output)["version"] == "000002" and manifest(output)["job"] == "toy-longest"
 
 
 def test_a_need_that_nothing_makes_is_an_error_and_no_input_that_does_not_count(corpus, tmp_path, monkeypatch):

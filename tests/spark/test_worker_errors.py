@@ -21,6 +21,9 @@ PYTHON = (
 )
 DRIVER = "\n\nDriver stacktrace:\n\tat org.apache.hadoop.fs.Some.method(S.java)\n"
 OURS = '  File "x.py"\nw2vspark.base.errors.TrainingError: a value is not finite; lower the rate\n\n\tat org.apache'
+MISSING = (
+    "Traceback (most recent call last):\n  File \"x.py\"\nModuleNotFoundError: No module named 'pyarrow'\n\n\tat org"
+)
 UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file file:///x.gz. SQLSTATE: KD001\n\tat org"
 
 
@@ -41,6 +44,11 @@ UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file fi
             r"disk is full \(.*No space left on device: '/big/x'\); free space",
         ),
         (HEAD + OURS + DRIVER, TrainingError, r"^a value is not finite; lower the rate$"),
+        (
+            HEAD + MISSING + DRIVER,
+            EnvironmentFailure,
+            r"^a worker's Python has no module pyarrow; ship .*PYSPARK_PYTHON",
+        ),
         (HEAD + UNREADABLE + DRIVER, InputError, r"reading file file:///x\.gz\. check that it is whole"),
     ],
 )

@@ -80,8 +80,11 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
     if not (dot and table and name):
         raise ConfigError(f"{key}: must have the form table.key, as in training.dimensions")
     keys = tree.setdefault(table, {})
-    if isinstance(keys, dict):
-        keys[name] = {**flattened(keys.get(name) or {}), option: value} if option else value
+    if not isinstance(keys, dict):
+        return
+    if option and not isinstance(keys.get(name) or {}, dict):
+        raise ConfigError(f"{key}: {table}.{name} is {toml_value(keys[name])} already, and no table of options")
+    keys[name] = {**flattened(keys.get(name) or {}), option: value} if option else value
 
 
 def build(tree: Mapping[str, Any], choice: Choice, problems: Sequence[str] = (), chosen: bool = True) -> Config:
@@ -177,7 +180,9 @@ def _override(tree: dict[str, Any], text: str, choice: Choice) -> str:
     about = choice.known(table).get(name)
     wanted = about.hint if about is not None else None
     if option and get_origin(wanted) is dict:
-        keys[name] = {**flattened(keys.get(name) or {}), option: parsed_override(raw, str)}
+        held = keys.get(name) or {}
+        if isinstance(held, dict):  # else that is told when all is read
+            keys[name] = {**flattened(held), option: parsed_override(raw, str)}
     else:
         keys[f"{name}.{option}" if option else name] = parsed_override(raw, wanted)
     return ""

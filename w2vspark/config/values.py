@@ -55,7 +55,11 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
         fits = isinstance(value, dict)
         return flattened(value) if fits else {}, "" if fits else 'must be a table, as in { "key" = "value" }'
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value), "" if math.isfinite(value) else "must be a finite number"
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond 1e308
+            number = math.inf
+        return number, "" if math.isfinite(number) else "must be a finite number"
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     return value, "" if fits else f"must be {names[hint]}"

@@ -17,12 +17,11 @@ from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
 from w2vspark.flow.standing import promoted, stands
 from w2vspark.flow.work import VERSION, Job, Step, Work
-from w2vspark.output import publish
 from w2vspark.output.claims import Claim
 from w2vspark.output.marker import check_output
 from w2vspark.output.settings import OutputConfig
 from w2vspark.output.staging import Staging
-from w2vspark.output.versions import delete_unfinished
+from w2vspark.output.versions import delete_unfinished, list_versions
 from w2vspark.spark.worker_errors import worker_errors
 
 
@@ -57,10 +56,10 @@ def begin(
 
 def _check_job(output: str, job: Job) -> None:
     """Raise OutputError where another job publishes in the output folder: its versions would be deleted as old ones."""
-    version = publish.find_version(output) if publish.read_current(output) is not None else None
-    if version is not None and version.manifest.get("job", job.name) != job.name:
-        other = version.manifest["job"]
-        raise OutputError(f"{output}: holds the tables of the job {other}; name another folder for {job.name}")
+    for version in list_versions(output):  # candidates too; one whose manifest is damaged does not say whose it is
+        other = version.manifest.get("job", job.name)
+        if other != job.name:
+            raise OutputError(f"{output}: holds the tables of the job {other}; name another folder for {job.name}")
 
 
 def perform(run: Run) -> None:

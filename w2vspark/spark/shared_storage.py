@@ -1,9 +1,12 @@
 """A look at the executors before the work begins: do they reach the output folder, and run the same code?"""
 
+import shutil
 import socket
+import sys
 import uuid
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -13,6 +16,7 @@ from w2vspark.base.errors import EnvironmentFailure, W2VSparkError
 from w2vspark.fingerprints.fingerprint import library_versions, package_fingerprint
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.session import task_slots
+from w2vspark.spark.worker_errors import ONE_ENVIRONMENT
 
 _ANSWER = pa.schema([pa.field("host", pa.string()), pa.field("problem", pa.string())])
 _TASKS = 16
@@ -22,9 +26,9 @@ _SAME = frozenset({"llvmlite", "numba", "numpy", "pyarrow"})  # fingerprints hav
 def check_executors(session: SparkSession, output: str) -> None:
     """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or other libraries.
 
-    A local master shares the driver's disk and Python, and is not asked.
+    A local master shares the driver's disk. It is not asked where it shares its Python too, as in sessions of ours.
     """
-    if task_slots(session) is not None:
+    if task_slots(session) is not None and _has_our_python(session):
         return
     probe = storage.join(output, "staging", f"_probe-{uuid.uuid4().hex}.json")
     code = package_fingerprint()
@@ -37,6 +41,13 @@ def check_executors(session: SparkSession, output: str) -> None:
     problems = sorted(f"executor on {row['host']}: {row['problem']}" for row in answers if row["problem"])
     if problems:
         raise EnvironmentFailure("; ".join(problems))
+
+
+def _has_our_python(session: SparkSession) -> bool:
+    if not isinstance(session, SparkSession):  # Spark Connect does not tell
+        return False
+    python = session.sparkContext.pythonExec
+    return Path(shutil.which(python) or python).parent == Path(sys.executable).parent
 
 
 def answer(
@@ -61,7 +72,7 @@ def _problem(probe: str, code: str, versions: dict[str, str]) -> str:
     for name, wanted in versions.items():
         if here[name] != wanted:
             found = here[name] or "none"
-            return f"has {name} {found}, the driver {wanted}; ship one environment with --archives"
+            return f"has {name} {found}, the driver {wanted}; {ONE_ENVIRONMENT}"
     if package_fingerprint() != code:
-        return "runs another version of w2vspark than the driver; ship one environment with --archives"
+        return f"runs another version of w2vspark than the driver; {ONE_ENVIRONMENT}"
     return ""

@@ -16,6 +16,8 @@ _OURS = re.compile(r"^w2vspark\.base\.errors\.(\w+): (.+)$", re.MULTILINE)
 _FULL_IN_JAVA = re.compile(
     rf"(?:Exception|Error): (?:[^\n]*: )?(?P<reason>{FULL_DISK}|Failed to create local dir[^\n]*)"
 )
+_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'$", re.MULTILINE)
+ONE_ENVIRONMENT = "ship one environment with --archives, or on one machine name its python in PYSPARK_PYTHON"
 _FULL_IN_PYTHON = re.compile(rf"^OSError: (.*(?:{FULL_DISK}).*)$", re.MULTILINE)
 _WRITES_A_TABLE = re.compile(r"org\.apache\.hadoop\.fs\.|org\.apache\.parquet\.")
 
@@ -24,7 +26,7 @@ _WRITES_A_TABLE = re.compile(r"org\.apache\.hadoop\.fs\.|org\.apache\.parquet\."
 def worker_errors() -> Iterator[None]:
     """Raise the W2VSparkError that a worker raised instead of Spark's report of it; others pass as they are.
 
-    InputError stands for a file that Spark cannot read, EnvironmentFailure for a disk that is full.
+    InputError stands for a file that Spark cannot read, EnvironmentFailure for a full disk or a missing module.
     """
     try:
         yield
@@ -35,6 +37,10 @@ def worker_errors() -> Iterator[None]:
         kind = getattr(errors, found[1], None) if found else None
         if found is not None and kind is not None:
             raise kind(found[2].strip()) from error
+        if missing := _MISSING.search(str(error)):
+            raise errors.EnvironmentFailure(
+                f"a worker's Python has no module {missing[1]}; {ONE_ENVIRONMENT}"
+            ) from error
         if full := _full_disk(str(error)):
             raise errors.EnvironmentFailure(full) from error
         if unreadable := _UNREADABLE.search(str(error)):

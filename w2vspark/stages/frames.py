@@ -1,13 +1,16 @@
 """A corpus that is given as a frame: for a run it is a view of the session, whose name tells what is in it."""
 
 import hashlib
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as st
 
 from w2vspark.base.errors import InputError
 from w2vspark.stages.corpus import check_columns, check_types
@@ -28,17 +31,50 @@ def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Itera
     wanted = replace(config, table=FRAME)
     names = [text_column(wanted), *([config.id_column] if config.id_column else [])]
     check_columns(wanted, names, rows.columns)
+    _check_once(names, rows.columns, session)
     rows = rows.select(*map(column, names))
     check_types(wanted, rows.schema, names[0])
     view = FRAME + _content(rows)
-    rows.createOrReplaceTempView(view)
-    try:
+    with _shared_view(rows, session, view):
         yield replace(config, table=view)
+
+
+@contextmanager
+def _shared_view(rows: DataFrame, session: SparkSession, view: str) -> Iterator[None]:
+    """The view, until the last of the runs that read it at once has ended: equal rows have one name."""
+    with _LOCK:
+        rows.createOrReplaceTempView(view)
+        _RUNS[view] += 1
+        _SESSIONS.setdefault(view, []).append(session)
+    try:
+        yield
     finally:
-        session.catalog.dropTempView(view)
+        with _LOCK:
+            _RUNS[view] -= 1
+            if not _RUNS[view]:
+                del _RUNS[view]
+                for each in _SESSIONS.pop(view):
+                    each.catalog.dropTempView(view)
+
+
+_LOCK = threading.Lock()
+_RUNS: Counter[str] = Counter()
+_SESSIONS: dict[str, list[SparkSession]] = {}
+
+
+def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSession) -> None:
+    """Raise InputError where Spark could not tell which of several columns a name means."""
+    cased = session.conf.get("spark.sql.caseSensitive", "false") == "true"
+    for name in names:
+        same = [found for found in columns if found == name or (not cased and found.lower() == name.lower())]
+        if len(same) > 1:
+            raise InputError(f"the frame has {len(same)} columns named {name!r} ({', '.join(same)}); keep one of them")
 
 
 def _made(session: SparkSession, frame: Any) -> DataFrame:
+    if getattr(frame, "empty", False) is True:  # of pandas: Spark cannot tell the types of no values
+        fields = [st.StructField(str(name), st.StringType()) for name in frame.columns]
+        return session.createDataFrame([], st.StructType(fields))
     try:
         return session.createDataFrame(frame)
     except Exception as error:  # Spark's many ways to say that it cannot
@@ -50,7 +86,8 @@ def _made(session: SparkSession, frame: Any) -> DataFrame:
 
 def _content(rows: DataFrame) -> str:
     """What tells these rows from others, whatever their order: their number and two sums of their hashes, hashed."""
-    own = [column(name) for name in rows.columns]
+    # A null alone leaves a hash as it is: "a" and null would be as null and "a".
+    own = [part for name in rows.columns for part in (column(name), column(name).isNull())]
     hashed = rows.select(F.xxhash64(*own).alias("one"), F.xxhash64(F.lit(1), *own).alias("two"))
     sums = [F.sum(F.col(name).cast("decimal(38,0)")) for name in hashed.columns]
     found = hashed.agg(F.count("*"), *sums).first()

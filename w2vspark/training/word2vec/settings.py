@@ -12,7 +12,9 @@ from w2vspark.training.settings import RoundsTraining, TrainingConfig
 
 
 def _is_whole_or_a_part(value: float) -> bool:
-    return value > 0 and math.isclose(number := max(value, 1 / value), round(number), rel_tol=1e-9)
+    if value <= 0 or math.isinf(number := max(value, 1 / value)):
+        return False
+    return math.isclose(number, round(number), rel_tol=1e-9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
