@@ -83,7 +83,8 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
     if not isinstance(keys, dict):
         return
     if option and not isinstance(keys.get(name) or {}, dict):
-        raise ConfigError(f"{key}: {table}.{name} is {toml_value(keys[name])} already, and no table of options")
+        held = toml_value(redacted_value(keys[name]))
+        raise ConfigError(f"{key}: {table}.{name} is {held} already, and no table of options")
     keys[name] = {**flattened(keys.get(name) or {}), option: value} if option else value
 
 
