@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # files at once: most of their time is waiting.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
 
-.PHONY: demo test lint reference clean
+.PHONY: demo test lint reference docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/w2vspark demo demo-output
@@ -23,8 +23,12 @@ lint: $(VENV)/installed-for-tests
 reference: $(VENV)/installed
 	$(BIN)/python -m w2vspark.cli.reference
 
+# The documentation site, in site/. It is built without the network, and fails where a link or a page is missing.
+docs: $(VENV)/installed-for-docs
+	$(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) demo-output build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -38,6 +42,10 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-for-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/warm: $(VENV)/installed-for-tests

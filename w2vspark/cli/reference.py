@@ -11,9 +11,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-import pyarrow as pa
-
 from w2vspark.base.errors import ConfigError
+from w2vspark.cli.pages import GENERATED, column_type, commands_page, exit_codes_page, tables_page
 from w2vspark.config.config import Config, make_config
 from w2vspark.config.keys import Key, Settings, keys_of
 from w2vspark.config.load import listing
@@ -40,7 +39,10 @@ def listing_of(kind: str) -> str:
         names = ", ".join(f"[{one.name}]" if one.when else one.name for one in work.publishes)
         lines += [f"{work.name:<18} {work.help}", f"{'':<18} publishes {names}"]
     if "[" in "".join(lines):
-        lines += ["", "Tables in brackets are published with certain settings only; see docs/methods.md."]
+        lines += [
+            "",
+            "Tables in brackets are published with certain settings only; see the page Methods of the documentation.",
+        ]
     use = "w2vspark run FILE" if kind == "methods" else "w2vspark NAME MODEL --config FILE"
     lines += ["", f"`w2vspark {kind} NAME` prints a configuration to save and edit; then: {use}"]
     return "\n".join(lines) + "\n"
@@ -116,8 +118,8 @@ def every_key() -> str:
 
 
 def configuration_page() -> str:
-    """docs/configuration.md: a table of keys for each table of the configuration."""
-    lines = ["# Configuration", "", _GENERATED, "", _ABOUT_CONFIGURATION, ""]
+    """docs/reference/configuration.md: a table of keys for each table of the configuration."""
+    lines = ["# Configuration", "", GENERATED, "", _ABOUT_CONFIGURATION, ""]
     every = all_settings(METHODS, JOBS)
     for section, keys in _keys(every).items():
         of_section = [one for one in every if one.section == section]
@@ -152,7 +154,6 @@ def _autos(section: str, name: str) -> str:
     return f" auto: {'; '.join(shown)}." if shown else ""
 
 
-_GENERATED = "<!-- made by `make reference` from the code; edit the keys' own lines there -->"
 _ABOUT_CONFIGURATION = (
     "A configuration is a TOML file with the tables below; `--set table.key=value` goes over it. All mistakes in one\n"
     "are reported at once. `w2vspark methods NAME` and `w2vspark jobs NAME` print the keys of one method or job."
@@ -208,13 +209,13 @@ def _hint(hint: Any) -> str:
 
 
 def works_page(kind: str) -> str:
-    """docs/methods.md or docs/jobs.md: what each publishes, with its columns."""
+    """docs/reference/methods.md or jobs.md: what each publishes, with its columns."""
     about = {
         "methods": "A method makes a model from a corpus: `w2vspark run`, with `training.method` in the configuration.",
         "jobs": "A job makes tables from a published model, whose output folder is MODEL, in a folder of its own:\n"
         "`w2vspark NAME MODEL --set output.path=…`; under spark-submit `jobs/job.py NAME MODEL …`.",
     }[kind]
-    lines = [f"# {kind.capitalize()}", "", _GENERATED, "", about, ""]
+    lines = [f"# {kind.capitalize()}", "", GENERATED, "", about, ""]
     families: dict[tuple[Any, ...], list[Work]] = {}
     for work in works(kind).values():
         families.setdefault((work.steps, work.publishes), []).append(work)
@@ -240,28 +241,30 @@ def _flow(work: Work) -> str:
 def _published_row(one: Table | Artefact, config: Config) -> str:
     if isinstance(one, Artefact):
         return f"| `{one.name}` (a file) | {one.about} | | {one.when} |"
-    columns = ", ".join(f"{field.name} {_column(field.type)}" for field in one.schema_of(config))
+    columns = ", ".join(f"{field.name} `{column_type(field.type)}`" for field in one.schema_of(config))
     return f"| `{one.name}` | {one.about} | {columns} | {one.when} |"
 
 
-def _column(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"list<{kind.value_type}>"
-    return str(kind)
+def _tables_page() -> str:
+    every = (*METHODS.values(), *JOBS.values())
+    return tables_page(every, {work.name: _usual(work) for work in every})
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "conf/word2vec.toml": every_key,
-    "docs/configuration.md": configuration_page,
-    "docs/methods.md": lambda: works_page("methods"),
-    "docs/jobs.md": lambda: works_page("jobs"),
+    "docs/reference/configuration.md": configuration_page,
+    "docs/reference/methods.md": lambda: works_page("methods"),
+    "docs/reference/jobs.md": lambda: works_page("jobs"),
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/tables.md": _tables_page,
+    "docs/reference/exit-codes.md": exit_codes_page,
 }
 
 
 def main() -> int:
     """Write all pages."""
     for name, text in PAGES.items():
-        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text(), encoding="utf-8")
     return 0
 
