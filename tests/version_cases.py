@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from w2vspark.base.errors import OutputError
 from w2vspark.output import versions
-from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.candidates import StagedTable, write_candidate
 from w2vspark.output.versions import CHECKED
 from w2vspark.storage.listed import write_small
 
@@ -36,8 +36,8 @@ def staged(output: Path, name: str, rows: int = 3) -> str:
 def candidate(output: Path, term: int, why: str = CHECKED, request: str = "r", rows: int = 3) -> Held:
     """A version of two tables, one of them copied; its claim."""
     claim = Held(output, term)
-    parts = [Part("vectors", staged(output, f"vectors-{term}", rows))]
-    parts.append(Part("vocabulary", staged(output, f"vocabulary-{term}"), copy=True))
+    parts = [StagedTable("vectors", staged(output, f"vectors-{term}", rows))]
+    parts.append(StagedTable("vocabulary", staged(output, f"vocabulary-{term}"), copy=True))
     manifest = {"run_id": claim.run_id, "created": "2026", "fingerprints": {"vectors": f"v{term}", "request": request}}
     assert write_candidate(str(output), claim, parts, manifest, why) == f"{term:06}"
     return claim

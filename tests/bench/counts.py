@@ -18,11 +18,11 @@ from growth import gensim
 from ours import warm_up
 from processes import Measured, python, run_measured
 
-from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.candidates import StagedTable, write_candidate
 from w2vspark.output.claims import Claim
 from w2vspark.output.publish import resolve
 from w2vspark.output.versions import CHECKED, promote
-from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, CHUNK_TOKENS, COUNTS
+from w2vspark.stages.cooccurrences import BLOCK_ENTRIES, COUNTS, SLICE_TOKENS
 from w2vspark.storage.sealed import read_sealed_json
 from w2vspark.vectors import probe
 
@@ -30,7 +30,7 @@ MB = 1e6
 OF_GENSIM = 0.4
 # A worker's share in what doubles: the ids of a chunk twice while they are read, its text and its index; and a block of
 # rows as entries, as columns and as they are written. The rest is a worker that has encoded before.
-WORKER_MB = (4 * 4 * CHUNK_TOKENS + 3 * 12 * BLOCK_ENTRIES) / MB + 350
+WORKER_MB = (4 * 4 * SLICE_TOKENS + 3 * 12 * BLOCK_ENTRIES) / MB + 350
 DRIVER_MB = 400.0
 INTERVAL = 0.05
 ROLES = ("driver", "java", "daemon", "worker", "other")
@@ -88,8 +88,8 @@ def count(files: Sequence[Path], output: Path, *settings: str) -> Row:
     began, ended = window(run)
     tables = {line.split()[0]: line.split()[-1] for _, line in run.output[1:]}
     record = read_sealed_json(f"{tables['cooccurrences']}.json")["record"]
-    parts = [Part("cooccurrences", tables["cooccurrences"], COUNTS, copy=True)]
-    parts.append(Part("vocabulary", tables["vocabulary"], copy=True))
+    parts = [StagedTable("cooccurrences", tables["cooccurrences"], COUNTS, copy=True)]
+    parts.append(StagedTable("vocabulary", tables["vocabulary"], copy=True))
     with Claim(str(output)) as claim:
         cpu = time.process_time()
         manifest = {"run_id": claim.run_id, "created": "", "config": {}, "fingerprints": {}}

@@ -191,7 +191,7 @@ def _train_shard(
     threads: int,
 ) -> list[Changes]:
     """One shard's part of a round: what it changed in each matrix, whose rows are the old ones again."""
-    for part in todo.parts:
+    for part in todo.slice_sets:
         pieces = text.buckets(*part.ranges[number])
         own = threads if int(training.shards) == 1 else 1
         if training.negative_pool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from w2vspark.kernels.simd import BLOCK
+from w2vspark.kernels.simd import TILE
 from w2vspark.kernels.word2vec.arguments import Objective, Tables
 
 MASK = 2**64 - 1
@@ -183,7 +183,7 @@ def apply_event(rows: np.ndarray, at: list[int], event: Event, rate: float, tabl
         squares = done.input_squares[at], done.output_squares[used]
         scales = tuple(rate * np.sqrt(objective.adagrad / (objective.adagrad + square)) for square in squares)
     slots = 1 + objective.negatives if objective.loss == "ns" else len(used)
-    in_place = not objective.cbow and slots <= BLOCK
+    in_place = not objective.cbow and slots <= TILE
     of_outputs = np.zeros_like(old_outputs)
     for i, vector in enumerate(vectors):
         of_outputs += np.outer(steps[i], rows[at[i]] if in_place else vector)

@@ -6,7 +6,7 @@ from numba import njit
 
 from w2vspark.kernels import simd
 from w2vspark.kernels.instructions import SIMD_WIDTH
-from w2vspark.kernels.simd import BLOCK
+from w2vspark.kernels.simd import TILE
 
 DIMENSIONS = [1, 3, 7, 8, 9, 16, 31, 100, 300]
 
@@ -28,12 +28,12 @@ def steps_of(logits, at, count, labels, weights, first):
 
 @njit
 def update(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps, at):
-    simd.update_block(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps, at)
+    simd.update_tile(a, rows, count, target, target_rows, b, outs, first_out, chunks, steps, at)
 
 
 @njit
 def update_of_one(a, target, b, outs, first_out, chunks, steps, out_steps):
-    simd.update_block_of_one(a, target, b, outs, first_out, chunks, steps, out_steps)
+    simd.update_tile_of_one(a, target, b, outs, first_out, chunks, steps, out_steps)
 
 
 @njit
@@ -59,18 +59,18 @@ def test_dots_of_scattered_rows_are_numpys(kernel, count, dimensions):
     kernel(a.ravel(), rows * stride, first, b.ravel(), outs * stride, first_out, stride // SIMD_WIDTH, logits, at)
     assert (logits[:at] == 777).all()
     table = logits[at:].reshape(9, SIMD_WIDTH)
-    expected = a[rows[first : first + count]].astype(float) @ b[outs[first_out : first_out + BLOCK]].astype(float).T
-    np.testing.assert_allclose(table[first : first + count, :BLOCK], expected, rtol=0, atol=2e-6 * dimensions**0.5)
-    assert (table[first : first + count, BLOCK:] == 0).all()
+    expected = a[rows[first : first + count]].astype(float) @ b[outs[first_out : first_out + TILE]].astype(float).T
+    np.testing.assert_allclose(table[first : first + count, :TILE], expected, rtol=0, atol=2e-6 * dimensions**0.5)
+    assert (table[first : first + count, TILE:] == 0).all()
     untouched = np.delete(table, np.arange(first, first + count), axis=0)
     assert (untouched == 777).all()
 
 
 def test_two_inputs_at_a_time_give_the_bits_of_one_at_a_time():
     random = np.random.default_rng(5)
-    a, b = padded(random, 2, 100), padded(random, BLOCK, 100)
+    a, b = padded(random, 2, 100), padded(random, TILE, 100)
     stride, logits = a.shape[1], np.zeros((2, 2 * SIMD_WIDTH), np.float32)
-    rows, outs = np.arange(2) * stride, np.arange(BLOCK) * stride
+    rows, outs = np.arange(2) * stride, np.arange(TILE) * stride
     two(a.ravel(), rows, 0, b.ravel(), outs, 0, stride // SIMD_WIDTH, logits[0], 0)
     for i in range(2):
         one(a.ravel(), rows, i, b.ravel(), outs, 0, stride // SIMD_WIDTH, logits[1], 0)
@@ -117,7 +117,7 @@ def test_an_update_uses_the_old_rows_of_both_sides(count, dimensions):
     rows, outs = random.permutation(15), random.permutation(20)
     steps = random.uniform(-0.1, 0.1, (15, SIMD_WIDTH)).astype(np.float32)
     new_a, new_b = a.astype(float), b.astype(float)
-    inputs, outputs, used = rows[:count], outs[first_out : first_out + BLOCK], steps[:count, :BLOCK].astype(float)
+    inputs, outputs, used = rows[:count], outs[first_out : first_out + TILE], steps[:count, :TILE].astype(float)
     new_a[inputs] += used @ b[outputs].astype(float)
     new_b[outputs] += used.T @ a[inputs].astype(float)
     at = rows * stride
@@ -131,14 +131,14 @@ def test_an_update_uses_the_old_rows_of_both_sides(count, dimensions):
 
 def test_an_input_row_used_twice_in_place_adds_up():
     random = np.random.default_rng(8)
-    a, b = padded(random, 3, 20), padded(random, BLOCK, 20)
+    a, b = padded(random, 3, 20), padded(random, TILE, 20)
     stride, order = a.shape[1], np.array([0, 2, 0, 0])
     steps = random.uniform(-0.1, 0.1, (4, SIMD_WIDTH)).astype(np.float32)
     new_a, new_b, old_b = a.astype(float), b.astype(float), b.astype(float)
     for i, row in enumerate(order):  # in place: a later use sees the row as the earlier use left it
-        new_b += np.outer(steps[i, :BLOCK], new_a[row])
-        new_a[row] += steps[i, :BLOCK] @ old_b
-    outs, at = np.arange(BLOCK) * stride, order * stride
+        new_b += np.outer(steps[i, :TILE], new_a[row])
+        new_a[row] += steps[i, :TILE] @ old_b
+    outs, at = np.arange(TILE) * stride, order * stride
     update(a.ravel(), at, 4, a.ravel(), at, b.ravel(), outs, 0, stride // SIMD_WIDTH, steps.ravel(), 0)
     np.testing.assert_allclose(a, new_a, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, new_b, rtol=0, atol=2e-6)
@@ -146,18 +146,18 @@ def test_an_input_row_used_twice_in_place_adds_up():
 
 def test_several_blocks_collect_the_inputs_change_apart():
     random = np.random.default_rng(9)
-    a, b = padded(random, 4, 20), padded(random, 3 * BLOCK, 20)
+    a, b = padded(random, 4, 20), padded(random, 3 * TILE, 20)
     stride, order = a.shape[1], np.array([3, 1, 3])  # row 3 twice: two rows of the buffer
     steps = random.uniform(-0.1, 0.1, (3, 3, SIMD_WIDTH)).astype(np.float32)
     change, old_a, old_b = np.zeros((3, stride), np.float32), a.copy(), b.astype(float)
-    outs, buffer_rows = np.arange(3 * BLOCK) * stride, np.arange(3) * stride
-    for block in range(3):
+    outs, buffer_rows = np.arange(3 * TILE) * stride, np.arange(3) * stride
+    for tile in range(3):
         update(
-            a.ravel(), order * stride, 3, change.ravel(), buffer_rows, b.ravel(), outs, block * BLOCK,
-            stride // SIMD_WIDTH, steps.ravel(), block * 3 * SIMD_WIDTH,
+            a.ravel(), order * stride, 3, change.ravel(), buffer_rows, b.ravel(), outs, tile * TILE,
+            stride // SIMD_WIDTH, steps.ravel(), tile * 3 * SIMD_WIDTH,
         )  # fmt: skip
-    used = np.concatenate([steps[block, :, :BLOCK].astype(float) for block in range(3)], axis=1)
-    assert (a == old_a).all(), "the inputs themselves wait until the last block has seen them"
+    used = np.concatenate([steps[tile, :, :TILE].astype(float) for tile in range(3)], axis=1)
+    assert (a == old_a).all(), "the inputs themselves wait until the last tile has seen them"
     np.testing.assert_allclose(change, used @ old_b, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, old_b + used.T @ old_a[order].astype(float), rtol=0, atol=2e-6)
 
@@ -179,12 +179,12 @@ def test_the_update_of_one_input_gives_the_bits_of_any_number(dimensions):
 
 def test_the_update_of_one_input_takes_other_steps_for_the_outputs():
     random = np.random.default_rng(12)
-    a, b, target = padded(random, 1, 20), padded(random, BLOCK, 20), padded(random, 1, 20)
+    a, b, target = padded(random, 1, 20), padded(random, TILE, 20), padded(random, 1, 20)
     steps, out_steps = random.uniform(-0.1, 0.1, (2, SIMD_WIDTH)).astype(np.float32)
-    new_target = target + steps[:BLOCK].astype(float) @ b
-    new_b = b + np.outer(out_steps[:BLOCK].astype(float), a)
+    new_target = target + steps[:TILE].astype(float) @ b
+    new_b = b + np.outer(out_steps[:TILE].astype(float), a)
     stride = a.shape[1]
-    outs = np.arange(BLOCK) * stride
+    outs = np.arange(TILE) * stride
     update_of_one(a.ravel(), target.ravel(), b.ravel(), outs, 0, stride // SIMD_WIDTH, steps, out_steps)
     np.testing.assert_allclose(target, new_target, rtol=0, atol=2e-6)
     np.testing.assert_allclose(b, new_b, rtol=0, atol=2e-6)
@@ -192,12 +192,12 @@ def test_the_update_of_one_input_takes_other_steps_for_the_outputs():
 
 def test_an_output_row_with_steps_of_zero_keeps_its_bytes():
     random = np.random.default_rng(10)
-    a, b = padded(random, 5, 24), padded(random, BLOCK, 24)
+    a, b = padded(random, 5, 24), padded(random, TILE, 24)
     steps = np.zeros((5, SIMD_WIDTH), np.float32)
     steps[:, 0] = 0.1
     before = b.copy()
     at = np.arange(5) * 24
-    update(a.ravel(), at, 5, a.ravel(), at, b.ravel(), np.arange(BLOCK) * 24, 0, 3, steps.ravel(), 0)
+    update(a.ravel(), at, 5, a.ravel(), at, b.ravel(), np.arange(TILE) * 24, 0, 3, steps.ravel(), 0)
     assert (b[0] != before[0]).all()
     assert b[1:].tobytes() == before[1:].tobytes()
 

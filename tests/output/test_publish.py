@@ -38,7 +38,7 @@ def publish_next(output: Path, rows: int = 3) -> str:
                 file.write(pa.table({"id": range(first, last)}))
             files.append({"matrix": ROWS, "first_id": first, "rows": file.rows, **file.listed()})
         write_list(uri, files)
-        parts.append(candidates.Part(table, uri))
+        parts.append(candidates.StagedTable(table, uri))
     name = candidates.write_candidate(str(output), claim, parts, {"run_id": claim.run_id}, "")
     versions.promote(str(output), claim, name)
     return name

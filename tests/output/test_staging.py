@@ -67,7 +67,7 @@ def test_a_run_that_lost_its_claim_declares_begins_and_deletes_nothing(tmp_path:
         lambda: staging.discard("encoded", "f1"),
         lambda: staging.discard_others("encoded", "f2"),
         lambda: staging.discard_attempt(whole),
-        lambda: staging.delete_part(whole),
+        lambda: staging.delete_files(whole),
     ):
         with pytest.raises(OutputError, match="taken over"):
             act()

@@ -11,7 +11,7 @@ from version_cases import Held, candidate, current, names, published, staged
 from w2vspark import storage
 from w2vspark.base.errors import DamagedTable, OutputError
 from w2vspark.output import versions
-from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.candidates import StagedTable, write_candidate
 from w2vspark.output.versions import CHECKED, HELD, WRITING
 from w2vspark.storage import deletion
 from w2vspark.storage.listed import read_list
@@ -44,7 +44,7 @@ def test_a_candidate_whose_files_are_not_what_was_written_leaves_nothing(tmp_pat
     content[-20] ^= 1
     file.write_bytes(content)
     with pytest.raises(OutputError, match=r"vectors/part-00000\.parquet is not what was written"):
-        write_candidate(str(tmp_path), claim, [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
+        write_candidate(str(tmp_path), claim, [StagedTable("vectors", uri)], {"run_id": "r"}, CHECKED)
     assert names(tmp_path) == []
 
 
@@ -54,7 +54,7 @@ def test_a_staged_file_that_is_missing_is_a_damaged_table(tmp_path: Path) -> Non
         (tmp_path / "staging" / f"vectors-{copy}" / read_list(uri)[0]["file"]).unlink()
         with pytest.raises(DamagedTable, match=rf"{uri}/part-\w+\.parquet: is missing"):
             write_candidate(
-                str(tmp_path), Held(tmp_path, 3), [Part("vectors", uri, copy=copy)], {"run_id": "r"}, CHECKED
+                str(tmp_path), Held(tmp_path, 3), [StagedTable("vectors", uri, copy=copy)], {"run_id": "r"}, CHECKED
             )
     assert names(tmp_path) == []
 
@@ -65,7 +65,7 @@ def test_a_folder_of_somebody_elses_with_the_next_number_is_not_written_to(tmp_p
     mine.write_text("mine")
     uri = staged(tmp_path, "vectors")
     with pytest.raises(OutputError, match="000003: holds vectors, which is not ours"):
-        write_candidate(str(tmp_path), Held(tmp_path, 3), [Part("vectors", uri)], {"run_id": "r"}, CHECKED)
+        write_candidate(str(tmp_path), Held(tmp_path, 3), [StagedTable("vectors", uri)], {"run_id": "r"}, CHECKED)
     assert mine.read_text() == "mine" and len(list(mine.parent.parent.iterdir())) == 1
 
 
@@ -100,7 +100,7 @@ def test_a_run_that_loses_its_claim_neither_writes_nor_promotes_nor_deletes(
 
     monkeypatch.setattr(storage, "move_file", lost_meanwhile)
     with pytest.raises(OutputError, match="taken over"):
-        write_candidate(str(tmp_path), late, [Part("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED)
+        write_candidate(str(tmp_path), late, [StagedTable("vectors", staged(tmp_path, "x"))], {"run_id": "r"}, CHECKED)
     assert current(tmp_path) == before
     assert [v.candidate for v in versions.list_versions(str(tmp_path))] == ["", "", CHECKED, WRITING]
     assert versions.delete_unfinished(str(tmp_path), Held(tmp_path, 5)) == ["000004"]
@@ -245,7 +245,7 @@ def test_a_version_that_the_current_one_replaces_takes_no_place_and_is_not_gone_
     published(tmp_path, 1, 2, 3)
     claim = Held(tmp_path, 4)  # made from the same as 3, of which a page has flipped
     manifest = json.loads((tmp_path / "versions" / "000003" / "manifest.json").read_text())
-    parts = [Part("vectors", staged(tmp_path, "vectors-4"))]
+    parts = [StagedTable("vectors", staged(tmp_path, "vectors-4"))]
     write_candidate(str(tmp_path), claim, parts, {"run_id": "r", "fingerprints": manifest["fingerprints"]}, CHECKED)
     versions.promote(str(tmp_path), claim, "000004")
     assert versions.prune(str(tmp_path), claim, 2, before="000003") == ["000001"]
@@ -282,7 +282,7 @@ def test_a_copied_table_is_checked_to_its_last_page(tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(DamagedTable, match=f"{uri}: a file of it is damaged"):
         write_candidate(
-            str(tmp_path), Held(tmp_path, 3), [Part("vocabulary", uri, copy=True)], {"run_id": "r"}, CHECKED
+            str(tmp_path), Held(tmp_path, 3), [StagedTable("vocabulary", uri, copy=True)], {"run_id": "r"}, CHECKED
         )
     assert names(tmp_path) == []
 

@@ -1,4 +1,4 @@
-"""Co-occurrence tables against plain Python, for any number of chunks and reducers, and as other readers see them."""
+"""Co-occurrence tables against plain Python, for any number of slices and reducers, and as other readers see them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from w2vspark import storage
 from w2vspark.base.cpu_target import pin
 from w2vspark.base.errors import DamagedTable
 from w2vspark.base.schemas import COOCCURRENCES, ENCODED
-from w2vspark.output.candidates import Part, write_candidate
+from w2vspark.output.candidates import StagedTable, write_candidate
 from w2vspark.output.publish import Version
 from w2vspark.output.versions import CHECKED, version_folder
 from w2vspark.spark.listed_files import write_listed
@@ -113,37 +113,37 @@ def test_counts_are_those_of_plain_python(spark, corpus, tmp_path, weighting, di
 
 
 @pytest.mark.parametrize("window", [6, 25])
-@pytest.mark.parametrize(("chunks", "reducers"), [(1, 1), (1, 7), (3, 1), (3, 5), (16, 40)])
-def test_chunks_places_and_blocks_change_no_count(spark, corpus, tmp_path, chunks, reducers, window):
+@pytest.mark.parametrize(("slices", "reducers"), [(1, 1), (1, 7), (3, 1), (3, 5), (16, 40)])
+def test_slices_reducers_and_blocks_change_no_count(spark, corpus, tmp_path, slices, reducers, window):
     whole = job_of(corpus[0], tmp_path / "whole", window=window)
-    if window == 25:  # float64 sums are added up chunk by chunk, whatever the reducers
-        whole = replace(whole, chunks=job_of_chunks(chunks))
+    if window == 25:  # float64 sums are added up slice by slice, whatever the reducers
+        whole = replace(whole, slices=text_slices(slices))
     expected = made(spark, whole)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=window), chunks=job_of_chunks(chunks), reducers=reducers)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=window), slices=text_slices(slices), reducers=reducers)
     assert made(spark, job) == expected
     assert expected == pytest.approx(by_hand(corpus[1], job.config), rel=1e-12)
 
 
-def job_of_chunks(chunks: int) -> tuple[tuple[int, int], ...]:
-    return tuple((BUCKETS * i // chunks, BUCKETS * (i + 1) // chunks) for i in range(chunks))
+def text_slices(slices: int) -> tuple[tuple[int, int], ...]:
+    return tuple((BUCKETS * i // slices, BUCKETS * (i + 1) // slices) for i in range(slices))
 
 
-def test_chunks_and_places_follow_the_corpus():
+def test_slices_and_reducers_follow_the_corpus():
     uris = dict.fromkeys(("encoded_uri", "vocabulary_uri", "table_uri", "partial_uri"), "x")
     config = CooccurrencesConfig()
 
     def job(tokens: int) -> CountJob:
         return count_job(config, 1, "avx2", np.full(64, tokens // 64), uris)
 
-    assert (len(job(16_000_000).chunks), job(16_000_000).reducers) == (1, 16)
-    assert len(job(48_000_000).chunks) == 2 and len(job(48_000_000).groups) == 8
-    assert len(job(6_400_000_000).groups) == 1 and job(6_400_000_000).reducers == counting.MOST_REDUCERS
+    assert (len(job(16_000_000).slices), job(16_000_000).reducers) == (1, 16)
+    assert len(job(48_000_000).slices) == 2 and len(job(48_000_000).reducer_ranges) == 8
+    assert len(job(6_400_000_000).reducer_ranges) == 1 and job(6_400_000_000).reducers == counting.MOST_REDUCERS
     assert job(64).reducers == 1
 
 
-def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tmp_path, monkeypatch):
+def test_blocks_cover_a_reducers_rows_and_are_small_but_for_single_rows(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "BLOCK_ENTRIES", 100)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=3), chunks=job_of_chunks(2), reducers=3)
+    job = replace(job_of(corpus[0], tmp_path / "table", window=3), slices=text_slices(2), reducers=3)
     pin("avx2")
     plan = counting._plan(job)
     counts = plan.counts
@@ -155,11 +155,11 @@ def test_blocks_cover_a_places_rows_and_are_small_but_for_single_rows(corpus, tm
 
 
 @pytest.mark.parametrize(("block", "streams"), [(30, 256), (4_000_000, 3), (30, 2)])
-def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monkeypatch, block, streams):
+def test_a_row_of_many_slices_is_added_up_a_few_at_a_time(corpus, tmp_path, monkeypatch, block, streams):
     monkeypatch.setattr(counting, "BLOCK_ENTRIES", block)
     monkeypatch.setattr(counting, "MOST_STREAMS", streams)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=6), chunks=job_of_chunks(16), reducers=2)
-    files = list_here(job, counting.merge_chunks(count_here(job, counting.count_chunks), job))
+    job = replace(job_of(corpus[0], tmp_path / "table", window=6), slices=text_slices(16), reducers=2)
+    files = list_here(job, counting.merge_slices(count_here(job, counting.count_slices), job))
     found = {}
     for file in files:
         if file["matrix"] == COUNTS:
@@ -171,19 +171,21 @@ def test_a_row_of_many_chunks_is_added_up_a_few_at_a_time(corpus, tmp_path, monk
 def count_here(job: CountJob, count: Callable[..., Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
     """All tasks one after the other in this process."""
     pin("avx2")
-    return count(iter([pa.RecordBatch.from_arrays([pa.array(range(len(job.chunks) * len(job.groups)))], ["id"])]), job)
+    return count(
+        iter([pa.RecordBatch.from_arrays([pa.array(range(len(job.slices) * len(job.reducer_ranges)))], ["id"])]), job
+    )
 
 
 def list_here(job: CountJob, batches: Iterator[pa.RecordBatch]) -> list[dict[str, object]]:
     return pa.Table.from_batches(batches).to_pylist()
 
 
-def test_a_worker_holds_one_chunk_of_the_text_and_none_while_it_merges(corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
-    parts = list(count_here(job, counting.count_chunks))
-    [(_, chunk, _)] = counting._texts
-    assert chunk == 2 and counting.read_text(job, 2) is counting.read_text(job, 2)
-    list_here(job, counting.merge_chunks(iter(parts), job))
+def test_a_worker_holds_one_slice_of_the_text_and_none_while_it_merges(corpus, tmp_path):
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), slices=text_slices(3), reducers=2)
+    parts = list(count_here(job, counting.count_slices))
+    [(_, slice, _)] = counting._texts
+    assert slice == 2 and counting.read_text(job, 2) is counting.read_text(job, 2)
+    list_here(job, counting.merge_slices(iter(parts), job))
     assert not counting._texts
 
 
@@ -191,8 +193,8 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
     seed = random.SystemRandom().randrange(1 << 32)
     print("seed", seed)  # noqa: T201
     draw = random.Random(seed)
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
-    parts = list(count_here(job, counting.count_chunks))
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), slices=text_slices(3), reducers=2)
+    parts = list(count_here(job, counting.count_slices))
     expected, found = by_hand(corpus[1], job.config), 0
     for _ in range(60):
         path = Path(draw.choice(parts)["file"][0].as_py())
@@ -201,7 +203,7 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
         changed[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
         path.write_bytes(changed)
         try:
-            files = list_here(job, counting.merge_chunks(iter(parts), job))
+            files = list_here(job, counting.merge_slices(iter(parts), job))
         except DamagedTable as damage:
             assert str(damage).startswith(f"{path}: ")
             found += 1
@@ -214,36 +216,36 @@ def test_no_flipped_bit_of_partial_counts_changes_the_table(corpus, tmp_path):
 
 
 def test_partial_counts_that_are_cut_or_gone_are_damage(corpus, tmp_path):
-    job = replace(job_of(corpus[0], tmp_path / "table", window=2), chunks=job_of_chunks(3), reducers=2)
-    parts = list(count_here(job, counting.count_chunks))
+    job = replace(job_of(corpus[0], tmp_path / "table", window=2), slices=text_slices(3), reducers=2)
+    parts = list(count_here(job, counting.count_slices))
     path = Path(parts[0]["file"][0].as_py())
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(DamagedTable, match=path.name):
-        list_here(job, counting.merge_chunks(iter(parts), job))
+        list_here(job, counting.merge_slices(iter(parts), job))
     path.unlink()
     with pytest.raises(DamagedTable, match=path.name):
-        list_here(job, counting.merge_chunks(iter(parts), job))
+        list_here(job, counting.merge_slices(iter(parts), job))
 
 
 def test_partial_counts_are_deleted_with_their_folder(spark, corpus, tmp_path):
     staging = staging_of(tmp_path / "output")
     uri = staging.begin("cooccurrences", "f")
-    job = replace(job_of(corpus[0], Path(uri), window=2), chunks=job_of_chunks(3), partial_uri=f"{uri}/partial")
+    job = replace(job_of(corpus[0], Path(uri), window=2), slices=text_slices(3), partial_uri=f"{uri}/partial")
     made(spark, job)
     assert len(os.listdir(job.partial_uri)) >= 3
-    staging.delete_part(job.partial_uri)
+    staging.delete_files(job.partial_uri)
     assert not Path(job.partial_uri).exists() and read_row_sums(uri, WORDS).any()
 
 
-@pytest.mark.parametrize("chunks", [1, 3])
-def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, chunks):
-    job = replace(job_of(corpus[0], tmp_path / "spark", window=6), chunks=job_of_chunks(chunks), reducers=5)
+@pytest.mark.parametrize("slices", [1, 3])
+def test_tasks_side_by_side_write_the_bytes_of_one_process(spark, corpus, tmp_path, slices):
+    job = replace(job_of(corpus[0], tmp_path / "spark", window=6), slices=text_slices(slices), reducers=5)
     made(spark, job)
     alone = replace(job, table_uri=str(tmp_path / "alone"), partial_uri=str(tmp_path / "partial"))
-    if chunks == 1:
+    if slices == 1:
         files = list_here(alone, count_here(alone, counting.count_whole))
     else:
-        files = list_here(alone, counting.merge_chunks(count_here(alone, counting.count_chunks), alone))
+        files = list_here(alone, counting.merge_slices(count_here(alone, counting.count_slices), alone))
     for matrix in (COUNTS, counting.SUMS):
         ours = {
             file["first_id"]: Path(alone.table_uri, str(file["file"])) for file in files if file["matrix"] == matrix
@@ -268,7 +270,7 @@ def test_what_a_failed_or_overtaken_attempt_left_is_never_read(spark, corpus, tm
 
 def published(job: CountJob, output: Path) -> Path:
     """The published table of counts."""
-    parts = [Part("cooccurrences", job.table_uri, COUNTS, copy=True)]
+    parts = [StagedTable("cooccurrences", job.table_uri, COUNTS, copy=True)]
     folder = Path(version_folder(str(output), write_candidate(str(output), Held(), parts, {"run_id": "r"}, CHECKED)))
     version = Version(str(folder), "r", json.loads((folder / "manifest.json").read_text()))
     table = version.table("cooccurrences")
@@ -278,7 +280,7 @@ def published(job: CountJob, output: Path) -> Path:
 
 
 def test_published_rows_rise_through_the_files_and_ranges_are_read_alone(spark, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(counting, "GROUP_ENTRIES", 20)
+    monkeypatch.setattr(counting, "ROW_GROUP_ENTRIES", 20)
     job = replace(job_of(corpus[0], tmp_path / "table", window=3), reducers=3)
     files = list_here(job, count_here(job, counting.count_whole))
     write_list(job.table_uri, files)

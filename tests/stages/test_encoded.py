@@ -19,7 +19,7 @@ from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.corpus import read_corpus
 from w2vspark.stages.encoded import (
-    GROUP_BYTES,
+    ROW_GROUP_BYTES,
     EncodedConfig,
     auto_buckets,
     bucket_counts,
@@ -89,7 +89,7 @@ def written(corpus: DataFrame, vocabulary: str, folder: Path, **settings: object
     tokens = TokensConfig(sentences=settings.pop("sentences", "document"))  # type: ignore[arg-type]
     buckets = int(settings.pop("buckets", 512))  # type: ignore[call-overload]
     table = encoded(corpus, vocabulary, Words(tokens), EncodedConfig(**settings), buckets, max(1, buckets // 256))  # type: ignore[arg-type]
-    write_table(table, str(folder / "encoded"), ENCODED, GROUP_BYTES)
+    write_table(table, str(folder / "encoded"), ENCODED, ROW_GROUP_BYTES)
     return rows_of(read_listed(str(folder / "encoded")))
 
 
@@ -254,7 +254,7 @@ def test_a_document_of_fifty_megabytes_on_one_line_is_cut(spark: SparkSession, t
     (tmp_path / "long.txt").write_text("w1 w2 w3 w4 w5 w99 " * 2_700_000 + "w7\n")
     corpus = read_corpus(spark, InputConfig(path=(str(tmp_path / "long.txt"),)))
     table = encoded(corpus, vocabulary, Words(TokensConfig()), EncodedConfig(), 4096, 16)
-    write_table(table, str(tmp_path / "encoded"), ENCODED, GROUP_BYTES)
+    write_table(table, str(tmp_path / "encoded"), ENCODED, ROW_GROUP_BYTES)
     found = read_listed(str(tmp_path / "encoded")).sort_by("piece")
     assert found["piece"].to_pylist() == list(range(13_501))
     values = found["ids"].combine_chunks().values.to_numpy()

@@ -1,4 +1,4 @@
-"""The term-document table against plain Python, for any number of chunks and reducers, and its tables as published."""
+"""The term-document table against plain Python, for any number of slices and reducers, and its tables as published."""
 
 import math
 from collections import Counter
@@ -40,10 +40,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, documents: Documents) -> Pa
     return folder
 
 
-def job_of(corpus: Path, table: Path, weighting: str = "log-entropy", chunks: int = 1) -> TermDocumentJob:
+def job_of(corpus: Path, table: Path, weighting: str = "log-entropy", slices: int = 1) -> TermDocumentJob:
     uris = {"encoded_uri": str(corpus / "encoded"), "table_uri": str(table), "counts_uri": f"{table}/counts"}
     job = term_document_job(weighting, "avx2", WORDS, np.full(BUCKETS, 100), uris)
-    return replace(job, chunks=tuple((BUCKETS * i // chunks, BUCKETS * (i + 1) // chunks) for i in range(chunks)))
+    return replace(job, slices=tuple((BUCKETS * i // slices, BUCKETS * (i + 1) // slices) for i in range(slices)))
 
 
 def read(table: Path, rows: int) -> list[tuple[str, list[int], list[float]]]:
@@ -93,7 +93,7 @@ def test_rows_are_the_weights_of_the_formulas_in_the_order_of_the_names(spark, c
     table = Path(staging.begin("term_document", "f"))
     job = job_of(corpus, table, weighting)
     made = write_term_document(spark, job)
-    staging.delete_part(job.counts_uri)
+    staging.delete_files(job.counts_uri)
     assert not Path(job.counts_uri).exists()
     expected = by_hand(documents, weighting)
     assert made == {"documents": len(documents), "entries": sum(len(words) for _, words, _ in expected)}
@@ -105,7 +105,7 @@ def test_rows_are_the_weights_of_the_formulas_in_the_order_of_the_names(spark, c
 
 @pytest.mark.parametrize("weighting", ["tf", "tf-idf", "log-entropy"])
 def test_the_published_weights_are_those_of_the_formulas(spark, corpus, documents, tmp_path, weighting):
-    write_term_document(spark, job_of(corpus, tmp_path / "table", weighting, chunks=4))
+    write_term_document(spark, job_of(corpus, tmp_path / "table", weighting, slices=4))
     frame = term_weights(spark, str(tmp_path / "table"), str(corpus / "vocabulary"), weighting, len(documents), "avx2")
     rows = frame.to_frame().collect()
     assert [(row.id, row.word) for row in rows] == [(n, f"w{n}") for n in range(WORDS)]
@@ -116,13 +116,13 @@ def test_the_published_weights_are_those_of_the_formulas(spark, corpus, document
 
 def test_the_order_of_files_tasks_and_blocks_changes_no_byte(spark, corpus, documents, tmp_path, monkeypatch):
     rows = len(documents)
-    write_term_document(spark, job_of(corpus, tmp_path / "one", chunks=3))
+    write_term_document(spark, job_of(corpus, tmp_path / "one", slices=3))
     expected = read(tmp_path / "one", rows)
     assert [row[0] for row in expected] != sorted(row[0] for row in expected)  # of several reducers
     before = spark.conf.get("spark.sql.shuffle.partitions")
     try:
         spark.conf.set("spark.sql.shuffle.partitions", "5")
-        write_term_document(spark, job_of(corpus, tmp_path / "two", chunks=3))
+        write_term_document(spark, job_of(corpus, tmp_path / "two", slices=3))
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
     assert read(tmp_path / "two", rows) == expected
@@ -130,9 +130,9 @@ def test_the_order_of_files_tasks_and_blocks_changes_no_byte(spark, corpus, docu
     assert names[0] == names[1] and len(names[0]) == 3
 
 
-@pytest.mark.parametrize("chunks", [2, 16])
-def test_chunks_and_places_change_no_row_but_its_place(spark, corpus, documents, tmp_path, chunks):
-    write_term_document(spark, job_of(corpus, tmp_path / "table", "tf-idf", chunks))
+@pytest.mark.parametrize("slices", [2, 16])
+def test_slices_and_reducers_change_no_row_but_its_position(spark, corpus, documents, tmp_path, slices):
+    write_term_document(spark, job_of(corpus, tmp_path / "table", "tf-idf", slices))
     found = sorted(read(tmp_path / "table", len(documents)), key=lambda row: row[0].encode())
     expected = by_hand(documents, "tf-idf")
     assert [row[:2] for row in found] == [row[:2] for row in expected]
@@ -153,10 +153,10 @@ def test_blocks_are_small_but_for_single_documents(corpus, documents, monkeypatc
 
 
 def test_a_flipped_bit_of_the_bags_is_an_error(corpus, tmp_path):
-    job = job_of(corpus, tmp_path / "table", chunks=3)
+    job = job_of(corpus, tmp_path / "table", slices=3)
     numbers = pa.RecordBatch.from_pydict({"id": range(3)})
-    parts = list(stage.count_chunks(iter([numbers]), job))
-    assert len(list(stage.merge_chunks(iter(parts), job))) == 3 * job.reducers
+    parts = list(stage.count_slices(iter([numbers]), job))
+    assert len(list(stage.merge_slices(iter(parts), job))) == 3 * job.reducers
     path = Path(parts[0]["file"][0].as_py())
     whole = path.read_bytes()
     for part in range(1, 8):  # the stream holds little beside words and counts
@@ -164,10 +164,10 @@ def test_a_flipped_bit_of_the_bags_is_an_error(corpus, tmp_path):
         content[len(whole) * part // 8] ^= 16
         path.write_bytes(content)
         with pytest.raises(DamagedTable, match=path.name):
-            list(stage.merge_chunks(iter(parts), job))
+            list(stage.merge_slices(iter(parts), job))
     path.unlink()
     with pytest.raises(DamagedTable, match=path.name):
-        list(stage.merge_chunks(iter(parts), job))
+        list(stage.merge_slices(iter(parts), job))
 
 
 def pieces_of(corpus: Path) -> pa.Table:
@@ -180,7 +180,7 @@ def pieces_of(corpus: Path) -> pa.Table:
     return pa.table([list(column) for column in zip(*rows, strict=True)], schema=BAGS)
 
 
-def test_chunks_follow_the_corpus():
+def test_slices_follow_the_corpus():
     uris = dict.fromkeys(("encoded_uri", "table_uri", "counts_uri"), "x")
 
     def reducers(tokens: int) -> int:

@@ -23,7 +23,15 @@ from w2vspark.stages.parameters import scan_rows
 from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.training.glove.plan import GloveConfig, GloveJob, GloveRound, plan_glove, resolve_glove
 from w2vspark.training.glove.rounds import run_glove
-from w2vspark.training.glove.strata import StrataJob, class_name, class_size, context_rows, grid_of, row_ranges, strata
+from w2vspark.training.glove.strata import (
+    StrataJob,
+    context_rows,
+    grid_column_name,
+    grid_column_size,
+    grid_of,
+    row_ranges,
+    strata,
+)
 from w2vspark.training.settings import RoundsTraining
 
 VOCABULARY_SIZE, DIMENSIONS = 61, 5
@@ -84,9 +92,9 @@ def train(spark, counts, folder: Path, training: RoundsTraining) -> tuple[str, l
 
 def parameters(uri: str, job: GloveJob) -> list[np.ndarray]:
     """Words and contexts by id, float32 (V, width)."""
-    width, classes = kernel.row_width(DIMENSIONS), len(job.ranges)
+    width, grid_columns = kernel.row_width(DIMENSIONS), len(job.ranges)
     words = np.concatenate([rows for _, rows in scan_rows(uri, WORDS, 0, VOCABULARY_SIZE, width)])
-    ((_, contexts),) = context_rows(0, VOCABULARY_SIZE, uri, VOCABULARY_SIZE, classes, width)
+    ((_, contexts),) = context_rows(0, VOCABULARY_SIZE, uri, VOCABULARY_SIZE, grid_columns, width)
     return [words, contexts]
 
 
@@ -99,9 +107,9 @@ def test_strata_hold_every_count_once(spark, counts, tmp_path, count):
     for at, (first, last) in enumerate(made.ranges):
         for number in range(count):
             size = 0
-            for block in scan_sparse_rows(made.table_uri, class_name(number), first, last):
+            for block in scan_sparse_rows(made.table_uri, grid_column_name(number), first, last):
                 rows = np.repeat(np.arange(block.ends.size), np.diff(block.ends, prepend=0)) + block.first
-                assert not block.columns.size or block.columns.max() < class_size(number, count, VOCABULARY_SIZE)
+                assert not block.columns.size or block.columns.max() < grid_column_size(number, count, VOCABULARY_SIZE)
                 assert (found[rows, block.columns * count + number] == 0).all()
                 found[rows, block.columns * count + number] = block.values
                 size += rows.size
@@ -115,10 +123,10 @@ def test_strata_hold_every_count_once(spark, counts, tmp_path, count):
 @pytest.mark.parametrize(("shards", "lanes"), [(1, 1), (1, 4), (3, 2), (7, 1)])
 def test_rounds_are_those_of_one_machine_that_takes_strata_one_after_another(spark, counts, tmp_path, shards, lanes):
     uri, metrics, job = train(spark, counts, tmp_path, settings(shards=shards, lanes=lanes, epochs=2))
-    classes, training, dense = shards * lanes, job.training, counts[1]
+    grid_columns, training, dense = shards * lanes, job.training, counts[1]
     by_hand = [np.empty((VOCABULARY_SIZE, kernel.row_width(DIMENSIONS)), np.float32) for _ in range(2)]
     kernel.fill_initial(training.seed, 0, 0, DIMENSIONS, by_hand[0])
-    reducer = [at for number in range(classes) for at in range(number, VOCABULARY_SIZE, classes)]
+    reducer = [at for number in range(grid_columns) for at in range(number, VOCABULARY_SIZE, grid_columns)]
     dealt = np.empty_like(by_hand[1])
     kernel.fill_initial(training.seed, 1, 0, DIMENSIONS, dealt)
     by_hand[1][reducer] = dealt
@@ -128,7 +136,7 @@ def test_rounds_are_those_of_one_machine_that_takes_strata_one_after_another(spa
         of_round, loss = replace(job, round=todo), 0.0
         for shard in range(shards):
             for at, number in _in_turn(of_round, shard):
-                entries = _in_order(dense, job.ranges[at], number, classes, training.seed, todo.epoch, at)
+                entries = _in_order(dense, job.ranges[at], number, grid_columns, training.seed, todo.epoch, at)
                 loss += _train(by_hand, entries, float(job.glove.x_max), float(training.learning_rate))
         losses.append(loss)
     for found, expected in zip(parameters(uri, job), by_hand, strict=True):
@@ -141,17 +149,17 @@ def test_rounds_are_those_of_one_machine_that_takes_strata_one_after_another(spa
 def _in_turn(job: GloveJob, shard: int) -> Iterator[tuple[int, int]]:
     from w2vspark.training.plan import shuffled
 
-    rows, classes = job.shard_ranges(shard), job.shard_classes(shard)
+    rows, grid_columns = job.grid_rows(shard), job.grid_columns(shard)
     for step in shuffled(job.lanes, job.training.seed, job.round.number):
         for lane in range(job.lanes):
-            yield rows[lane], classes[(lane + step) % job.lanes]
+            yield rows[lane], grid_columns[(lane + step) % job.lanes]
 
 
-def _in_order(dense, of_range, number, classes, seed, epoch, at) -> list[tuple[int, int, float]]:
+def _in_order(dense, of_range, number, grid_columns, seed, epoch, at) -> list[tuple[int, int, float]]:
     """A stratum's records in the order in which they are trained."""
     runs = []
     for row in range(*of_range):
-        columns = [column for column in np.flatnonzero(dense[row]).tolist() if column % classes == number]
+        columns = [column for column in np.flatnonzero(dense[row]).tolist() if column % grid_columns == number]
         runs += [[(row, c, dense[row, c]) for c in columns[i : i + 32]] for i in range(0, len(columns), 32)]
     order = np.empty(len(runs), np.int32)
     kernel._shuffle(order, np.uint64(kernel.stream_of(seed, epoch, at, number)))
@@ -242,7 +250,7 @@ def test_every_stratum_is_trained_once_an_epoch_and_none_beside_another_of_its_r
         trained = []
         for todo in rounds[epoch * 4 : epoch * 4 + 4]:
             of_round = replace(job, round=todo)
-            classes = [number for shard in range(4) for number in of_round.shard_classes(shard)]
-            assert todo.epoch == epoch and sorted(classes) == list(range(8)), "no two shards share a class"
+            grid_columns = [number for shard in range(4) for number in of_round.grid_columns(shard)]
+            assert todo.epoch == epoch and sorted(grid_columns) == list(range(8)), "no two shards share a class"
             trained += [stratum for shard in range(4) for stratum in of_round.strata(shard)]
         assert sorted(trained) == [(row, number) for row in range(8) for number in range(8)]

@@ -51,7 +51,7 @@ def test_every_bucket_is_trained_once_in_every_epoch_and_positions_add_up(tokens
     assert [r.number for r in planned] == list(range(1, len(planned) + 1))
     trained: dict[int, Counter] = {epoch: Counter() for epoch in range(5)}
     position, last_epoch = 0, 0
-    for part in (part for r in planned for part in r.parts):
+    for part in (part for r in planned for part in r.slice_sets):
         assert len(part.ranges) == shards
         assert part.start == position and part.epoch >= last_epoch
         assert part.tokens == sum(tokens[first:last].sum() for first, last in part.ranges)
@@ -77,22 +77,22 @@ def test_every_bucket_is_trained_once_in_every_epoch_and_positions_add_up(tokens
 )
 def test_less_than_one_round_an_epoch_groups_epochs(rounds, epochs, grouped):
     planned = rounds_of(np.full(20, 100), config(rounds_per_epoch=rounds, epochs=epochs))
-    assert [len(r.parts) for r in planned] == grouped
+    assert [len(r.slice_sets) for r in planned] == grouped
     if rounds <= 1:
-        assert [part.epoch for r in planned for part in r.parts] == list(range(epochs))
+        assert [part.epoch for r in planned for part in r.slice_sets] == list(range(epochs))
 
 
 def test_rounds_are_balanced():
     tokens = np.random.default_rng(2).integers(500, 1500, 4096)
     planned = rounds_of(tokens, config(shards=8, rounds_per_epoch=10, epochs=2))
-    sums = [int(tokens[first:last].sum()) for r in planned for part in r.parts for first, last in part.ranges]
+    sums = [int(tokens[first:last].sum()) for r in planned for part in r.slice_sets for first, last in part.ranges]
     assert len(sums) == 160 and max(sums) < 1.03 * tokens.sum() / 80
 
 
 def test_the_deal_of_text_to_shards_and_slices_is_the_same_for_ever():
     # Written down once: another permutation would make a resumed run train some text twice and some never.
     planned = rounds_of(np.full(8, 10), config(shards=2, rounds_per_epoch=2, epochs=3, seed=1))
-    dealt = [(part.epoch, [first for first, _ in part.ranges]) for r in planned for part in r.parts]
+    dealt = [(part.epoch, [first for first, _ in part.ranges]) for r in planned for part in r.slice_sets]
     assert dealt == [
         (0, [2, 4]),
         (0, [6, 0]),
@@ -108,7 +108,7 @@ def test_the_deal_changes_with_seed_and_epoch():
 
     def deals(seed: int) -> list[tuple]:
         planned = rounds_of(tokens, config(shards=8, rounds_per_epoch=8, epochs=3, seed=seed))
-        parts = [part for r in planned for part in r.parts]
+        parts = [part for r in planned for part in r.slice_sets]
         return [tuple(part.ranges for part in parts if part.epoch == epoch) for epoch in range(3)]
 
     assert len({*deals(1), *deals(2)}) == 6

@@ -81,9 +81,9 @@ def test_a_flipped_bit_is_an_error_and_nothing_is_trained_on_it(kind, corpus, wh
         damage_before(worker, "combine_files", "0*.arrow")
     elif kind == "rows":
         damage_before(sent_rows, "train_rows", "rows-*.arrow")
-    real = sent_rows.train_parts
+    real = sent_rows.train_slices
     monkeypatch.setattr(
-        sent_rows, "train_parts", lambda shard, job, *rest: trained.append(job.round.number) or real(shard, job, *rest)
+        sent_rows, "train_slices", lambda shard, job, *rest: trained.append(job.round.number) or real(shard, job, *rest)
     )
     staging = staging_of(tmp_path)
     with pytest.raises(DamagedTable) as damage:
@@ -144,7 +144,7 @@ def changed_files(job: RoundJob, sent: list[dict[str, object]]) -> list[dict[str
 def arrived_rows(job: RoundJob, files: list[dict[str, object]]) -> list[tuple[int, bytes]]:
     found = []
     for shard in (0, 1):
-        share, own = job.trainer.share(shard, job.round.parts), [row for row in files if row["shard"] == shard]
+        share, own = job.trainer.share(shard, job.round.slice_sets), [row for row in files if row["shard"] == shard]
         parts = [part for shape in job.trainer.shapes for part in sent_rows.sent_rows(own, share, shape)]
         found += [(first, rows.tobytes()) for first, rows in parts]
     return found

@@ -50,7 +50,7 @@ def test_a_round_leaves_every_row_of_both_matrices_once_and_metrics_of_each_shar
     assert [(row["round"], row["shard"]) for row in made.metrics] == expected
     for todo in made.rounds:
         own = [row["tokens"] for row in made.metrics if row["round"] == todo.number]
-        assert own == [corpus.tokens[slice(*part)].sum() for part in todo.parts[0].ranges]
+        assert own == [corpus.tokens[slice(*part)].sum() for part in todo.slice_sets[0].ranges]
     assert pq.read_schema(next(Path(made.uri).glob("*.parquet"))).names == schemas.PARAMETERS.names
     # Changes are gone, and so is whatever Spark would leave.
     found = {file.name for file in Path(made.uri).iterdir()}
@@ -127,7 +127,7 @@ def shards_by_hand(job: RoundJob) -> tuple[dict[str, np.ndarray], dict[str, np.n
         held = [worker.make_matrix(shape, int(job.trainer.training.lanes)) for shape in job.trainer.shapes]
         for matrix in held:
             word2vec.fill_initial(matrix.shape.name, 0, job.trainer.training, matrix.base)
-        for part in job.round.parts:
+        for part in job.round.slice_sets:
             text = word2vec.read_slice(job.trainer.encoded_uri, *part.ranges[shard])
             whole = part.epoch, part.start, part.tokens, job.trainer.total_tokens
             word2vec.train_slice(held, tables, text, job.trainer.training, *whole, 1)
@@ -251,7 +251,7 @@ def test_rows_that_are_sent_for_a_slice_give_the_bytes_of_all_rows(shards, setti
         found.append((made.bytes, without_seconds(made.metrics)))
     assert found[0] == found[1]
     if "negative_pool" in settings:  # so few that whole blocks have no word that a shard needs
-        needed = [made.job.trainer.share(shard, made.job.round.parts).rows for shard in range(shards)]
+        needed = [made.job.trainer.share(shard, made.job.round.slice_sets).rows for shard in range(shards)]
         assert all(words.max() < 8192 for words in needed)
 
 
@@ -270,7 +270,7 @@ def test_a_shard_is_sent_its_rows_in_order_in_however_many_batches(waiting_bytes
     batches = sum(len(np.frombuffer(row["batches"], np.int32)) for row in files)
     assert batches == (12 if waiting_bytes == 1 else 4)  # two matrices of three blocks each
     for shard in (0, 1):
-        share = job.trainer.share(shard, job.round.parts)
+        share = job.trainer.share(shard, job.round.slice_sets)
         for shape in job.trainer.shapes:
             initial = np.zeros((WORDS, shape.width), np.float32)
             word2vec.fill_initial(shape.name, 0, config, initial)

@@ -22,7 +22,7 @@ from w2vspark.storage.listed import write_list
 from w2vspark.training.svd import decomposition as svd
 from w2vspark.training.svd import plan as svd_plan
 from w2vspark.training.svd.decomposition import decompose
-from w2vspark.training.svd.plan import SvdConfig, SvdJob, column_slabs, resolved_svd, row_parts
+from w2vspark.training.svd.plan import SvdConfig, SvdJob, column_slices, resolved_svd, row_slices
 
 WORKED = [[1, 1, 3, 6, 1], [5, 1, 8, 4, 2], [7, 9, 2, 1, 2]]
 EXACT = SvdConfig(exponent=1.0, oversampling=10, power_iterations=4)
@@ -170,14 +170,14 @@ def test_order_slabs_and_processes_change_no_bit(spark, tmp_path, monkeypatch):
     matrix = random_matrix(columns=9000)  # three blocks of dense rows
     settings = replace(EXACT, power_iterations=1)
     job = job_of(stored(tmp_path / "m", matrix, 20), matrix.shape, 9, settings)
-    monkeypatch.setattr(svd_plan, "PART_ENTRIES", matrix.nnz // 6)
+    monkeypatch.setattr(svd_plan, "SLICE_ENTRIES", matrix.nnz // 6)
     monkeypatch.setattr(svd_plan, "REDUCER_BYTES", 1)
     expected = Found(tmp_path, job)
-    assert len(row_parts(*block_entries(job.matrix_uri, "m"), 300)) > 4
+    assert len(row_slices(*block_entries(job.matrix_uri, "m"), 300)) > 4
     assert Found(tmp_path, job, spark, "spark").bytes == expected.bytes
-    monkeypatch.setattr(svd_plan, "SLAB_BYTES", 2 * 4 * 9000 * 8)  # 8 columns at a time, where 19 are needed
+    monkeypatch.setattr(svd_plan, "COLUMN_SLICE_BYTES", 2 * 4 * 9000 * 8)  # 8 columns at a time, where 19 are needed
     monkeypatch.setattr(svd, "LEFT_BYTES", 1000)  # and few rows of LEFT
-    assert Found(tmp_path, job, name="slabs").bytes == expected.bytes
+    assert Found(tmp_path, job, name="column-slices").bytes == expected.bytes
     assert Found(tmp_path, job, name="again").bytes == expected.bytes
 
 
@@ -238,7 +238,7 @@ def test_a_flipped_bit_is_an_error_and_a_run_goes_on_to_the_same_bytes(kind, tmp
             flip_one()
 
     if kind in ("partial", "sums"):
-        damage_before({"partial": "sum_parts", "sums": "_finish"}[kind])
+        damage_before({"partial": "sum_slices", "sums": "_finish"}[kind])
     staging = staging_of(tmp_path / "damaged")
     with pytest.raises(DamagedTable) as damage:
         decompose(InlineSession(), staging, "f", job, after)
@@ -264,12 +264,12 @@ def test_another_seed_gives_other_bits_and_the_same_values(tmp_path):
 
 def test_parts_and_slabs_follow_the_matrix():
     firsts, entries = np.arange(0, 100, 10), np.full(10, 4_000_000)
-    assert row_parts(firsts, entries, 100) == ((0, 20), (20, 40), (40, 60), (60, 80), (80, 100))
-    assert row_parts(firsts, entries, 100, least=50) == tuple((row, row + 10) for row in range(0, 100, 10))
-    assert row_parts(np.array([0]), np.array([0]), 7) == ((0, 7),)
-    assert column_slabs(68_000, 120, 2) == ((0, 120),)
-    assert column_slabs(3_000_000, 120, 2) == ((0, 40), (40, 80), (80, 120))
-    assert column_slabs(10**9, 12, 2) == ((0, 8), (8, 12))
+    assert row_slices(firsts, entries, 100) == ((0, 20), (20, 40), (40, 60), (60, 80), (80, 100))
+    assert row_slices(firsts, entries, 100, least=50) == tuple((row, row + 10) for row in range(0, 100, 10))
+    assert row_slices(np.array([0]), np.array([0]), 7) == ((0, 7),)
+    assert column_slices(68_000, 120, 2) == ((0, 120),)
+    assert column_slices(3_000_000, 120, 2) == ((0, 40), (40, 80), (80, 120))
+    assert column_slices(10**9, 12, 2) == ((0, 8), (8, 12))
 
 
 def test_auto_follows_the_method_and_given_settings_stay():

@@ -181,14 +181,14 @@ COLUMN_SUMS = pa.schema(
     ]
 )
 
-# Counts of a part of the text on the way to the task that sums them up, in Arrow streams: some neighbouring rows, as
+# Counts of a slice of the text on the way to the task that sums them, in Arrow streams: some neighbouring rows, as
 # kernels.counts.cooccurrences.Rows has them. PARTIAL_FILES tells where a reducer's stream begins, in bytes.
 PARTIAL_ROWS = pa.schema([pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")])
 PARTIAL_FILES = pa.schema(
     [
         pa.field("key", pa.int32(), nullable=False),
         pa.field("reducer", pa.int32(), nullable=False),
-        pa.field("chunk", pa.int32(), nullable=False),
+        pa.field("slice", pa.int32(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
     ]

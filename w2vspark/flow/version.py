@@ -16,7 +16,7 @@ from w2vspark.fingerprints.fingerprint import library_versions, package_fingerpr
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import VERSION, StagedRows, Table
 from w2vspark.output import publish
-from w2vspark.output.candidates import ArtefactFile, Part, staged_artefact, write_candidate
+from w2vspark.output.candidates import ArtefactFile, StagedTable, staged_artefact, write_candidate
 from w2vspark.output.settings import OutputConfig
 from w2vspark.output.versions import CHECKED, HELD, promote, prune, prune_candidates, version_folder
 from w2vspark.spark.listed_files import write_table
@@ -29,14 +29,14 @@ def make_version(run: Run) -> dict[str, Any]:
     A run that holds its version back leaves it a candidate.
     """
     folder, config = run.uri(VERSION), run.work.resolved(run)
-    parts = [_part(run, table, table.schema_of(config)) for table in run.work.tables(config)]
+    tables = [_staged(run, table, table.schema_of(config)) for table in run.work.tables(config)]
     artefacts = []
     for artefact in run.work.artefacts(config):
         uri = staged_artefact(folder)
         artefact.write(run, uri)
         artefacts.append(ArtefactFile(artefact.name, uri))
-    name = write_candidate(run.output, run.held(), parts, manifest(run), HELD if run.hold else CHECKED, artefacts)
-    run.staging.delete_part(folder)
+    name = write_candidate(run.output, run.held(), tables, manifest(run), HELD if run.hold else CHECKED, artefacts)
+    run.staging.delete_files(folder)
     if run.hold:
         prune_candidates(run.output, run.held(), run.config[OutputConfig].keep_versions)
     else:
@@ -47,11 +47,11 @@ def make_version(run: Run) -> dict[str, Any]:
     return {"version": name, "path": version_folder(run.output, name)}
 
 
-def _part(run: Run, table: Table, schema: pa.Schema) -> Part:
+def _staged(run: Run, table: Table, schema: pa.Schema) -> StagedTable:
     """Write a table to publish. Raises OutputError where it has not as many rows as it must have."""
     rows, uri = table.rows(run), storage.join(run.uri(VERSION), table.name)
     if isinstance(rows, StagedRows):
-        return Part(table.name, rows.uri, rows.matrix, copy=True)
+        return StagedTable(table.name, rows.uri, rows.matrix, copy=True)
     if isinstance(rows, pa.Table):
         write_small(rows.cast(schema), uri)
         found = len(rows)
@@ -60,7 +60,7 @@ def _part(run: Run, table: Table, schema: pa.Schema) -> Part:
     expected = found if table.count is None else table.count(run)
     if found != expected:
         raise OutputError(f"{uri}: has {found} rows, expected {expected}; run the command again")
-    return Part(table.name, uri, ROWS)
+    return StagedTable(table.name, uri, ROWS)
 
 
 def promote_and_prune(run: Run, name: str) -> None:

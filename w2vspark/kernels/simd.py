@@ -1,11 +1,11 @@
 """The micro-kernels that all word2vec methods share, written in LLVM's own vectors of eight float32.
 
-Input rows (the window's words) meet a block of output rows (the centre and its negatives). A block's
+Input rows (the window's words) meet a tile of output rows (the centre and its negatives). A tile's
 accumulators live in registers: two inputs x six outputs is what sixteen AVX registers hold.
 
 They are written as IR (see instructions.py), not as loops for a vectoriser, for two reasons. The order of every sum is
-stated, so the bits do not depend on the CPU target. And the straight-line code for a block comes from a loop over the
-block's rows, so one text serves every block size.
+stated, so the bits do not depend on the CPU target. And the straight-line code for a tile comes from a loop over the
+tile's rows, so one text serves every tile size.
 
 Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors
 of eight (the caller pads rows with zeros, which all operations here keep). No bounds are checked.
@@ -40,7 +40,7 @@ from w2vspark.kernels.instructions import (
     sums_of,
 )
 
-BLOCK = 6
+TILE = 6
 
 
 @intrinsic
@@ -69,7 +69,7 @@ def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callabl
 
 
 def _dots(inputs: int) -> Any:
-    """Logits of `inputs` (1 or 2) input rows x BLOCK outputs: logits[at + 8*(first + i) + k] = input_i . output_k."""
+    """Logits of `inputs` (1 or 2) input rows x TILE outputs: logits[at + 8*(first + i) + k] = input_i . output_k."""
 
     @intrinsic
     def dots(
@@ -90,7 +90,7 @@ def _dots(inputs: int) -> Any:
             a_base, rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 1))
             b_base, outs_base = (base_of(context, builder, sig.args[i], args[i]) for i in (3, 4))
             a_rows = offsets_of(builder, rows_base, args[2], inputs)
-            b_rows = offsets_of(builder, outs_base, args[5], BLOCK)
+            b_rows = offsets_of(builder, outs_base, args[5], TILE)
 
             def body(d: Value, sums: list[Value]) -> list[Value]:
                 left = [load(builder, a_base, builder.add(row, d)) for row in a_rows]
@@ -98,13 +98,13 @@ def _dots(inputs: int) -> Any:
                 for k, row in enumerate(b_rows):
                     right = load(builder, b_base, builder.add(row, d))
                     for i in range(inputs):
-                        new[i * BLOCK + k] = fma(builder, left[i], right, sums[i * BLOCK + k])
+                        new[i * TILE + k] = fma(builder, left[i], right, sums[i * TILE + k])
                 return new
 
-            sums = chunk_loop(builder, args[6], [splat(0.0)] * (inputs * BLOCK), body)
+            sums = chunk_loop(builder, args[6], [splat(0.0)] * (inputs * TILE), body)
             logits_base = base_of(context, builder, sig.args[7], args[7])
             for i in range(inputs):
-                padded = sums[i * BLOCK : (i + 1) * BLOCK] + [splat(0.0)] * (SIMD_WIDTH - BLOCK)
+                padded = sums[i * TILE : (i + 1) * TILE] + [splat(0.0)] * (SIMD_WIDTH - TILE)
                 offset = builder.mul(builder.add(args[2], ir.Constant(WIDE, i)), ir.Constant(WIDE, SIMD_WIDTH))
                 store(builder, sums_of(builder, padded), logits_base, builder.add(args[8], offset))
             return context.get_dummy_value()
@@ -119,7 +119,7 @@ dots_of_one = _dots(1)
 
 
 @intrinsic
-def update_block(
+def update_tile(
     typingctx: Any,
     a: Any,
     rows: Any,
@@ -135,7 +135,7 @@ def update_block(
 ) -> tuple[Signature, Callable[..., Value]]:
     """One fused pass: target_i += sum_k step_ik * output_k (old), output_k += sum_i step_ik * input_i.
 
-    step_ik = steps[at + 8*i + k]. `target` is the input array itself, changed in place, where no other block of
+    step_ik = steps[at + 8*i + k]. `target` is the input array itself, changed in place, where no other tile of
     outputs must see the old inputs. Needs chunks >= 1 and count >= 1.
     """
     signature = types.void(
@@ -147,7 +147,7 @@ def update_block(
         t_base, t_rows_base = (base_of(context, builder, sig.args[i], args[i]) for i in (3, 4))
         b_base, outs_base = (base_of(context, builder, sig.args[i], args[i]) for i in (5, 6))
         steps_base = builder.gep(base_of(context, builder, sig.args[9], args[9]), [args[10]])
-        b_rows = offsets_of(builder, outs_base, args[7], BLOCK)
+        b_rows = offsets_of(builder, outs_base, args[7], TILE)
 
         def chunk(d: Value, _: list[Value]) -> list[Value]:
             old = [load(builder, b_base, builder.add(row, d)) for row in b_rows]
@@ -158,7 +158,7 @@ def update_block(
                 left = load(builder, a_base, row)
                 moved = load(builder, t_base, target_row)
                 following = []
-                for k in range(BLOCK):
+                for k in range(TILE):
                     at = builder.add(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), ir.Constant(WIDE, k))
                     step = broadcast(builder, builder.load(builder.gep(steps_base, [at])))
                     moved = fma(builder, step, old[k], moved)
@@ -177,7 +177,7 @@ def update_block(
 
 
 @intrinsic
-def update_block_scaled(
+def update_tile_scaled(
     typingctx: Any,
     a: Any,
     rows: Any,
@@ -195,11 +195,11 @@ def update_block_scaled(
     steps: Any,
     at: Any,
 ) -> tuple[Signature, Callable[..., Value]]:
-    """As update_block, but every row has a scale of its own, and the squares of what it scales are added up.
+    """As update_tile, but every row has a scale of its own, and the squares of what it scales are added up.
 
     target_i += scales[i] * d_i and squares[8*i:] += d_i * d_i, with d_i = sum_k step_ik * output_k (old);
     output_k += out_scales[k] * e_k and out_squares[8*k:] += e_k * e_k, with e_k = sum_i step_ik * input_i. The eight
-    floats of a row's squares have to be added up. out_scales and out_squares begin at the block's first output.
+    floats of a row's squares have to be added up. out_scales and out_squares begin at the tile's first output.
     """
     signature = types.void(
         a, rows, types.int64, target, target_rows, scales, squares, b, outs, types.int64, out_scales, out_squares,
@@ -212,7 +212,7 @@ def update_block_scaled(
         )
         out_scales_base, out_squares_base = (base_of(context, builder, sig.args[i], args[i]) for i in (10, 11))
         steps_base = builder.gep(base_of(context, builder, sig.args[13], args[13]), [args[14]])
-        b_rows = offsets_of(builder, outs_base, args[9], BLOCK)
+        b_rows = offsets_of(builder, outs_base, args[9], TILE)
 
         def add_square(base: Value, number: Value, value: Value) -> None:
             position = builder.mul(number, ir.Constant(WIDE, SIMD_WIDTH))
@@ -227,7 +227,7 @@ def update_block_scaled(
                 left = load(builder, a_base, row)
                 own = splat(0.0)
                 following = []
-                for k in range(BLOCK):
+                for k in range(TILE):
                     position = builder.add(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), ir.Constant(WIDE, k))
                     step = broadcast(builder, builder.load(builder.gep(steps_base, [position])))
                     own = fma(builder, step, old[k], own)
@@ -237,7 +237,7 @@ def update_block_scaled(
                 store(builder, fma(builder, scale, own, load(builder, t_base, target_row)), t_base, target_row)
                 return following
 
-            gradients = loop(builder, args[2], [splat(0.0)] * BLOCK, one_input)
+            gradients = loop(builder, args[2], [splat(0.0)] * TILE, one_input)
             for k, (row, gradient) in enumerate(zip(b_rows, gradients, strict=True)):
                 number = ir.Constant(WIDE, k)
                 add_square(out_squares_base, number, gradient)
@@ -252,10 +252,10 @@ def update_block_scaled(
 
 
 @intrinsic
-def update_block_of_one(
+def update_tile_of_one(
     typingctx: Any, a: Any, target: Any, b: Any, outs: Any, first_out: Any, chunks: Any, steps: Any, out_steps: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """update_block of one input, the row a: target += sum_k steps[k] * output_k (old), output_k += out_steps[k] * a.
+    """update_tile of one input, the row a: target += sum_k steps[k] * output_k (old), output_k += out_steps[k] * a.
 
     `target` is another row than a.
     """
@@ -265,9 +265,9 @@ def update_block_of_one(
         a_base, t_base, b_base, outs_base, *step_bases = (
             base_of(context, builder, sig.args[i], args[i]) for i in (0, 1, 2, 3, 6, 7)
         )
-        b_rows = offsets_of(builder, outs_base, args[4], BLOCK)
+        b_rows = offsets_of(builder, outs_base, args[4], TILE)
         own_steps, out_steps = (
-            [broadcast(builder, step) for step in offsets_of(builder, base, ir.Constant(WIDE, 0), BLOCK)]
+            [broadcast(builder, step) for step in offsets_of(builder, base, ir.Constant(WIDE, 0), TILE)]
             for base in step_bases
         )
 
@@ -289,13 +289,13 @@ def update_block_of_one(
 
 @intrinsic
 def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> tuple[Signature, Callable[..., Value]]:
-    """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < BLOCK; the next two are set to 0."""
+    """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < TILE; the next two are set to 0."""
     signature = types.void(floats, types.int64, out, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         base, out_base = (base_of(context, builder, sig.args[i], args[i]) for i in (0, 2))
-        positions = [builder.add(args[1], ir.Constant(WIDE, k * SIMD_WIDTH)) for k in range(BLOCK)]
-        eights = [load(builder, base, position) for position in positions] + [splat(0.0)] * (SIMD_WIDTH - BLOCK)
+        positions = [builder.add(args[1], ir.Constant(WIDE, k * SIMD_WIDTH)) for k in range(TILE)]
+        eights = [load(builder, base, position) for position in positions] + [splat(0.0)] * (SIMD_WIDTH - TILE)
         store(builder, sums_of(builder, eights), out_base, args[3])
         return context.get_dummy_value()
 

@@ -69,7 +69,7 @@ def make_phrases(run: Run) -> dict[str, Any]:
             write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
         chosen = phrases(read_pair_counts(run.session(), counts), config, number)
         found.append(write_table(chosen, phrases_uri(run, number), PHRASES))
-        run.staging.delete_part(counts)
+        run.staging.delete_files(counts)
     return {"phrases": sum(found), "phrases_of_passes": found}
 
 
@@ -129,7 +129,7 @@ def make_encoded(run: Run) -> dict[str, Any]:
     files = encoding.file_count(tokens, buckets)
     corpus = read_corpus(run.session(), run.config[InputConfig], run.records["word_counts"]["duplicate_ids"])
     pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), config, buckets, files)
-    write_table(pieces, run.uri("encoded"), ENCODED, encoding.GROUP_BYTES)
+    write_table(pieces, run.uri("encoded"), ENCODED, encoding.ROW_GROUP_BYTES)
     return {"buckets": buckets}
 
 

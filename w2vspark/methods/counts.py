@@ -33,7 +33,7 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
     training = run.config[TrainingConfig]
     job = count_job(run.config[CooccurrencesConfig], training.seed, training.cpu_target, bucket_tokens(run), uris)
     write_listed(cooccurrences(run.session(), job), job.table_uri)
-    run.staging.delete_part(job.partial_uri)
+    run.staging.delete_files(job.partial_uri)
     entries = sum(int(sizes.sum()) for _, sizes in scan_row_entries(job.table_uri))
     if entries == 0:
         raise InputError(

@@ -94,8 +94,8 @@ def trained(run: Run) -> RoundsTraining:
 def _sources(run: Run, columns: int) -> tuple[RowSource, RowSource]:
     """The first columns of the words' rows, and of the contexts'."""
     training, uri = trained(run), run.uri("rounds")
-    classes = int(training.shards) * int(training.lanes)
-    of_contexts = partial(context_rows, uri=uri, words=words_count(run), classes=classes, columns=columns)
+    grid_columns = int(training.shards) * int(training.lanes)
+    of_contexts = partial(context_rows, uri=uri, words=words_count(run), grid_columns=grid_columns, columns=columns)
     return matrix_rows(uri, WORDS, columns), of_contexts
 
 

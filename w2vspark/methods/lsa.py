@@ -46,7 +46,7 @@ def make_term_document(run: Run) -> dict[str, Any]:
     weighting = run.config[LsaConfig].weighting
     job = term_document_job(weighting, target, words_count(run), bucket_tokens(run), uris)
     made = write_term_document(run.session(), job)
-    run.staging.delete_part(job.counts_uri)
+    run.staging.delete_files(job.counts_uri)
     counted = run.records["word_counts"]
     without_words = sum(counted[name] for name in ("malformed_rows", "null_documents", "empty_documents"))
     return made | {"without_known_words": counted["documents"] - without_words - made["documents"]}

@@ -54,7 +54,7 @@ def make_ppmi(run: Run) -> dict[str, Any]:
         write_listed(column_sums(run.session(), job), job.columns_uri)
     write_listed(ppmi(run.session(), job), job.table_uri)
     if job.columns_uri:
-        run.staging.delete_part(job.columns_uri)
+        run.staging.delete_files(job.columns_uri)
     entries = int(block_entries(job.table_uri, PPMI)[1].sum())
     if not entries:
         raise InputError(

@@ -25,7 +25,7 @@ MOVES = 8  # files that are moved or copied at once
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StagedTable:
     """A table to publish: the staged files of one matrix."""
 
     table: str
@@ -50,7 +50,7 @@ def staged_artefact(folder: str) -> str:
 def write_candidate(
     output: str,
     claim: Claim,
-    parts: Sequence[Part],
+    tables: Sequence[StagedTable],
     manifest: dict[str, Any],
     why: str,
     artefacts: Sequence[ArtefactFile] = (),
@@ -63,12 +63,12 @@ def write_candidate(
     """
     name = f"{claim.term:06}"
     folder = version_folder(output, name)
-    files = {part.table: _published_files(part) for part in parts}
-    tables = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
-    whole = manifest | {"version": name, "tables": tables, "files": files}
+    files = {staged.table: _published_files(staged) for staged in tables}
+    rows = {table: sum(file["rows"] for file in of_table) for table, of_table in files.items()}
+    whole = manifest | {"version": name, "tables": rows, "files": files}
     if artefacts:
         whole[ARTEFACTS] = {artefact.name: digest_of(artefact.uri) for artefact in artefacts}
-    if len(files) != len(parts):
+    if len(files) != len(tables):
         raise OutputError(f"{folder}: two of its tables have one name; mend the method or job that publishes them")
     if why_not := unreadable(whole):
         raise OutputError(f"{folder}: {why_not}; mend the method or job that publishes it")
@@ -78,15 +78,15 @@ def write_candidate(
     try:
         write_manifest(folder, whole | {"candidate": WRITING})
         with ThreadPoolExecutor(MOVES) as pool:
-            for part in parts:
-                if part.copy:  # else a page that flipped in staging since would be published
-                    if missing := missing_file(part.uri):
-                        raise DamagedTable(f"{storage.join(part.uri, missing)}: is missing or cut")
-                    check_values(part.uri, listed_files(part.uri, part.matrix))
-                pairs = _pairs(part, folder, files[part.table])
+            for staged in tables:
+                if staged.copy:  # else a page that flipped in staging since would be published
+                    if missing := missing_file(staged.uri):
+                        raise DamagedTable(f"{storage.join(staged.uri, missing)}: is missing or cut")
+                    check_values(staged.uri, listed_files(staged.uri, staged.matrix))
+                pairs = _pairs(staged, folder, files[staged.table])
                 for first in range(0, len(pairs), MOVES):
                     claim.check()  # so that a paused run that wakes moves no more than these
-                    list(pool.map(lambda pair, part=part: _move(part.copy, *pair), pairs[first : first + MOVES]))
+                    list(pool.map(lambda pair, staged=staged: _move(staged.copy, *pair), pairs[first : first + MOVES]))
             for artefact in artefacts:
                 claim.check()
                 _move(False, artefact.uri, storage.join(folder, ARTEFACTS, artefact.name))
@@ -110,20 +110,20 @@ def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> 
         get_logger().warning(key_values(event="candidate_not_deleted", version=name, problem=problem))
 
 
-def _published_files(part: Part) -> list[dict[str, Any]]:
+def _published_files(staged: StagedTable) -> list[dict[str, Any]]:
     found = []
-    for number, file in enumerate(listed_files(part.uri, part.matrix)):
+    for number, file in enumerate(listed_files(staged.uri, staged.matrix)):
         # A list counts a matrix's rows, of which a file may hold the entries.
-        rows = file["rows"] if part.matrix == ROWS else count_rows(part.uri, file)
+        rows = file["rows"] if staged.matrix == ROWS else count_rows(staged.uri, file)
         found.append({"file": f"part-{number:05}.parquet", "size": file["size"], "rows": rows, "crc32": file["crc32"]})
     return found
 
 
-def _pairs(part: Part, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
+def _pairs(staged: StagedTable, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Where each staged file of a table is, and where it goes."""
-    sources = [storage.join(part.uri, file["file"]) for file in listed_files(part.uri, part.matrix)]
+    sources = [storage.join(staged.uri, file["file"]) for file in listed_files(staged.uri, staged.matrix)]
     return [
-        (source, storage.join(folder, part.table, file["file"])) for source, file in zip(sources, files, strict=True)
+        (source, storage.join(folder, staged.table, file["file"])) for source, file in zip(sources, files, strict=True)
     ]
 
 

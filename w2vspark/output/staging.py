@@ -119,7 +119,7 @@ class Staging:
         for making in filter(_MAKING.fullmatch, storage.list_folders(folder)):
             self._discard_below(storage.join(folder, making), False, keep)
 
-    def delete_part(self, uri: str) -> None:
+    def delete_files(self, uri: str) -> None:
         """Delete an attempt's files, or a folder within it: what was on its way between tasks. Its record stays."""
         self._held().check()
         deletion.delete_own(uri, _OUR_FILES, self._output)

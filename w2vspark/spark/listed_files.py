@@ -19,7 +19,7 @@ from w2vspark.spark.arrow import ROWS_PER_BATCH, columns_of, one_row, spark_sche
 from w2vspark.spark.session import VALIDATE_SCHEMA, runtime_settings
 from w2vspark.storage.listed import ROWS, ListedFile, NewFile, listed_files, scan_listed, write_list
 
-GROUP_BYTES = 64 << 20  # of a row group, before it is compressed
+ROW_GROUP_BYTES = 64 << 20  # of a row group, before it is compressed
 FILE_BYTES = 256 << 20  # of a file, likewise
 FILES_OF_TASK = 1 << 20  # at most
 
@@ -53,37 +53,37 @@ def write_listed(frame: DataFrame, uri: str) -> list[dict[str, Any]]:
     return rows
 
 
-def write_table(rows: DataFrame | TaskRows, uri: str, schema: pa.Schema, group_bytes: int = GROUP_BYTES) -> int:
+def write_table(rows: DataFrame | TaskRows, uri: str, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> int:
     """Write a table into a new folder, in the order of the frame's partitions; returns its number of rows.
 
-    group_bytes: of a row group, before it is compressed. An empty table is one file. Raises OutputError when the names
-    (in order) or types of the columns are not the schema's; nullability is not compared.
+    row_group_bytes: of a row group, before it is compressed. An empty table is one file. Raises OutputError when the
+    names (in order) or types of the columns are not the schema's; nullability is not compared.
     """
     made = rows if isinstance(rows, TaskRows) else TaskRows(rows, _as_they_are, schema)
     expected = columns_of(spark_schema(schema))
     got = columns_of(spark_schema(rows.schema) if isinstance(rows, TaskRows) else rows.schema)
     if expected != got:
         raise OutputError(f"{uri}: expected the columns {expected}, got {got}; the stage must select its output schema")
-    write = partial(write_rows, uri=uri, make=made.make, schema=schema, group_bytes=group_bytes)
+    write = partial(write_rows, uri=uri, make=made.make, schema=schema, row_group_bytes=row_group_bytes)
     frame = made.frame.mapInArrow(write, spark_schema(PARAMETER_FILES))
     with runtime_settings(frame.sparkSession, **{VALIDATE_SCHEMA: "true"}):
         found = [row.asDict() for row in frame.collect()]
     if not found:
-        (empty,) = _write_file(uri, 0, schema, iter([schema.empty_table()]), group_bytes).to_pylist()
+        (empty,) = _write_file(uri, 0, schema, iter([schema.empty_table()]), row_group_bytes).to_pylist()
         found = [empty]
     write_list(uri, found)
     return sum(int(row["rows"]) for row in found)
 
 
 def write_rows(
-    batches: Batches, uri: str, make: Callable[[Batches], Batches], schema: pa.Schema, group_bytes: int
+    batches: Batches, uri: str, make: Callable[[Batches], Batches], schema: pa.Schema, row_group_bytes: int
 ) -> Batches:
     """mapInArrow: a partition's batches -> rows of PARAMETER_FILES, for the files with what `make` made of them."""
     context = TaskContext.get()
     first = (context.partitionId() if context else 0) * FILES_OF_TASK
-    tables = _tables(make(batches), schema, min(group_bytes, FILE_BYTES), uri)
+    tables = _tables(make(batches), schema, min(row_group_bytes, FILE_BYTES), uri)
     for number, of_file in enumerate(_files(tables)):
-        yield _write_file(uri, first + number, schema, of_file, group_bytes)
+        yield _write_file(uri, first + number, schema, of_file, row_group_bytes)
 
 
 def listed_frame(
@@ -120,7 +120,7 @@ def _as_they_are(batches: Batches) -> Batches:
     return batches
 
 
-def _tables(batches: Batches, schema: pa.Schema, group_bytes: int, uri: str) -> Iterator[pa.Table]:
+def _tables(batches: Batches, schema: pa.Schema, row_group_bytes: int, uri: str) -> Iterator[pa.Table]:
     """Batches put together to tables of about so many bytes, as the schema has them."""
     waiting: list[pa.RecordBatch] = []
     size = 0
@@ -129,7 +129,7 @@ def _tables(batches: Batches, schema: pa.Schema, group_bytes: int, uri: str) -> 
             raise OutputError(f"{uri}: expected the columns {schema.names}, got {batch.schema.names}")
         waiting.append(batch)
         size += batch.nbytes
-        if size >= group_bytes:
+        if size >= row_group_bytes:
             yield pa.Table.from_batches(waiting).cast(schema)
             waiting, size = [], 0
     if any(batch.num_rows for batch in waiting):
@@ -153,12 +153,12 @@ def _files(tables: Iterator[pa.Table]) -> Iterator[Iterator[pa.Table]]:
 
 
 def _write_file(
-    uri: str, number: int, schema: pa.Schema, tables: Iterator[pa.Table], group_bytes: int
+    uri: str, number: int, schema: pa.Schema, tables: Iterator[pa.Table], row_group_bytes: int
 ) -> pa.RecordBatch:
     """A new file with some tables' rows, as a row of PARAMETER_FILES."""
     with NewFile(uri, f"part-{number:010}", schema, **_options(schema)) as file:
         for table in tables:
-            groups = max(1, table.nbytes // group_bytes)
+            groups = max(1, table.nbytes // row_group_bytes)
             file.write(table, -(-max(1, len(table)) // groups))
     return one_row(PARAMETER_FILES, matrix=ROWS, first_id=number, rows=file.rows, **file.listed())
 

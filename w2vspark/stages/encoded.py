@@ -45,7 +45,7 @@ class EncodedConfig(Settings):
 
 # Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
 # to few bits already; zstd would save a fifth of the bytes and cost a third more time.
-GROUP_BYTES = 4 << 20
+ROW_GROUP_BYTES = 4 << 20
 TOKENS_PER_FILE = 4_000_000
 COUNTING_TASKS = 64  # at most, however many files there are
 
@@ -73,7 +73,7 @@ def encoded(
     Words outside the vocabulary vanish, and the window closes over them. A document is cut into pieces of
     ``piece_tokens`` ids, the last one shorter; -1 stands between two sentences within a piece and does not count. The
     set of rows is a function of the documents, the vocabulary and the settings: not of files, partitions or threads.
-    A document without an id is named by the BLAKE2b-128 of its bytes. Write it in groups of GROUP_BYTES.
+    A document without an id is named by the BLAKE2b-128 of its bytes. Write it in groups of ROW_GROUP_BYTES.
 
     Raises ConfigError when the tokenizer cannot be made.
     """

@@ -43,8 +43,8 @@ class PpmiConfig(Settings):
 
 
 PPMI, SUMS = "ppmi", "column_sums"  # names in lists of files
-BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, of which a pass's parts are made
-SUM_GROUPS = 16  # files with sums of columns, at most; every task adds them up
+BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, from which the slices of a pass are made
+SUM_FILES = 16  # files with sums of columns, at most; every task adds them up
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ def column_sums(session: SparkSession, job: PpmiJob) -> DataFrame:
 
     Only neighbours on one side need it: those of both sides are as symmetric as the text.
     """
-    groups = min(SUM_GROUPS, len(listed_files(job.counts_uri, COUNTS)))
-    numbers = session.range(0, groups, 1, groups)
-    return numbers.mapInArrow(partial(sum_columns, job=job, groups=groups), spark_schema(PARAMETER_FILES))
+    tasks = min(SUM_FILES, len(listed_files(job.counts_uri, COUNTS)))
+    numbers = session.range(0, tasks, 1, tasks)
+    return numbers.mapInArrow(partial(sum_columns, job=job, tasks=tasks), spark_schema(PARAMETER_FILES))
 
 
 def ppmi(session: SparkSession, job: PpmiJob) -> DataFrame:
@@ -75,22 +75,22 @@ def ppmi(session: SparkSession, job: PpmiJob) -> DataFrame:
     return session.range(0, tasks, 1, tasks).mapInArrow(partial(write_rows, job=job), spark_schema(PARAMETER_FILES))
 
 
-def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, groups: int) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of groups of files -> rows of PARAMETER_FILES."""
+def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, tasks: int) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: task numbers, each of some files -> rows of PARAMETER_FILES."""
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.ppmi import add_columns
 
     files = listed_files(job.counts_uri, COUNTS)
-    for group in _numbers(batches):
+    for task in _numbers(batches):
         sums = np.zeros(job.words)
-        for file in files[len(files) * group // groups : len(files) * (group + 1) // groups]:
+        for file in files[len(files) * task // tasks : len(files) * (task + 1) // tasks]:
             for batch in scan_listed(job.counts_uri, ["col", "weight"], files=[file]):
                 add_columns(*(column.to_numpy() for column in batch.columns), sums)
         columns = [pa.array(np.arange(job.words, dtype=np.int32)), pa.array(sums)]
         table = pa.Table.from_arrays(columns, schema=COLUMN_SUMS)
         with NewFile(job.columns_uri, SUMS, COLUMN_SUMS) as new:
             new.write(table)
-        yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=group, rows=job.words, **new.listed())
+        yield one_row(PARAMETER_FILES, matrix=SUMS, first_id=task, rows=job.words, **new.listed())
 
 
 def write_rows(batches: Iterator[pa.RecordBatch], job: PpmiJob) -> Iterator[pa.RecordBatch]:
@@ -125,7 +125,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
         whole = int(rows[-1])  # rows before it have all of their entries
         ends = np.cumsum(sizes[begin - first : whole - first])
         if ends.size and ends[-1] >= BLOCK_ENTRIES:
-            columns_left, values_left = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+            columns_left, values_left = (np.concatenate(arrays) for arrays in zip(*waiting, strict=True))
             while ends.size and ends[-1] >= BLOCK_ENTRIES:
                 cut = int(np.searchsorted(ends, BLOCK_ENTRIES)) + 1
                 entries = ends[cut - 1]
@@ -135,7 +135,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
             waiting = [(columns_left.copy(), values_left.copy())]
     if begin < last:
         waiting.append((np.empty(0, np.int32), np.empty(0, np.float32)))
-        columns, values = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+        columns, values = (np.concatenate(arrays) for arrays in zip(*waiting, strict=True))
         yield SparseBlock(begin, np.cumsum(sizes[begin - first :]), columns, values)
 
 

@@ -1,6 +1,6 @@
 """Table term_document: documents by words, weighted; a row for each document that has a word of the vocabulary.
 
-The pieces of a document stand in many buckets. So tasks count the words of the pieces in a chunk of the text, and a
+The pieces of a document stand in many buckets. So tasks count the words of the pieces in a slice of the text, and a
 hash of the document's id says which reducer gets them; a reducer adds up its documents' pieces. When what all reducers
 know of the words is added up, in the reducers' order, the weights are known, and each reducer's rows are written with
 them. Chunks and reducers follow the corpus alone, and a reducer's documents stand in the order of their ids: so the
@@ -36,7 +36,7 @@ from w2vspark.storage.listed import NewFile, listed_files, read_listed, scan_lis
 if TYPE_CHECKING:
     from w2vspark.kernels.counts.term_weights import Bags, Statistics
 
-REDUCER_TOKENS = 4_000_000  # of a chunk of the text, and of a reducer's documents: some 200 MB in a worker
+REDUCER_TOKENS = 4_000_000  # of a slice of the text, and of a reducer's documents: some 200 MB in a worker
 # Names in the lists of files. The table: its rows, the documents' names (as DOCUMENT_ROWS), what is known of the words
 # (as TERM_STATISTICS, added up). What reducers have: counts-N, and of each reducer the two others.
 TERM_DOCUMENT, NAMES, TERMS = "term_document", "names", "terms"
@@ -53,21 +53,21 @@ class TermDocumentJob:
     encoded_uri: str
     table_uri: str
     counts_uri: str  # a folder for what is on its way between tasks
-    chunks: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
+    slices: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
 
     @property
     def reducers(self) -> int:
-        """As many as chunks: each has about as much text."""
-        return len(self.chunks)
+        """As many as slices: each has about as much text."""
+        return len(self.slices)
 
 
 def term_document_job(
     weighting: str, cpu_target: str, words: int, bucket_tokens: np.ndarray, uris: dict[str, str]
 ) -> TermDocumentJob:
     """The work for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of TermDocumentJob that end in _uri."""
-    chunks = max(1, -(-int(bucket_tokens.sum()) // REDUCER_TOKENS))
-    ranges = tuple(equal_ranges(bucket_tokens, min(chunks, bucket_tokens.size)))
-    return TermDocumentJob(weighting=weighting, cpu_target=cpu_target, words=words, chunks=ranges, **uris)
+    slices = max(1, -(-int(bucket_tokens.sum()) // REDUCER_TOKENS))
+    ranges = tuple(equal_ranges(bucket_tokens, min(slices, bucket_tokens.size)))
+    return TermDocumentJob(weighting=weighting, cpu_target=cpu_target, words=words, slices=ranges, **uris)
 
 
 def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str, int]:
@@ -75,10 +75,10 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
 
     Raises InputError where there are less than two documents.
     """
-    chunks = session.range(0, job.reducers, 1, job.reducers)
-    bags = chunks.mapInArrow(partial(count_chunks, job=job), spark_schema(PARTIAL_FILES))
+    numbers = session.range(0, job.reducers, 1, job.reducers)
+    bags = numbers.mapInArrow(partial(count_slices, job=job), spark_schema(PARTIAL_FILES))
     counts = bags.repartition(job.reducers, "key").mapInArrow(
-        partial(merge_chunks, job=job), spark_schema(PARAMETER_FILES)
+        partial(merge_slices, job=job), spark_schema(PARAMETER_FILES)
     )
     found = write_listed(counts, job.counts_uri)
     documents = {row["first_id"]: row["rows"] for row in found if row["matrix"] == NAMES}
@@ -98,14 +98,14 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
     return {"documents": total, "entries": sum(row["rows"] for row in found if row["matrix"] == TERMS)}
 
 
-def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of chunks -> rows of PARTIAL_FILES, with the bags of a chunk's pieces for each reducer."""
+def count_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of slices -> rows of PARTIAL_FILES, with the bags of a slice's pieces for each reducer."""
     cpu_target.pin(job.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import sum_rows
 
     keys = placement_keys(job.reducers)
-    for chunk in (number for batch in batches for number in batch.column(0).to_pylist()):
-        pieces, starts, ids = read_buckets(job.encoded_uri, *job.chunks[chunk])
+    for number in (number for batch in batches for number in batch.column(0).to_pylist()):
+        pieces, starts, ids = read_buckets(job.encoded_uri, *job.slices[number])
         reducer = np.array([_reducer_of(doc_id, job.reducers) for doc_id in pieces["doc_id"].to_pylist()], np.int64)
         order = np.argsort(reducer, kind="stable")
         lists = np.arange(order.size), starts[order], starts[order + 1]
@@ -113,7 +113,7 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
         pieces = pieces.take(pa.array(order)).combine_chunks()
         bounds = np.searchsorted(reducer[order], np.arange(job.reducers + 1)).tolist()
         # A new name at every attempt.
-        uri = storage.join(job.counts_uri, f"{chunk:05d}-{uuid.uuid4().hex}.arrow")
+        uri = storage.join(job.counts_uri, f"{number:05d}-{uuid.uuid4().hex}.arrow")
         offsets = {}
         with storage.open_for_writing(uri) as sink:
             for at in range(job.reducers):
@@ -123,10 +123,10 @@ def count_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
                     with pa.ipc.new_stream(sink, BAGS) as writer:
                         sealed.write_batch(writer, _rows_of_bags(pieces, bags, first, last))
         for at, offset in offsets.items():
-            yield one_row(PARTIAL_FILES, key=keys[at], reducer=at, chunk=chunk, file=uri, offset=offset)
+            yield one_row(PARTIAL_FILES, key=keys[at], reducer=at, slice=number, file=uri, offset=offset)
 
 
-def merge_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
+def merge_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer that this task is.
 
     They are the counts of its documents, their names, and what they say of the words. first_id is the reducer's number
@@ -135,9 +135,9 @@ def merge_chunks(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.term_weights import new_statistics
 
-    found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "chunk"))
-    for reducer, parts in groupby(found, key=itemgetter("reducer")):
-        pieces = pa.concat_tables([_read_stream(part["file"], part["offset"]) for part in parts])
+    found = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "slice"))
+    for reducer, of_reducer in groupby(found, key=itemgetter("reducer")):
+        pieces = pa.concat_tables([_read_stream(row["file"], row["offset"]) for row in of_reducer])
         statistics = new_statistics(job.words)
         names, blocks = documents_of(pieces, job.words)
         yield write_sparse_rows(job.counts_uri, f"counts-{reducer}", 0, _observed(blocks, statistics))

@@ -60,12 +60,12 @@ class NewFile:
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
-    def write(self, batch: pa.RecordBatch | pa.Table, group_rows: int | None = None) -> None:
+    def write(self, batch: pa.RecordBatch | pa.Table, row_group_rows: int | None = None) -> None:
         """Append rows, as one row group or as groups of so many rows."""
         if isinstance(batch, pa.RecordBatch):
-            self._writer.write_batch(batch, group_rows)
+            self._writer.write_batch(batch, row_group_rows)
         else:
-            self._writer.write_table(batch, group_rows)
+            self._writer.write_table(batch, row_group_rows)
         self.rows += batch.num_rows
 
     def listed(self) -> dict[str, Any]:

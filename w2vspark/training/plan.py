@@ -16,7 +16,7 @@ BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SliceSet:
     """One slice of every shard: what the shards train side by side."""
 
     epoch: int
@@ -30,7 +30,7 @@ class Round:
     """The work between two combinations of the shards' changes; numbers begin at 1."""
 
     number: int
-    parts: tuple[Part, ...]
+    slice_sets: tuple[SliceSet, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,21 @@ def plan_rounds(bucket_tokens: np.ndarray, shards: int, epochs: int, rounds_per_
     are dealt again to shards and slices in every epoch, so that a shard sees other text each time.
     """
     slices = max(1, round(rounds_per_epoch))
-    parts_per_round = max(1, round(1 / rounds_per_epoch))
+    sets_per_round = max(1, round(1 / rounds_per_epoch))
     ranges = equal_ranges(bucket_tokens, shards * slices)
     sums = [int(bucket_tokens[first:last].sum()) for first, last in ranges]
-    parts = []
+    slice_sets = []
     start = 0
     for epoch in range(epochs):
         order = shuffled(len(ranges), seed, epoch)
         for i in range(slices):
             chosen = order[i * shards : (i + 1) * shards]
             tokens = sum(sums[c] for c in chosen)
-            parts.append(Part(epoch, tuple(ranges[c] for c in chosen), start, tokens))
+            slice_sets.append(SliceSet(epoch, tuple(ranges[c] for c in chosen), start, tokens))
             start += tokens
     return [
-        Round(i // parts_per_round + 1, tuple(parts[i : i + parts_per_round]))
-        for i in range(0, len(parts), parts_per_round)
+        Round(i // sets_per_round + 1, tuple(slice_sets[i : i + sets_per_round]))
+        for i in range(0, len(slice_sets), sets_per_round)
     ]
 
 

@@ -58,10 +58,10 @@ def run_rounds(
         parameters = last.uri if last is not None else job.parameters_uri
         of_todo = replace(job, round=todo, parameters_uri=parameters, table_uri=uri, changes_uri=changes)
         written = write_listed(round_frame(session, of_todo), uri)
-        tokens = sum(part.tokens for part in todo.parts)
+        tokens = sum(of.tokens for of in todo.slice_sets)
         rows = {shape.name: shape.rows for shape in trainer.shapes}
         metrics = checked_metrics(written, uri, todo.number, shards, tokens, rows)
-        staging.delete_part(changes)
+        staging.delete_files(changes)
         return {"metrics": metrics}
 
     last, records = go_on(staging, f"rounds/{fingerprint}", rounds, train, done)

@@ -22,7 +22,7 @@ from w2vspark.storage import sealed
 from w2vspark.training.blocks import read_blocks
 from w2vspark.training.lanes import Matrix, make_matrix
 from w2vspark.training.plan import MatrixShape, combining_blocks
-from w2vspark.training.shards import ArrowFile, BlockChanges, send_changes, train_parts
+from w2vspark.training.shards import ArrowFile, BlockChanges, send_changes, train_slices
 from w2vspark.training.trainer import RoundJob, Share
 
 WAITING_BYTES = 32 << 20  # of rows in memory until they are written
@@ -30,7 +30,7 @@ WAITING_BYTES = 32 << 20  # of rows in memory until they are written
 
 def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Which rows a shard needs, as schemas.ROWS_WANTED: to each reducer those of its blocks."""
-    rows = job.trainer.share(shard, job.round.parts).rows
+    rows = job.trainer.share(shard, job.round.slice_sets).rows
     for index, key in enumerate(job.reducers):
         for shape, blocks, _ in combining_blocks(job.trainer.shapes, len(job.reducers), index):
             end = blocks[-1][0] + blocks[-1][1]
@@ -52,11 +52,11 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
         batch_numbers = count()
 
         def write(matrix: str) -> None:
-            for shard, parts in waiting.items():
-                if parts:
-                    sealed.write_batch(writer, _rows_batch(matrix, parts))
+            for shard, runs in waiting.items():
+                if runs:
+                    sealed.write_batch(writer, _rows_batch(matrix, runs))
                     batches[shard].append(next(batch_numbers))
-                    parts.clear()
+                    runs.clear()
 
         number = job.reducers.index(wanted[0]["key"])
         for shape, blocks, _ in combining_blocks(job.trainer.shapes, len(job.reducers), number):
@@ -77,17 +77,17 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
         yield one_row(ROW_FILES, number=number, file=uri, **of_shard)
 
 
-def _rows_batch(matrix: str, parts: list[tuple[int, np.ndarray]]) -> pa.RecordBatch:
-    """Parts of blocks, each its first row's id and float32 (rows, width), as a batch of schemas.ROWS_SENT."""
-    first_ids = pa.array([first for first, _ in parts], pa.int64())
-    values = binary_values(np.concatenate([rows for _, rows in parts]), np.array([rows.nbytes for _, rows in parts]))
-    return pa.RecordBatch.from_arrays([pa.repeat(matrix, len(parts)), first_ids, values], schema=ROWS_SENT)
+def _rows_batch(matrix: str, runs: list[tuple[int, np.ndarray]]) -> pa.RecordBatch:
+    """Rows as a batch of schemas.ROWS_SENT. runs: the id of a first row, and float32 (rows, width) from there on."""
+    first_ids = pa.array([first for first, _ in runs], pa.int64())
+    values = binary_values(np.concatenate([rows for _, rows in runs]), np.array([rows.nbytes for _, rows in runs]))
+    return pa.RecordBatch.from_arrays([pa.repeat(matrix, len(runs)), first_ids, values], schema=ROWS_SENT)
 
 
 def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
     """The rows of a matrix that a shard was sent: position in its share, and float32 (rows, shape.width) from there.
 
-    files: rows of schemas.ROW_FILES, by number. The parts rise, and each has rows of one block.
+    files: rows of schemas.ROW_FILES, by number. The positions rise, and each array has rows of one block.
     """
     for file in files:
         with ArrowFile(file["file"]) as sent:
@@ -101,14 +101,14 @@ def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> 
 def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
     files = sorted(files, key=itemgetter("number"))
-    share = job.trainer.share(shard, job.round.parts)
+    share = job.trainer.share(shard, job.round.slice_sets)
     matrices = []
     for shape in job.trainer.shapes:
         matrix = make_matrix(replace(shape, rows=share.rows.size), job.trainer.lanes)
         for first, rows in sent_rows(files, share, shape):
             matrix.write(first, rows)
         matrices.append(matrix)
-    metrics = train_parts(shard, job, matrices, share.slices)
+    metrics = train_slices(shard, job, matrices, share.slices)
     changes = (
         _local_changes(matrix, shape, files, share) for matrix, shape in zip(matrices, job.trainer.shapes, strict=True)
     )

@@ -25,7 +25,7 @@ from w2vspark.training.trainer import RoundJob
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
     """Rows of PARAMETER_FILES: the shard's metrics and new blocks; where shards are combined, rows of CHANGE_FILES."""
     matrices = _load_matrices(job)
-    metrics = train_parts(shard, job, matrices, job.trainer.slices(shard, job.round.parts))
+    metrics = train_slices(shard, job, matrices, job.trainer.slices(shard, job.round.slice_sets))
     for matrix in matrices:
         matrix.lanes = matrix.base[None]  # the copies are not needed any more
     if job.trainer.shards == 1:
@@ -88,17 +88,17 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
     return matrices
 
 
-def train_parts(
+def train_slices(
     shard: int, job: RoundJob, matrices: list[Matrix], slices: Iterable[tuple[Slice, Any]]
 ) -> dict[str, Any]:
     """Train the shard's slices in place; the values of its metrics row."""
     loss, terms, tokens, seconds = 0.0, 0, 0, 0.0
-    for part, (text, beside) in zip(job.round.parts, slices, strict=True):
+    for slice_set, (text, beside) in zip(job.round.slice_sets, slices, strict=True):
         tokens += int(text.tokens.sum())
         began = time.perf_counter()
-        part_loss, part_terms = job.trainer.train(matrices, text, beside, part, job.threads)
+        slice_loss, slice_terms = job.trainer.train(matrices, text, beside, slice_set, job.threads)
         seconds += time.perf_counter() - began
-        loss, terms = loss + part_loss, terms + part_terms
+        loss, terms = loss + slice_loss, terms + slice_terms
     return {
         "matrix": METRICS_MATRIX,
         "first_id": shard,
@@ -107,7 +107,7 @@ def train_parts(
         "tokens": tokens,
         "loss": loss / max(1, terms),
         "seconds": seconds,
-        "learning_rate": job.trainer.learning_rate(job.round.parts[-1]),
+        "learning_rate": job.trainer.learning_rate(job.round.slice_sets[-1]),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from w2vspark.training.plan import MatrixShape, Part, Round
+from w2vspark.training.plan import MatrixShape, Round, SliceSet
 
 if TYPE_CHECKING:  # tasks are sent jobs before they pin the target, and lanes needs kernels
     from w2vspark.training.lanes import Matrix, Slice
@@ -51,19 +51,19 @@ class Trainer(Protocol):
     def fill_initial(self, matrix: str, first: int, rows: npt.NDArray[np.float32]) -> None:
         """Write the initial values of rows first, first + 1, … of a matrix, float32 (n, width)."""
 
-    def slices(self, shard: int, parts: tuple[Part, ...]) -> Iterator[tuple["Slice", Any]]:
-        """The shard's slice of each part, with whatever `train` needs beside it."""
+    def slices(self, shard: int, slice_sets: tuple[SliceSet, ...]) -> Iterator[tuple["Slice", Any]]:
+        """The shard's slice of each set, with whatever `train` needs beside it."""
 
-    def share(self, shard: int, parts: tuple[Part, ...]) -> Share:
+    def share(self, shard: int, slice_sets: tuple[SliceSet, ...]) -> Share:
         """As slices, with the rows that they need."""
 
     def train(
-        self, matrices: "list[Matrix]", slice: "Slice", beside: Any, part: Part, threads: int
+        self, matrices: "list[Matrix]", slice: "Slice", beside: Any, slice_set: SliceSet, threads: int
     ) -> tuple[float, int]:
         """Train one slice, in place in the matrices' bases; the loss, and of how many terms it is the sum."""
 
-    def learning_rate(self, part: Part) -> float:
-        """The rate at the end of a part."""
+    def learning_rate(self, slice_set: SliceSet) -> float:
+        """The rate at the end of a slice set."""
 
 
 @dataclass(frozen=True, slots=True)

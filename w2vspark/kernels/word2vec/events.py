@@ -1,8 +1,8 @@
 """One window event: some input rows meet some output rows with labels, and both take a step down the loss.
 
 All methods of word2vec are this shape. The inputs are the window's words (skip-gram) or their mean (CBOW); the outputs
-are the centre and its negatives, the inner nodes on the centre's Huffman path, or all words. Outputs stand in blocks
-of BLOCK rows; a block's labels and weights take SIMD_WIDTH slots, the last two unused. A slot of weight 0 holds no
+are the centre and its negatives, the inner nodes on the centre's Huffman path, or all words. Outputs stand in tiles
+of TILE rows; a tile's labels and weights take SIMD_WIDTH slots, the last two unused. A slot of weight 0 holds no
 output.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.simd import (
-    BLOCK,
+    TILE,
     dots_of_one,
     dots_of_two,
     exponential,
@@ -23,9 +23,9 @@ from w2vspark.kernels.simd import (
     square_of_row,
     sum_rows,
     sums_of_eights,
-    update_block,
-    update_block_of_one,
-    update_block_scaled,
+    update_tile,
+    update_tile_of_one,
+    update_tile_scaled,
 )
 
 NEGATIVES, HIERARCHY, SOFTMAX = 0, 1, 2
@@ -48,31 +48,31 @@ class Event(NamedTuple):
     """An event, and room to work in. Rows are offsets of their first float."""
 
     input_rows: Pointer  # int64
-    output_rows: Pointer  # int64, whole blocks
+    output_rows: Pointer  # int64, whole tiles
     labels: Pointer  # float32
     weights: Pointer  # float32: how often an output counts, times the learning rate unless there is AdaGrad
     own_rows: Pointer  # int64: rows 0, 1, … of the scratch below
     logits: Pointer  # float32, from here on scratch
     old: Pointer
     change: Pointer
-    scales: Pointer  # of AdaGrad: one for each input and for each output of a block
+    scales: Pointer  # of AdaGrad: one for each input and for each output of a tile
     squares: Pointer  # eight for each
 
 
 @compiled
-def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event):
-    """Let `count` input rows meet `blocks` blocks of output rows, whose labels and weights begin at `slot`.
+def train_event(inputs, count, outputs, tiles, slot, rate, sample, rule, event):
+    """Let `count` input rows meet `tiles` tiles of output rows, whose labels and weights begin at `slot`.
 
     Where sample is true, returns the loss before the step and the number of its terms (else anything).
-    With one block of outputs skip-gram's fused pass changes its inputs in place, so that a word that stands twice in a
+    With one tile of outputs skip-gram's fused pass changes its inputs in place, so that a word that stands twice in a
     window is used the second time as the first use left it. Otherwise all steps are of the old inputs.
     """
     share = np.float32(1.0 / count)
     if rule.cbow:
         sum_rows(inputs, event.input_rows, count, share, event.old, 0, rule.chunks)
-        result = _find_steps(event.old, event.own_rows, 1, outputs, blocks, slot, rate, sample, rule, event)
+        result = _find_steps(event.old, event.own_rows, 1, outputs, tiles, slot, rate, sample, rule, event)
         scale = np.float32(1.0) if rule.sum_gradient else share
-        _update_of_one(outputs, blocks, rate, rule, event)
+        _update_of_one(outputs, tiles, rate, rule, event)
         if rule.adagrad > 0:
             square = square_of_row(event.change, 0, rule.chunks) * scale * scale
             for i in range(count):
@@ -84,19 +84,19 @@ def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
             spread_row(event.change, 0, scale, inputs, event.input_rows, count, rule.chunks)
         return result
     vectors, rows = inputs, event.input_rows
-    if blocks > 1:
+    if tiles > 1:
         vectors, rows = event.old, event.own_rows
         for i in range(count):
             copy_row(inputs, event.input_rows[i], event.old, event.own_rows[i], rule.chunks)
-    result = _find_steps(vectors, rows, count, outputs, blocks, slot, rate, sample, rule, event)
+    result = _find_steps(vectors, rows, count, outputs, tiles, slot, rate, sample, rule, event)
     if rule.adagrad == 0:
-        _update(vectors, rows, count, inputs, event.input_rows, outputs, blocks, rule, event)
-    elif blocks == 1:
-        _scaled_update(vectors, rows, count, inputs, event.input_rows, True, outputs, blocks, rate, rule, event)
+        _update(vectors, rows, count, inputs, event.input_rows, outputs, tiles, rule, event)
+    elif tiles == 1:
+        _scaled_update(vectors, rows, count, inputs, event.input_rows, True, outputs, tiles, rate, rule, event)
     else:
         for i in range(count):
             _clear_row(event.change, event.own_rows[i], rule.chunks)
-        _scaled_update(vectors, rows, count, event.change, event.own_rows, False, outputs, blocks, rate, rule, event)
+        _scaled_update(vectors, rows, count, event.change, event.own_rows, False, outputs, tiles, rate, rule, event)
         for i in range(count):
             event.scales[i] = _adagrad_scale(inputs, event.input_rows[i], rate, rule)
         for i in range(count):
@@ -107,63 +107,63 @@ def train_event(inputs, count, outputs, blocks, slot, rate, sample, rule, event)
 
 
 @compiled
-def _find_steps(inputs, input_rows, count, outputs, blocks, slot, rate, sample, rule, event):
+def _find_steps(inputs, input_rows, count, outputs, tiles, slot, rate, sample, rule, event):
     """Logits of all pairs, then in their place (label - p) * weight; returns as train_event."""
     logits, labels, weights = event.logits, event.labels, event.weights
-    for block in range(blocks):
-        at = block * count * SIMD_WIDTH
+    for tile in range(tiles):
+        at = tile * count * SIMD_WIDTH
         i = 0
         while i + 1 < count:
-            dots_of_two(inputs, input_rows, i, outputs, event.output_rows, block * BLOCK, rule.chunks, logits, at)
+            dots_of_two(inputs, input_rows, i, outputs, event.output_rows, tile * TILE, rule.chunks, logits, at)
             i += 2
         if i < count:
-            dots_of_one(inputs, input_rows, i, outputs, event.output_rows, block * BLOCK, rule.chunks, logits, at)
+            dots_of_one(inputs, input_rows, i, outputs, event.output_rows, tile * TILE, rule.chunks, logits, at)
     if rule.loss == SOFTMAX:
-        return _softmax_steps(logits, count, blocks, labels, weights, slot), count
+        return _softmax_steps(logits, count, tiles, labels, weights, slot), count
     loss = 0.0
     terms = count
     if sample:
         unit = np.float32(1.0) if rule.adagrad > 0 else rate
-        loss, terms = _logistic_loss(logits, count, blocks, labels, weights, slot, unit)
-    for block in range(blocks):
-        logistic_steps(logits, block * count * SIMD_WIDTH, count, labels, weights, slot + block * SIMD_WIDTH)
+        loss, terms = _logistic_loss(logits, count, tiles, labels, weights, slot, unit)
+    for tile in range(tiles):
+        logistic_steps(logits, tile * count * SIMD_WIDTH, count, labels, weights, slot + tile * SIMD_WIDTH)
     return loss, count if rule.loss == HIERARCHY else terms
 
 
 @compiled
-def _update(inputs, input_rows, count, targets, target_rows, outputs, blocks, rule, event):
+def _update(inputs, input_rows, count, targets, target_rows, outputs, tiles, rule, event):
     """Add to each target its input's step, and to the outputs theirs."""
-    for block in range(blocks):
-        update_block(
-            inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, block * BLOCK, rule.chunks,
-            event.logits, block * count * SIMD_WIDTH,
+    for tile in range(tiles):
+        update_tile(
+            inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, tile * TILE, rule.chunks,
+            event.logits, tile * count * SIMD_WIDTH,
         )  # fmt: skip
 
 
 @compiled
-def _update_of_one(outputs, blocks, rate, rule, event):
+def _update_of_one(outputs, tiles, rate, rule, event):
     """CBOW: collect the gradient of the mean as it is, and add to the outputs their steps.
 
     With AdaGrad see _scaled_update. Here an output's gradient is a multiple of the one input, its square one too.
     """
     square = square_of_row(event.old, 0, rule.chunks) if rule.adagrad > 0 else np.float32(0.0)
     _clear_row(event.change, 0, rule.chunks)
-    for block in range(blocks):
-        steps = offset(event.logits, block * SIMD_WIDTH)
+    for tile in range(tiles):
+        steps = offset(event.logits, tile * SIMD_WIDTH)
         out_steps = steps
         if rule.adagrad > 0:
             out_steps = event.scales
-            for k in range(BLOCK):
-                row = event.output_rows[block * BLOCK + k]
+            for k in range(TILE):
+                row = event.output_rows[tile * TILE + k]
                 out_steps[k] = steps[k] * _adagrad_scale(outputs, row, rate, rule)
                 _add_square(outputs, row, steps[k] * steps[k] * square, rule)
-        update_block_of_one(
-            event.old, event.change, outputs, event.output_rows, block * BLOCK, rule.chunks, steps, out_steps
+        update_tile_of_one(
+            event.old, event.change, outputs, event.output_rows, tile * TILE, rule.chunks, steps, out_steps
         )
 
 
 @compiled
-def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs, blocks, rate, rule, event):
+def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs, tiles, rate, rule, event):
     """AdaGrad with one rate a row (Duchi et al. 2011), from the gradients before; weights are counts.
 
     The float behind a row's chunks is its state: the sum of its squared gradients, each the mean over the columns.
@@ -171,27 +171,27 @@ def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs
     """
     scales, squares = event.scales, event.squares
     out_scales, out_squares = offset(scales, count), offset(squares, count * SIMD_WIDTH)
-    totals = offset(out_squares, BLOCK * SIMD_WIDTH)
+    totals = offset(out_squares, TILE * SIMD_WIDTH)
     for k in range(count * SIMD_WIDTH):
         squares[k] = np.float32(0.0)
     for i in range(count):
         scales[i] = _adagrad_scale(targets, target_rows[i], rate, rule) if own else np.float32(1.0)
-    for block in range(blocks):
-        for k in range(BLOCK):
-            out_scales[k] = _adagrad_scale(outputs, event.output_rows[block * BLOCK + k], rate, rule)
-        for k in range(BLOCK * SIMD_WIDTH):
+    for tile in range(tiles):
+        for k in range(TILE):
+            out_scales[k] = _adagrad_scale(outputs, event.output_rows[tile * TILE + k], rate, rule)
+        for k in range(TILE * SIMD_WIDTH):
             out_squares[k] = np.float32(0.0)
-        update_block_scaled(
+        update_tile_scaled(
             inputs, input_rows, count, targets, target_rows, scales, squares, outputs, event.output_rows,
-            block * BLOCK, out_scales, out_squares, rule.chunks, event.logits, block * count * SIMD_WIDTH,
+            tile * TILE, out_scales, out_squares, rule.chunks, event.logits, tile * count * SIMD_WIDTH,
         )  # fmt: skip
         sums_of_eights(out_squares, 0, totals, 0)
-        for k in range(BLOCK):
-            _add_square(outputs, event.output_rows[block * BLOCK + k], totals[k], rule)
+        for k in range(TILE):
+            _add_square(outputs, event.output_rows[tile * TILE + k], totals[k], rule)
     if own:
-        for first in range(0, count, BLOCK):
+        for first in range(0, count, TILE):
             sums_of_eights(squares, first * SIMD_WIDTH, totals, 0)
-            for i in range(first, min(count, first + BLOCK)):
+            for i in range(first, min(count, first + TILE)):
                 _add_square(targets, target_rows[i], totals[i - first], rule)
 
 
@@ -208,13 +208,13 @@ def _add_square(rows, row, square, rule):
 
 
 @compiled
-def _logistic_loss(logits, count, blocks, labels, weights, slot, unit):
+def _logistic_loss(logits, count, tiles, labels, weights, slot, unit):
     """Sum of -log sigmoid(+-logit) over all pairs, and their number."""
     loss = 0.0
     terms = 0
-    for row in range(blocks * count):
+    for row in range(tiles * count):
         at = slot + row // count * SIMD_WIDTH
-        for k in range(BLOCK):
+        for k in range(TILE):
             times = round(weights[at + k] / unit)  # a negative drawn twice counts twice
             if times > 0:
                 x = np.float64(logits[row * SIMD_WIDTH + k])
@@ -226,28 +226,28 @@ def _logistic_loss(logits, count, blocks, labels, weights, slot, unit):
 
 
 @compiled
-def _softmax_steps(logits, count, blocks, labels, weights, slot):
+def _softmax_steps(logits, count, tiles, labels, weights, slot):
     """In place: (label - softmax(logits)) * weight for every input; returns the sum of -log p of the labelled."""
     loss = 0.0
     for i in range(count):
         highest = np.float32(-np.inf)
         labelled = np.float32(0.0)
-        for block in range(blocks):
-            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
-            for k in range(BLOCK):
+        for tile in range(tiles):
+            row, at = (tile * count + i) * SIMD_WIDTH, slot + tile * SIMD_WIDTH
+            for k in range(TILE):
                 if weights[at + k] > 0:
                     highest = max(highest, logits[row + k])
                     labelled += labels[at + k] * logits[row + k]
         total = 0.0
-        for block in range(blocks):
-            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
+        for tile in range(tiles):
+            row, at = (tile * count + i) * SIMD_WIDTH, slot + tile * SIMD_WIDTH
             exponential(logits, row, highest)
-            for k in range(BLOCK):
+            for k in range(TILE):
                 if weights[at + k] > 0:
                     total += logits[row + k]
         share = np.float32(1.0 / total)
-        for block in range(blocks):
-            row, at = (block * count + i) * SIMD_WIDTH, slot + block * SIMD_WIDTH
+        for tile in range(tiles):
+            row, at = (tile * count + i) * SIMD_WIDTH, slot + tile * SIMD_WIDTH
             for k in range(SIMD_WIDTH):
                 logits[row + k] = (labels[at + k] - logits[row + k] * share) * weights[at + k]
         loss += np.log(total) + np.float64(highest) - np.float64(labelled)

@@ -14,7 +14,7 @@ from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.random import GOLDEN, mix
 from w2vspark.kernels.rows import aligned_rows, stride_of
-from w2vspark.kernels.simd import BLOCK, offset, pointer_to, prefetch_row
+from w2vspark.kernels.simd import TILE, offset, pointer_to, prefetch_row
 from w2vspark.kernels.word2vec.arguments import LOSSES, Objective, Tables, check
 from w2vspark.kernels.word2vec.events import HIERARCHY, NEGATIVES, SOFTMAX, Event, Rule, train_event
 from w2vspark.kernels.word2vec.windows import Parts, compose, draw_negatives, follow_path, keep_sentence, return_change
@@ -114,7 +114,7 @@ def _train_sentence(
     A centre's outputs are taken while the one before it trains; `words` and the labels have room for both.
     """
     unit = np.float32(1.0) if rule.adagrad > 0 else rate
-    lanes = slots // BLOCK * SIMD_WIDTH
+    lanes = slots // TILE * SIMD_WIDTH
     source = parts.ring if subwords else model.inputs
     loss = 0.0
     terms = 0
@@ -142,23 +142,23 @@ def _train_sentence(
         draw += uint64(1)
         reach = np.int64((bits * uint64(window)) >> uint64(32)) + 1
         contexts = _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, event)
-        blocks = (number + BLOCK - 1) // BLOCK
+        tiles = (number + TILE - 1) // TILE
         sample = ((done + i) & (LOSS_EVERY - 1)) == 0 and rate > 0.0
         if rule.loss == SOFTMAX:
-            label = text.kept[i] // BLOCK * SIMD_WIDTH + text.kept[i] % BLOCK
+            label = text.kept[i] // TILE * SIMD_WIDTH + text.kept[i] % TILE
             event.labels[label] = np.float32(1.0)
             for word in range(number):
                 model.output_updates[word] += 1
-            part, pairs = train_event(source, contexts, model.outputs, blocks, 0, rate, sample, rule, event)
+            part, pairs = train_event(source, contexts, model.outputs, tiles, 0, rate, sample, rule, event)
             event.labels[label] = np.float32(0.0)
         else:
             for k in range(number):
                 word = words[now * slots + k]
                 event.output_rows[k] = word * model.stride
                 model.output_updates[word] += 1
-            for k in range(number, blocks * BLOCK):
+            for k in range(number, tiles * TILE):
                 event.output_rows[k] = model.void * model.stride
-            part, pairs = train_event(source, contexts, model.outputs, blocks, now * lanes, rate, sample, rule, event)
+            part, pairs = train_event(source, contexts, model.outputs, tiles, now * lanes, rate, sample, rule, event)
         if sample:
             loss += part
             terms += pairs
@@ -205,7 +205,7 @@ def _train(
     vocabulary = keep.size
     void = output_updates.size - 1
     slots = words.size // 2
-    lanes = slots // BLOCK * SIMD_WIDTH
+    lanes = slots // TILE * SIMD_WIDTH
     reach = 2 * window + 1
     words[:] = void
     steps[:] = np.float32(0.0)
@@ -214,7 +214,7 @@ def _train(
     event = Event(
         pointer_to(other_rows), offset(pointer_to(other_rows), reach), pointer_to(steps),
         offset(pointer_to(steps), 2 * lanes), pointer_to(own_rows), offset(pointer_to(steps), 4 * lanes),
-        pointer_to(old), pointer_to(change), pointer_to(scales), offset(pointer_to(scales), reach + BLOCK),
+        pointer_to(old), pointer_to(change), pointer_to(scales), offset(pointer_to(scales), reach + TILE),
     )  # fmt: skip
     parts = Parts(
         pointer_to(part_starts), pointer_to(part_rows), offset(pointer_to(other_rows), 2 * reach + slots),
@@ -241,7 +241,7 @@ def _train(
         rate = rates[p]
         if rule.loss == SOFTMAX:
             for word in range(vocabulary):
-                event.weights[word // BLOCK * SIMD_WIDTH + word % BLOCK] = np.float32(1.0) if rule.adagrad > 0 else rate
+                event.weights[word // TILE * SIMD_WIDTH + word % TILE] = np.float32(1.0) if rule.adagrad > 0 else rate
         draw = uint64(0)
         position = starts[p]
         while position < starts[p + 1]:
@@ -267,17 +267,17 @@ def _scratch(starts: np.ndarray, tables: Tables, objective: Objective, columns: 
         outputs = tables.keep.size
     elif objective.loss == "hs":
         outputs = int(np.diff(tables.paths.starts).max())
-    blocks = -(-outputs // BLOCK)
+    tiles = -(-outputs // TILE)
     reach = 2 * objective.window + 1
     parts = int(np.diff(tables.subwords.starts).max(initial=0))
     return (
         np.empty(int(np.diff(starts).max()), np.int32),
-        np.empty(2 * blocks * BLOCK, np.int64),
+        np.empty(2 * tiles * TILE, np.int64),
         np.empty(reach, np.int64),
-        np.empty(2 * reach + blocks * BLOCK + parts, np.int64),
-        np.empty((4 + reach) * blocks * SIMD_WIDTH, np.float32),
+        np.empty(2 * reach + tiles * TILE + parts, np.int64),
+        np.empty((4 + reach) * tiles * SIMD_WIDTH, np.float32),
         *(aligned_rows(reach, stride_of(columns)) for _ in range(2)),
-        np.empty((reach + BLOCK) * (1 + SIMD_WIDTH) + (BLOCK + 1) * SIMD_WIDTH, np.float32),
+        np.empty((reach + TILE) * (1 + SIMD_WIDTH) + (TILE + 1) * SIMD_WIDTH, np.float32),
         *(aligned_rows(reach if parts else 0, stride_of(columns)) for _ in range(2)),
     )
 

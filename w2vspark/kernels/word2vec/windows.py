@@ -8,7 +8,7 @@ from numba import uint64
 from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.random import GOLDEN, mix
-from w2vspark.kernels.simd import BLOCK, spread_row, sum_rows
+from w2vspark.kernels.simd import TILE, spread_row, sum_rows
 from w2vspark.kernels.word2vec.events import copy_row
 
 Pointer = Any
@@ -70,18 +70,18 @@ def draw_negatives(centre, negatives, stream, draw, noise, noise_size, void, uni
             word = np.int64(void)
             weight = np.float32(0.0)
             if position > 0:
-                weights[(position // BLOCK) * SIMD_WIDTH + position % BLOCK] += unit
+                weights[(position // TILE) * SIMD_WIDTH + position % TILE] += unit
         rows[k] = word
-        weights[(k // BLOCK) * SIMD_WIDTH + k % BLOCK] = weight
+        weights[(k // TILE) * SIMD_WIDTH + k % TILE] = weight
     return draw
 
 
 @compiled
 def follow_path(first, last, nodes, codes, unit, rows, labels, weights):
-    """The nodes first … last - 1 of a path as output rows: label 1 where the path has code 0. Fills its last block."""
+    """The nodes first … last - 1 of a path as output rows: label 1 where the path has code 0. Fills its last tile."""
     slot = 0
-    for begin in range(first, last, BLOCK):
-        for k in range(BLOCK):
+    for begin in range(first, last, TILE):
+        for k in range(TILE):
             if begin + k < last:
                 rows[begin - first + k] = nodes[begin + k]
                 labels[slot + k] = np.float32(1 - codes[begin + k])

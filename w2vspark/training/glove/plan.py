@@ -1,8 +1,8 @@
 """What GloVe trains when: shards that never meet in a row of the model, so that nothing is to be combined.
 
-The counts are a grid (training.glove.strata): as many ranges of rows as classes of columns. A shard owns some
-neighbouring ranges, and with them its words. In an epoch's rounds the classes go round among the shards, so that each
-shard meets all of them once; within a round they go round among the shard's lanes. What is trained side by side
+The counts are a grid of strata (training.glove.strata) with as many rows as columns. A shard owns neighbouring rows of
+the grid, and with them its words. In each round of an epoch a shard trains other columns of the grid, until it has
+trained all of them once; within a round the shard's lanes do the same. What is trained side by side
 shares neither words nor contexts: the result is that of one machine that takes the strata one after another (Gemulla
 et al. 2011, "Large-scale matrix factorization with distributed stochastic gradient descent").
 """
@@ -53,7 +53,7 @@ class GloveRound:
 
     number: int
     epoch: int
-    turn: int  # shard s trains the classes of shard (s + turn) % shards
+    shift: int  # shard s trains the grid columns with the numbers of shard (s + shift) % shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class GloveJob:
     glove: GloveConfig  # resolved
     round: GloveRound
     words: int
-    ranges: tuple[tuple[int, int], ...]  # rows of each range: the first, and the one behind the last
+    ranges: tuple[tuple[int, int], ...]  # of each grid row: the first matrix row, and the one behind the last
     strata_uri: str
     parameters_uri: str | None  # the last round's; None = initial values
     table_uri: str  # the folder that takes this round's
@@ -72,20 +72,20 @@ class GloveJob:
 
     @property
     def lanes(self) -> int:
-        """Ranges of a shard, and classes that it trains in a round."""
+        """Grid rows of a shard, and grid columns that it trains in a round."""
         return int(self.training.lanes)
 
-    def shard_ranges(self, shard: int) -> list[int]:
-        """The numbers of a shard's ranges."""
+    def grid_rows(self, shard: int) -> list[int]:
+        """The grid rows that a shard owns."""
         return [shard * self.lanes + lane for lane in range(self.lanes)]
 
-    def shard_classes(self, shard: int) -> list[int]:
-        """The numbers of the classes that a shard trains in this round."""
-        return self.shard_ranges((shard + self.round.turn) % int(self.training.shards))
+    def grid_columns(self, shard: int) -> list[int]:
+        """The grid columns that a shard trains in this round."""
+        return self.grid_rows((shard + self.round.shift) % int(self.training.shards))
 
     def strata(self, shard: int) -> list[tuple[int, int]]:
-        """The numbers of range and class of all strata of a shard in this round."""
-        return [(row, number) for row in self.shard_ranges(shard) for number in self.shard_classes(shard)]
+        """All strata of a shard in this round: (grid row, grid column)."""
+        return [(row, column) for row in self.grid_rows(shard) for column in self.grid_columns(shard)]
 
 
 def resolve_glove(
@@ -112,8 +112,10 @@ def resolve_glove(
 def plan_glove(training: RoundsTraining) -> list[GloveRound]:
     """All rounds of a run. training: resolved."""
     shards = int(training.shards)
-    turns = [(epoch, turn) for epoch in range(int(training.epochs)) for turn in shuffled(shards, training.seed, epoch)]
-    return [GloveRound(number, *turn) for number, turn in enumerate(turns, 1)]
+    order = [
+        (epoch, shift) for epoch in range(int(training.epochs)) for shift in shuffled(shards, training.seed, epoch)
+    ]
+    return [GloveRound(number, epoch, shift) for number, (epoch, shift) in enumerate(order, 1)]
 
 
 def glove_worker_bytes(training: RoundsTraining, words: int, records: int) -> int:

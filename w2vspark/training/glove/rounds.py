@@ -20,7 +20,7 @@ def run_glove(
 ) -> tuple[str, list[dict[str, Any]]]:
     """Train all rounds that are not there yet: the last one's table, and all metrics (schemas.METRICS).
 
-    grid: records of each range in each class. done: as rounds.go_on.
+    grid: records of each stratum, by grid row and column. done: as rounds.go_on.
     """
     shards = int(job.training.shards)
     job = replace(job, threads=threads_of_task(session, shards))
@@ -32,7 +32,7 @@ def run_glove(
         written = write_listed(
             numbers.mapInArrow(partial(train_glove, job=of_todo), spark_schema(PARAMETER_FILES)), uri
         )
-        records = sum(grid[row][number] for shard in range(shards) for row, number in of_todo.strata(shard))
+        records = sum(grid[row][column] for shard in range(shards) for row, column in of_todo.strata(shard))
         rows = {WORDS: job.words, CONTEXT: job.words}
         return {"metrics": checked_metrics(written, uri, todo.number, shards, records, rows)}
 

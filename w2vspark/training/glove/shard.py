@@ -17,7 +17,7 @@ from w2vspark.stages.sparse_rows import scan_sparse_rows
 from w2vspark.storage.listed import file_names
 from w2vspark.training.blocks import write_blocks
 from w2vspark.training.glove.plan import GloveJob
-from w2vspark.training.glove.strata import class_name, class_starts
+from w2vspark.training.glove.strata import grid_column_name, grid_column_starts
 from w2vspark.training.plan import BLOCK_BYTES, shuffled
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
     """Rows of PARAMETER_FILES: the shard's metrics, and its new words and contexts."""
     from w2vspark.kernels.glove import records as kernel
 
-    rows, classes = job.shard_ranges(shard), job.shard_classes(shard)
+    rows, columns = job.grid_rows(shard), job.grid_columns(shard)
     ranges = [job.ranges[number] for number in rows]
-    starts = class_starts(job.words, len(job.ranges))
-    sides = (WORDS, ranges), (CONTEXT, [(starts[number], starts[number + 1]) for number in classes])
+    starts = grid_column_starts(job.words, len(job.ranges))
+    sides = (WORDS, ranges), (CONTEXT, [(starts[number], starts[number + 1]) for number in columns])
     words, contexts = (
-        [_load(job, side, matrix, *part) for part in parts] for side, (matrix, parts) in enumerate(sides)
+        [_load(job, side, matrix, *bounds) for bounds in ranges] for side, (matrix, ranges) in enumerate(sides)
     )
     strata = _kept_strata if job.training.shards == 1 else _read_strata  # every round needs the same ones
-    records = strata(job.strata_uri, file_names(job.strata_uri), tuple(ranges), tuple(classes))
+    records = strata(job.strata_uri, file_names(job.strata_uri), tuple(ranges), tuple(columns))
     objective = kernel.Objective(
         float(job.glove.x_max), job.glove.alpha, float(job.training.learning_rate), job.training.dimensions
     )
@@ -47,19 +47,19 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
 
             def train(lane: int, step: int = step) -> float:
                 of = (lane + step) % job.lanes
-                stream = kernel.stream_of(job.training.seed, job.round.epoch, rows[lane], classes[of])
+                stream = kernel.stream_of(job.training.seed, job.round.epoch, rows[lane], columns[of])
                 return kernel.train_records(words[lane], contexts[of], records[lane][of], objective, stream)
 
             losses += pool.map(train, range(job.lanes))
     seconds = time.perf_counter() - began
-    count = sum(part.columns.size for of_range in records for part in of_range)
+    count = sum(stratum.columns.size for of_row in records for stratum in of_row)
     metrics = {"shard": shard, "tokens": count, "seconds": seconds, "learning_rate": objective.rate}
     metrics |= {"loss": sum(losses) / max(1, count)}
     yield one_row(PARAMETER_FILES, matrix=METRICS_MATRIX, first_id=shard, rows=0, **metrics)
-    for side, ((matrix, parts), memory) in enumerate(zip(sides, (words, contexts), strict=True)):
-        for (first, last), of_part in zip(parts, memory, strict=True):
+    for side, ((matrix, ranges), memory) in enumerate(zip(sides, (words, contexts), strict=True)):
+        for (first, last), held in zip(ranges, memory, strict=True):
             if first < last:
-                yield write_blocks(job.table_uri, matrix, _blocks(first, of_part, side, job.training.dimensions))
+                yield write_blocks(job.table_uri, matrix, _blocks(first, held, side, job.training.dimensions))
 
 
 def _load(job: GloveJob, side: int, matrix: str, first: int, last: int) -> np.ndarray:
@@ -93,15 +93,15 @@ def _blocks(first: int, rows: np.ndarray, side: int, dimensions: int) -> Iterato
 
 
 def _read_strata(
-    uri: str, _files: tuple[str, ...], ranges: tuple[tuple[int, int], ...], classes: tuple[int, ...]
+    uri: str, _files: tuple[str, ...], ranges: tuple[tuple[int, int], ...], columns: tuple[int, ...]
 ) -> list[list["Records"]]:
-    """The records of each range in each class."""
+    """The records of each stratum, by grid row and column."""
     from w2vspark.kernels.glove.records import make_records
 
     def read(first: int, last: int, number: int) -> "Records":
-        return make_records([block[1:] for block in scan_sparse_rows(uri, class_name(number), first, last)])
+        return make_records([block[1:] for block in scan_sparse_rows(uri, grid_column_name(number), first, last)])
 
-    return [[read(*of_range, number) for number in classes] for of_range in ranges]
+    return [[read(*bounds, column) for column in columns] for bounds in ranges]
 
 
 _kept_strata = lru_cache(maxsize=1)(_read_strata)

@@ -1,8 +1,8 @@
 """Table strata: co-occurrences cut into a grid, as GloVe's workers read them.
 
-Rows are cut into ranges with equal numbers of entries, columns dealt like cards into as many classes: column c is
-number c // classes of class c % classes. Strata of different ranges and classes share no row of the model. Contexts are
-stored class by class: a class's contexts are neighbours, in the order of their ids.
+A grid row is a range of matrix rows; all grid rows have about as many entries. Columns are dealt like cards: of n grid
+columns, number k has the matrix columns k, k + n, k + 2n, … Strata in different grid rows and grid columns share no row
+of the model. Contexts are stored by grid column: those of one grid column are neighbours, in the order of their ids.
 """
 
 from collections.abc import Iterator
@@ -29,39 +29,39 @@ class StrataJob:
 
     cooccurrences_uri: str
     table_uri: str
-    ranges: tuple[tuple[int, int], ...]  # the first row of each, and the one behind the last
+    ranges: tuple[tuple[int, int], ...]  # of each grid row: the first matrix row, and the one behind the last
     cpu_target: str
 
     @property
-    def classes(self) -> int:
-        """Classes of columns, as many as ranges of rows."""
+    def grid_columns(self) -> int:
+        """Grid columns, as many as grid rows."""
         return len(self.ranges)
 
 
-def class_name(number: int | str) -> str:
-    """The name of a class's columns in the list of files: a sparse matrix with all rows."""
-    return f"class-{number}"
+def grid_column_name(number: int | str) -> str:
+    """The name of a grid column in the list of files: a sparse matrix with all rows."""
+    return f"grid-column-{number}"
 
 
-def class_size(number: int, classes: int, columns: int) -> int:
-    """Columns of a class."""
-    return (columns - number + classes - 1) // classes
+def grid_column_size(number: int, grid_columns: int, columns: int) -> int:
+    """Matrix columns of a grid column."""
+    return (columns - number + grid_columns - 1) // grid_columns
 
 
-def class_starts(words: int, classes: int) -> list[int]:
-    """Where each class begins among the stored contexts, and the end."""
-    return [0, *np.cumsum([class_size(number, classes, words) for number in range(classes)]).tolist()]
+def grid_column_starts(words: int, grid_columns: int) -> list[int]:
+    """Where each grid column begins among the stored contexts, and the end."""
+    return [0, *np.cumsum([grid_column_size(number, grid_columns, words) for number in range(grid_columns)]).tolist()]
 
 
 def context_rows(
-    first: int, last: int, uri: str, words: int, classes: int, columns: int
+    first: int, last: int, uri: str, words: int, grid_columns: int, columns: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """The contexts of words first … last - 1, float32 (rows, columns), in one part: a stages.vectors.RowSource."""
+    """The contexts of words first … last - 1, float32 (rows, columns), as one block: a stages.vectors.RowSource."""
     found = np.empty((last - first, columns), np.float32)
-    for number, start in enumerate(class_starts(words, classes)[:-1]):
-        begin = -((number - first) // classes)  # the class's first one in the range, and the one behind its last
-        end = -((number - last) // classes)
-        rows = found[number + begin * classes - first :: classes]
+    for number, start in enumerate(grid_column_starts(words, grid_columns)[:-1]):
+        begin = -((number - first) // grid_columns)  # the first one of the grid column, and the one behind its last
+        end = -((number - last) // grid_columns)
+        rows = found[number + begin * grid_columns - first :: grid_columns]
         for at, part in scan_rows(uri, CONTEXT, start + begin, start + end, columns):
             rows[at - start - begin : at - start - begin + len(part)] = part
     yield first, found
@@ -81,13 +81,13 @@ def row_ranges(cooccurrences_uri: str, words: int, entries: int, count: int) -> 
 
 
 def strata(session: SparkSession, job: StrataJob) -> DataFrame:
-    """The grid as a lazy frame of PARAMETER_FILES: a task for each range of rows writes a file for each class."""
+    """The grid as a lazy frame of PARAMETER_FILES: a task for each grid row writes a file for each grid column."""
     numbers = session.range(0, len(job.ranges), 1, len(job.ranges))
     return numbers.mapInArrow(partial(write_ranges, job=job), spark_schema(PARAMETER_FILES))
 
 
 def write_ranges(batches: Iterator[pa.RecordBatch], job: StrataJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of ranges -> rows of PARAMETER_FILES."""
+    """mapInArrow: numbers of grid rows -> rows of PARAMETER_FILES."""
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.glove.strata import deal_columns
 
@@ -96,20 +96,21 @@ def write_ranges(batches: Iterator[pa.RecordBatch], job: StrataJob) -> Iterator[
             first, last = job.ranges[number]
             with ExitStack() as stack:
                 writers = [
-                    stack.enter_context(SparseWriter(job.table_uri, class_name(of), first)) for of in range(job.classes)
+                    stack.enter_context(SparseWriter(job.table_uri, grid_column_name(column), first))
+                    for column in range(job.grid_columns)
                 ]
                 for block in scan_counts(job.cooccurrences_uri, first, last):
-                    dealt = deal_columns(block.ends, block.columns, block.values, job.classes)
+                    dealt = deal_columns(block.ends, block.columns, block.values, job.grid_columns)
                     for writer, (ends, columns, values) in zip(writers, dealt, strict=True):
                         writer.write(SparseBlock(block.first, ends, columns, values))
             yield from (writer.listed() for writer in writers)
 
 
 def grid_of(written: list[dict[str, Any]], ranges: tuple[tuple[int, int], ...]) -> list[list[int]]:
-    """The number of entries of each range in each class. written: all rows of PARAMETER_FILES from the tasks."""
+    """The number of entries of each stratum, by grid row and column. written: the tasks' rows of PARAMETER_FILES."""
     number = {first: at for at, (first, last) in enumerate(ranges) if first < last}
     grid = [[0] * len(ranges) for _ in ranges]
     for file in written:
         if file["rows"]:
-            grid[number[file["first_id"]]][int(file["matrix"].removeprefix(class_name("")))] = file["tokens"]
+            grid[number[file["first_id"]]][int(file["matrix"].removeprefix(grid_column_name("")))] = file["tokens"]
     return grid

@@ -28,8 +28,8 @@ from w2vspark.spark.worker_errors import worker_errors
 from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.storage import sealed
 from w2vspark.training.rounds import Record, RoundDone, go_on
-from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slabs, reducer_count, row_parts
-from w2vspark.training.svd.tasks import find_peaks, multiply_parts, sum_parts, write_vectors
+from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slices, reducer_count, row_slices
+from w2vspark.training.svd.tasks import find_peaks, multiply_slices, sum_slices, write_vectors
 
 # Squared lengths that are lost in float32, as shares of the longest: of what a direction of Z adds to those before,
 # where it does no harm to keep what is rounding; and of Y, where a thousandth of the largest singular value is left.
@@ -61,7 +61,7 @@ def decompose(
             _write_vectors(session, of_pass, last.record)
             return {"singular_values": last.record["singular_values"]}
         record = _finish(write_listed(pass_frame(session, of_pass), uri), of_pass)
-        staging.delete_part(of_pass.partial_uri)
+        staging.delete_files(of_pass.partial_uri)
         return record
 
     passes = [Pass(number) for number in range(1, job.passes + 2)]
@@ -70,11 +70,11 @@ def decompose(
 
 
 def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
-    """One pass as a lazy frame of PASS_FILES: a task per part multiplies, a task per reducer adds up."""
-    numbers = session.range(0, len(job.parts), 1, len(job.parts))
-    files = numbers.mapInArrow(partial(multiply_parts, job=job), spark_schema(PARTIAL_FILES))
+    """One pass as a lazy frame of PASS_FILES: a task per slice of rows multiplies, a task per reducer adds up."""
+    numbers = session.range(0, len(job.row_slices), 1, len(job.row_slices))
+    files = numbers.mapInArrow(partial(multiply_slices, job=job), spark_schema(PARTIAL_FILES))
     placed = files.repartition(job.reducers, "key")
-    return placed.mapInArrow(partial(sum_parts, job=job), spark_schema(PASS_FILES))
+    return placed.mapInArrow(partial(sum_slices, job=job), spark_schema(PASS_FILES))
 
 
 def _check_shape(job: SvdJob) -> None:
@@ -88,10 +88,10 @@ def _check_shape(job: SvdJob) -> None:
 
 def _first_pass(job: SvdJob) -> PassJob:
     """A pass with all that is the same in each: how the matrix is cut."""
-    parts = row_parts(*block_entries(job.matrix_uri, job.matrix), job.rows)
+    slices = row_slices(*block_entries(job.matrix_uri, job.matrix), job.rows)
     first = PassJob(
-        of=job, number=1, basis_uri="", transform_uri="", width=job.width, parts=parts,
-        slabs=column_slabs(job.columns, job.width, 2), reducers=1, table_uri="", partial_uri="",
+        of=job, number=1, basis_uri="", transform_uri="", width=job.width, row_slices=slices,
+        column_slices=column_slices(job.columns, job.width, 2), reducers=1, table_uri="", partial_uri="",
     )  # fmt: skip
     return replace(first, reducers=reducer_count(first.shape))
 
@@ -102,8 +102,8 @@ def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> Pa
     if done is None:
         return job
     width = done.record["width"]
-    slabs, transform = column_slabs(job.of.columns, width, 2), storage.join(done.uri, _TRANSFORM)
-    return replace(job, basis_uri=done.uri, transform_uri=transform, width=width, slabs=slabs)
+    slices, transform = column_slices(job.of.columns, width, 2), storage.join(done.uri, _TRANSFORM)
+    return replace(job, basis_uri=done.uri, transform_uri=transform, width=width, column_slices=slices)
 
 
 def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
@@ -184,12 +184,12 @@ def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) ->
     scaled = storage.join(job.table_uri, f"{_TRANSFORM}_scaled")
     sealed.write_sealed(scaled, signed)
     least = -(-job.of.rows * job.width * 4 // LEFT_BYTES)
-    parts = row_parts(*block_entries(job.of.matrix_uri, job.of.matrix), job.of.rows, least)
+    slices = row_slices(*block_entries(job.of.matrix_uri, job.of.matrix), job.of.rows, least)
     job = replace(
-        job, transform_uri=scaled, parts=parts, slabs=column_slabs(job.of.columns, job.width, 1),
+        job, transform_uri=scaled, row_slices=slices, column_slices=column_slices(job.of.columns, job.width, 1),
         singular_values=tuple(done["singular_values"]),
     )  # fmt: skip
-    tasks = job.reducers + len(parts)
+    tasks = job.reducers + len(slices)
     numbers = session.range(0, tasks, 1, tasks)
     with worker_errors():
         frame = numbers.mapInArrow(partial(write_vectors, job=job), spark_schema(PARAMETER_FILES))

@@ -27,15 +27,15 @@ _RANDOM = 0x57D  # tells the projection's random numbers from others
 _SUMMED = pa.schema([CHANGES.field("values")])
 
 
-def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
-    """A^T (A dense) of some rows of the matrix, a file for each slab: rows of PARTIAL_FILES, chunks by (part, slab)."""
+def multiply_slice(row_slice: int, job: PassJob) -> Iterator[pa.RecordBatch]:
+    """A^T (A dense) of a slice of the matrix's rows: a file for each slice of dense's columns, as PARTIAL_FILES."""
     keys = placement_keys(job.reducers)
-    for slab, (begin, end) in enumerate(job.slabs):
+    for column_slice, (begin, end) in enumerate(job.column_slices):
         dense = _dense(job, begin, end)
         sums = aligned_rows(*dense.shape)
-        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, *job.parts[part]):
+        for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, *job.row_slices[row_slice]):
             add_products(block.ends, block.columns, block.values, dense, sums)
-        uri = storage.join(job.partial_uri, f"{part:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+        uri = storage.join(job.partial_uri, f"{row_slice:05d}-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
         offsets = []
         with storage.open_for_writing(uri) as sink:
             for reducer in range(job.reducers):
@@ -44,24 +44,24 @@ def multiply_part(part: int, job: PassJob) -> Iterator[pa.RecordBatch]:
                     for first, rows in job.blocks(reducer):
                         values = np.ascontiguousarray(sums[first : first + rows, : end - begin])
                         sealed.write_batch(writer, one_row(_SUMMED, values=values))
-        chunk = part * len(job.slabs) + slab
+        number = row_slice * len(job.column_slices) + column_slice
         for reducer, offset in enumerate(offsets):
-            yield one_row(PARTIAL_FILES, key=keys[reducer], reducer=reducer, chunk=chunk, file=uri, offset=offset)
+            yield one_row(PARTIAL_FILES, key=keys[reducer], reducer=reducer, slice=number, file=uri, offset=offset)
 
 
-def sum_parts_for(reducer: int, chunks: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
-    """What all parts have of a reducer's blocks, added up in their order and written: a row of PASS_FILES.
+def sum_slices_for(reducer: int, partial: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
+    """Add up a reducer's blocks over all slices, in the slices' order, and write them: a row of PASS_FILES.
 
-    Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. chunks: of PARTIAL_FILES, in order.
+    Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. partial: of PARTIAL_FILES, in order.
     """
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
     def blocks() -> Iterator[tuple[int, np.ndarray]]:
         dense = _dense_blocks(job, job.blocks(reducer), 0, job.width) if len(sums) == 2 else None
         with ExitStack() as files:
-            streams = [files.enter_context(open_stream(chunk["file"], chunk["offset"])) for chunk in chunks]
+            streams = [files.enter_context(open_stream(row["file"], row["offset"])) for row in partial]
             for first, rows in job.blocks(reducer):
-                block = _summed_block(streams, [chunk["file"] for chunk in chunks], rows, job)
+                block = _summed_block(streams, [row["file"] for row in partial], rows, job)
                 add_gram(block, block, True, sums[0])
                 if dense is not None:
                     add_gram(next(dense)[1], block, False, sums[1])
@@ -76,7 +76,7 @@ def sum_parts_for(reducer: int, chunks: list[dict[str, Any]], job: PassJob) -> p
 def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], rows: int, job: PassJob) -> np.ndarray:
     total = np.zeros((rows, job.width))
     for number, (stream, uri) in enumerate(zip(streams, uris, strict=True)):
-        begin, end = job.slabs[number % len(job.slabs)]
+        begin, end = job.column_slices[number % len(job.column_slices)]
         values = np.frombuffer(sealed.next_batch(stream, uri)["values"][0].as_buffer(), np.float32)
         total[:, begin:end] += values.reshape(rows, end - begin)
     return total.astype(np.float32)
@@ -96,11 +96,11 @@ def write_right(reducer: int, job: PassJob) -> pa.RecordBatch:
     return write_blocks(job.table_uri, RIGHT, dense, _not_finite(job))
 
 
-def write_left(part: int, job: PassJob) -> pa.RecordBatch:
-    """A part's rows of LEFT, U S**p: the matrix's rows folded in. The file as a row of PARAMETER_FILES."""
-    first, last = job.parts[part]
+def write_left(row_slice: int, job: PassJob) -> pa.RecordBatch:
+    """The rows of LEFT in a slice, U S**p: the matrix's rows folded in. The file as a row of PARAMETER_FILES."""
+    first, last = job.row_slices[row_slice]
     left = np.empty((last - first, job.width), np.float32)
-    for begin, end in job.slabs:
+    for begin, end in job.column_slices:
         dense = _dense(job, begin, end, job.singular_values[begin:end])
         for block in scan_sparse_rows(job.of.matrix_uri, job.of.matrix, first, last):
             rows = slice(block.first - first, block.first - first + block.ends.size)
@@ -113,7 +113,7 @@ def _not_finite(job: PassJob) -> str:
     return f"the matrix {job.of.matrix!r} of {job.of.matrix_uri} has values whose products are beyond float32"
 
 
-_kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next part of the same pass
+_kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next slice of the same pass
 
 
 def _dense(job: PassJob, begin: int, end: int, singular_values: tuple[float, ...] = ()) -> np.ndarray:

@@ -35,9 +35,9 @@ class SvdConfig(Settings):
 OVERSAMPLING, OVERSAMPLING_SHARE = 10, 0.1  # so many columns at least, and this share of the dimensions
 POWER_ITERATIONS = 3
 
-PART_ENTRIES, MOST_PARTS = 8_000_000, 32  # of the matrix, for one task of a pass: a third of a second of work
+SLICE_ENTRIES, MOST_SLICES = 8_000_000, 32  # of the matrix, for one task of a pass: a third of a second of work
 REDUCER_BYTES, MOST_REDUCERS = 4 << 20, 32  # of a pass's result, that one task adds up
-SLAB_BYTES = 1_000_000_000  # of dense rows that a worker holds: more columns are multiplied one slab after another
+COLUMN_SLICE_BYTES = 1_000_000_000  # of dense rows that a worker holds: more columns are multiplied slice by slice
 LEFT_BYTES = 128_000_000  # of rows that a worker makes at once
 BASIS = "basis"  # the matrix's name in a pass's table
 
@@ -77,8 +77,8 @@ class PassJob:
     basis_uri: str  # the table of the last pass; "" = random numbers
     transform_uri: str  # float64, from the basis's columns to those of dense
     width: int  # columns of dense
-    parts: Ranges  # rows of the matrix for each task
-    slabs: Ranges  # columns of dense that are multiplied at a time
+    row_slices: Ranges  # rows of the matrix for each task
+    column_slices: Ranges  # columns of dense that are multiplied at a time
     reducers: int  # tasks that add up
     table_uri: str
     partial_uri: str  # a folder for what is on its way between tasks
@@ -105,20 +105,21 @@ def resolved_svd(dimensions: int, svd: SvdConfig, exponent: float) -> SvdConfig:
     )
 
 
-def row_parts(firsts: np.ndarray, entries: np.ndarray, rows: int, least: int = 1) -> Ranges:
-    """Rows of the matrix for each task: runs of whole blocks, of as many entries. least: so many parts, if it can be.
+def row_slices(firsts: np.ndarray, entries: np.ndarray, rows: int, least: int = 1) -> Ranges:
+    """Cut the matrix into slices of whole blocks with about as many entries, one for each task.
 
+    least: so many slices, if there are enough blocks.
     firsts, entries: int64 (blocks,), as stages.sparse_rows.block_entries reads them.
     """
-    count = max(least, min(MOST_PARTS, -(-int(entries.sum()) // PART_ENTRIES)))
+    count = max(least, min(MOST_SLICES, -(-int(entries.sum()) // SLICE_ENTRIES)))
     bounds = [*firsts.tolist(), rows]
     ranges = equal_ranges(entries, min(count, len(entries)))
     return tuple((bounds[first], bounds[last]) for first, last in ranges if first < last)
 
 
-def column_slabs(rows: int, width: int, matrices: int) -> Ranges:
+def column_slices(rows: int, width: int, matrices: int) -> Ranges:
     """Columns that are multiplied at a time, where so many dense matrices of so many rows are in memory."""
-    most = max(8, SLAB_BYTES // (4 * matrices * rows) // 8 * 8)
+    most = max(8, COLUMN_SLICE_BYTES // (4 * matrices * rows) // 8 * 8)
     return tuple((first, min(width, first + most)) for first in range(0, width, most))
 
 
@@ -129,4 +130,4 @@ def reducer_count(shape: MatrixShape) -> int:
 
 def svd_worker_bytes(columns: int, width: int) -> int:
     """Memory that a worker of a pass needs at its peak."""
-    return PROCESS_BYTES + min(SLAB_BYTES, 2 * 4 * columns * width) + 3 * 8 * PART_ENTRIES // 4
+    return PROCESS_BYTES + min(COLUMN_SLICE_BYTES, 2 * 4 * columns * width) + 3 * 8 * SLICE_ENTRIES // 4

@@ -10,24 +10,24 @@ from w2vspark.training.svd.plan import PassJob
 from w2vspark.training.tasks import begin_task
 
 
-def multiply_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of parts -> rows of PARTIAL_FILES."""
+def multiply_slices(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: numbers of row slices -> rows of PARTIAL_FILES."""
     begin_task(job.of.cpu_target, 1)
-    from w2vspark.training.svd.passes import multiply_part
+    from w2vspark.training.svd.passes import multiply_slice
 
     for batch in batches:
-        for part in batch.column(0).to_pylist():
-            yield from multiply_part(part, job)
+        for row_slice in batch.column(0).to_pylist():
+            yield from multiply_slice(row_slice, job)
 
 
-def sum_parts(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
+def sum_slices(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each reducer that this task is."""
     begin_task(job.of.cpu_target, 1)
-    from w2vspark.training.svd.passes import sum_parts_for
+    from w2vspark.training.svd.passes import sum_slices_for
 
-    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "chunk"))
-    for reducer, parts in groupby(rows, key=itemgetter("reducer")):
-        yield sum_parts_for(reducer, list(parts), job)
+    rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "slice"))
+    for reducer, of_reducer in groupby(rows, key=itemgetter("reducer")):
+        yield sum_slices_for(reducer, list(of_reducer), job)
 
 
 def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
@@ -41,7 +41,7 @@ def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.R
 
 
 def write_vectors(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of reducers, and behind them of parts -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
+    """mapInArrow: numbers of reducers, and behind them of row slices -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import write_left, write_right
 

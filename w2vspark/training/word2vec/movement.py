@@ -1,6 +1,6 @@
 """Table movement: how far the words of an earlier model moved in a training that began from it.
 
-Both models are turned to each other first by the rotation that brings them closest (orthogonal Procrustes, Schönemann
+The old vectors are rotated first, so that both models are as close as can be (orthogonal Procrustes, Schönemann
 1966), since a rotation of all vectors changes no neighbour.
 """
 
@@ -23,7 +23,7 @@ from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.parameters import BLOCK_ROWS
 from w2vspark.storage.listed import count_listed, scan_listed
 
-MOST_PARTS = 64  # tasks that join the words of both models
+MOST_TASKS = 64  # tasks that join the words of both models
 DIGITS = 6  # of the published figures: the rotation's last bits depend on the machine that finds it
 
 _Floats = npt.NDArray[np.float64]
@@ -32,16 +32,16 @@ _SUMS = pa.schema([pa.field("block", pa.int64()), pa.field("sums", pa.binary())]
 
 
 def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str) -> DataFrame:
-    """The words of both models with their vectors, sorted by id: parts of whole blocks follow each other."""
+    """The words of both models with their vectors, sorted by id. Each task has whole blocks."""
     earlier = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", matrix)])
     old = earlier.select(F.col("key").alias("word"), F.col("vector").alias("old"))
     new = listed_frame(session, vectors_uri, VECTORS).withColumnRenamed("vector", "new")
     blocks = max(1, -(-count_listed(vectors_uri) // BLOCK_ROWS))
-    parts = min(blocks, MOST_PARTS)
-    keys = F.array(*map(F.lit, placement_keys(parts)))
-    part = F.floor(F.floor(F.col("id") / BLOCK_ROWS) * parts / blocks).cast("int")
-    both = new.join(old, "word").withColumn("part", F.element_at(keys, part + 1))
-    return both.repartition(parts, "part").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
+    tasks = min(blocks, MOST_TASKS)
+    keys = F.array(*map(F.lit, placement_keys(tasks)))
+    task = F.floor(F.floor(F.col("id") / BLOCK_ROWS) * tasks / blocks).cast("int")
+    both = new.join(old, "word").withColumn("task", F.element_at(keys, task + 1))
+    return both.repartition(tasks, "task").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
 
 
 def rotation(joined: DataFrame) -> _Floats:
@@ -52,8 +52,8 @@ def rotation(joined: DataFrame) -> _Floats:
     total = np.frombuffer(row["sums"], np.float64)
     size = math.isqrt(total.size)
     left, _, right = np.linalg.svd(total.reshape(size, size))
-    turn: _Floats = left @ right
-    return turn
+    matrix: _Floats = left @ right
+    return matrix
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -79,29 +79,29 @@ def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, _Floats, _
         numbers = batch["id"].to_numpy() // BLOCK_ROWS
         edges = np.flatnonzero(np.diff(numbers)) + 1
         for begin, end in pairwise([0, *edges.tolist(), batch.num_rows]):
-            part = batch.slice(begin, end - begin)
+            rows = batch.slice(begin, end - begin)
             if waiting and waiting[0]["id"][0].as_py() // BLOCK_ROWS != numbers[begin]:
                 yield _joined(waiting)
                 waiting = []
-            waiting.append(part)
+            waiting.append(rows)
     if waiting:
         yield _joined(waiting)
 
 
-def _joined(parts: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
-    old, new = (np.concatenate([_matrix(part[name]) for part in parts]) for name in ("old", "new"))
-    return parts[0]["id"][0].as_py() // BLOCK_ROWS, old, new
+def _joined(batches: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
+    old, new = (np.concatenate([_matrix(batch[name]) for batch in batches]) for name in ("old", "new"))
+    return batches[0]["id"][0].as_py() // BLOCK_ROWS, old, new
 
 
-def movement(joined: DataFrame, turn: _Floats) -> TaskRows:
-    """Cosine and distance of each word's turned old vector to its new one, as schemas.MOVEMENT, by rising id."""
-    return TaskRows(joined, partial(movement_batches, turn=turn), MOVEMENT)
+def movement(joined: DataFrame, matrix: _Floats) -> TaskRows:
+    """Cosine and distance of each word's rotated old vector to its new one, as schemas.MOVEMENT, by rising id."""
+    return TaskRows(joined, partial(movement_batches, matrix=matrix), MOVEMENT)
 
 
-def movement_batches(batches: Iterator[pa.RecordBatch], turn: _Floats) -> Iterator[pa.RecordBatch]:
+def movement_batches(batches: Iterator[pa.RecordBatch], matrix: _Floats) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of _PAIRS to rows of schemas.MOVEMENT; a zero vector has cosine 0."""
     for batch in batches:
-        old, new = _matrix(batch["old"]) @ turn, _matrix(batch["new"])
+        old, new = _matrix(batch["old"]) @ matrix, _matrix(batch["new"])
         norms = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
         cosines = np.einsum("ij,ij->i", old, new) / np.where(norms > 0, norms, 1.0)
         distances = np.linalg.norm(new - old, axis=1)

@@ -18,7 +18,7 @@ from w2vspark.stages.encoded import count_tokens, piece_numbers, read_buckets
 from w2vspark.stages.vocabulary import vocabulary_counts
 from w2vspark.storage.listed import file_names
 from w2vspark.training.lanes import Matrix, Slice, train_lanes
-from w2vspark.training.plan import Part
+from w2vspark.training.plan import SliceSet
 from w2vspark.training.trainer import Share
 from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.training.word2vec.subwords import read_subwords
@@ -53,12 +53,12 @@ def make_tables(counts: np.ndarray, training: Word2VecTraining) -> Tables:
     return Tables(keep, alias_table(counts, training.noise_exponent))
 
 
-def draw_pool(cumulative: np.ndarray, training: Word2VecTraining, part: Part, shard: int) -> np.ndarray:
+def draw_pool(cumulative: np.ndarray, training: Word2VecTraining, slice_set: SliceSet, shard: int) -> np.ndarray:
     """The words from which a slice's negatives come, int64 (negative_pool,), with those that were drawn twice twice.
 
-    cumulative: of cumulative_noise. It depends on the seed and on which part of the run and shard it is, alone.
+    cumulative: of cumulative_noise. It depends on the seed and the slice alone.
     """
-    stream = hash_of(training.seed, part.start, shard, _POOL)
+    stream = hash_of(training.seed, slice_set.start, shard, _POOL)
     return noise_pool(cumulative, int(training.negative_pool), stream)
 
 
@@ -78,7 +78,7 @@ def learning_rate(training: Word2VecTraining, done: Any) -> Any:
 def train_slice(
     matrices: list[Matrix],
     tables: Tables,
-    part: Slice,
+    text: Slice,
     training: Word2VecTraining,
     epoch: int,
     start: int,
@@ -86,10 +86,10 @@ def train_slice(
     total: int,
     threads: int,
 ) -> tuple[float, int, int]:
-    """Train one slice. The learning rate falls with the words of all shards: `start` before this part,
+    """Train one slice. The learning rate falls with the words of all shards: `start` before this slice,
     `tokens` in it, `total` in the run. Returns (loss, terms in it, centres)."""
-    streams = np.empty(part.tokens.size, np.uint64)
-    fill_streams(training.seed, epoch, part.buckets, part.numbers, streams)
+    streams = np.empty(text.tokens.size, np.uint64)
+    fill_streams(training.seed, epoch, text.buckets, text.numbers, streams)
 
     def rate_at(share: np.ndarray) -> np.ndarray:
         return np.asarray(learning_rate(training, (start + share * tokens) / total), np.float32)
@@ -103,8 +103,8 @@ def train_slice(
             outputs.lanes[lane],
             inputs.lane_updates[lane],
             outputs.lane_updates[lane],
-            part.ids,
-            part.starts[first : last + 1],
+            text.ids,
+            text.starts[first : last + 1],
             streams[first:last],
             rates,
             tables,
@@ -113,7 +113,7 @@ def train_slice(
         )
 
     return train_lanes(
-        matrices, part.tokens, int(training.lane_merge_tokens), training.combine, threads, rate_at, train
+        matrices, text.tokens, int(training.lane_merge_tokens), training.combine, threads, rate_at, train
     )
 
 
@@ -125,30 +125,30 @@ def read_slice(uri: str, first: int, last: int) -> Slice:
     return Slice(ids, starts, count_tokens(starts, ids), buckets, piece_numbers(buckets))
 
 
-def slices_of(shard: int, parts: tuple[Part, ...], of: "Word2Vec") -> Iterator[tuple[Slice, Tables]]:
+def slices_of(shard: int, slice_sets: tuple[SliceSet, ...], of: "Word2Vec") -> Iterator[tuple[Slice, Tables]]:
     """The shard's slices of the round, each with what its words draw from."""
     tables = _tables(of.vocabulary_uri, file_names(of.vocabulary_uri), of.training)
     if of.subwords is not None:
         tables = replace(tables, subwords=read_subwords(of.subwords))
     whole_corpus = of.training.shards == 1 and float(of.training.rounds_per_epoch) <= 1
-    for part in parts:
-        if whole_corpus:  # every part and round needs the same slice: a worker keeps it
-            text = _kept_slice(of.encoded_uri, file_names(of.encoded_uri), *part.ranges[shard])
+    for slice_set in slice_sets:
+        if whole_corpus:  # every round needs the same slice: a worker keeps it
+            text = _kept_slice(of.encoded_uri, file_names(of.encoded_uri), *slice_set.ranges[shard])
         else:
-            text = read_slice(of.encoded_uri, *part.ranges[shard])
+            text = read_slice(of.encoded_uri, *slice_set.ranges[shard])
         if of.training.negative_pool:
             _, cumulative = read_counts(of.vocabulary_uri, of.training)
-            pool = draw_pool(cumulative, of.training, part, shard)
+            pool = draw_pool(cumulative, of.training, slice_set, shard)
             tables = replace(tables, noise=pool_table(pool))
         yield text, tables
 
 
-def share_of(shard: int, parts: tuple[Part, ...], of: "Word2Vec") -> Share:
+def share_of(shard: int, slice_sets: tuple[SliceSet, ...], of: "Word2Vec") -> Share:
     """A shard's slices and pools, and the words in them, which their ids count from 0."""
     counts, cumulative = read_counts(of.vocabulary_uri, of.training)
     total = int(counts.sum())
-    slices = [read_slice(of.encoded_uri, *part.ranges[shard]) for part in parts]
-    pools = [draw_pool(cumulative, of.training, part, shard) for part in parts]
+    slices = [read_slice(of.encoded_uri, *slice_set.ranges[shard]) for slice_set in slice_sets]
+    pools = [draw_pool(cumulative, of.training, slice_set, shard) for slice_set in slice_sets]
     held = np.zeros(counts.size, bool)
     for text, pool in zip(slices, pools, strict=True):
         held[text.ids[text.ids >= 0]] = True

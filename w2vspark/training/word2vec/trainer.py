@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from w2vspark.training.plan import MatrixShape, Part
+from w2vspark.training.plan import MatrixShape, SliceSet
 from w2vspark.training.trainer import Share
 from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.training.word2vec.subwords import SubwordTables
@@ -59,30 +59,30 @@ class Word2Vec:
 
         fill_initial(matrix, first, self.training, rows)
 
-    def slices(self, shard: int, parts: tuple[Part, ...]) -> Iterator[tuple["Slice", "Tables"]]:
+    def slices(self, shard: int, slice_sets: tuple[SliceSet, ...]) -> Iterator[tuple["Slice", "Tables"]]:
         """The shard's slices, each with what its words draw from."""
         from w2vspark.training.word2vec.slices import slices_of
 
-        return slices_of(shard, parts, self)
+        return slices_of(shard, slice_sets, self)
 
-    def share(self, shard: int, parts: tuple[Part, ...]) -> Share:
+    def share(self, shard: int, slice_sets: tuple[SliceSet, ...]) -> Share:
         """The shard's slices and pools, and the words in them."""
         from w2vspark.training.word2vec.slices import share_of
 
-        return share_of(shard, parts, self)
+        return share_of(shard, slice_sets, self)
 
     def train(
-        self, matrices: "list[Matrix]", slice: "Slice", beside: Any, part: Part, threads: int
+        self, matrices: "list[Matrix]", slice: "Slice", beside: Any, slice_set: SliceSet, threads: int
     ) -> tuple[float, int]:
         """Train a slice. beside: its Tables. The loss and the number of its terms."""
         from w2vspark.training.word2vec.slices import train_slice
 
-        of_run = part.epoch, part.start, part.tokens, self.total_tokens
+        of_run = slice_set.epoch, slice_set.start, slice_set.tokens, self.total_tokens
         loss, terms, _ = train_slice(matrices, beside, slice, self.training, *of_run, threads)
         return loss, terms
 
-    def learning_rate(self, part: Part) -> float:
-        """The rate at the end of a part."""
+    def learning_rate(self, slice_set: SliceSet) -> float:
+        """The rate at the end of a slice_set."""
         from w2vspark.training.word2vec.slices import learning_rate
 
-        return float(learning_rate(self.training, (part.start + part.tokens) / self.total_tokens))
+        return float(learning_rate(self.training, (slice_set.start + slice_set.tokens) / self.total_tokens))
