@@ -1,1 +1,1 @@
-"""What every other folder uses: errors, the log, signals, and the columns of all tables."""
+"""Used by every other folder: errors, the log, signals, and the columns of all tables."""

@@ -1,16 +1,16 @@
-"""What an error tells the user to do about a table or file that is missing or damaged."""
+"""Advice for errors about missing or damaged tables and files."""
 
 import re
 
-_OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003 and what is below it
+_OF_VERSION = re.compile(r"(.+)/versions/[0-9]{6,}(?:/.*)?")  # OUTPUT/versions/000003, and paths below it
 
 
 def how_to_mend(uri: str) -> str:
-    """The commands that replace what is missing or damaged at a URI: of a published version, or of any other table."""
+    """Advice how to replace a missing or damaged table or file: of a published version, or any other."""
     found = _OF_VERSION.fullmatch(uri)
     if found is None:
         return "make it again by running the command"
-    # --from is for damage that a run does not look for: it reads the footers of what is published, not the pages.
+    # A run checks only the footers of published files. Damage in their pages needs --from.
     return (
         "run the command again that made it; if it finds nothing to do, add --from version; "
         f"or go back to an earlier version with w2vspark rollback {found[1]}"
@@ -18,5 +18,5 @@ def how_to_mend(uri: str) -> str:
 
 
 def is_below_version(uri: str) -> bool:
-    """Whether this is a version's folder by its name, or something in one."""
+    """Whether the URI has the form of a version's folder, or of a path in one."""
     return _OF_VERSION.fullmatch(uri) is not None

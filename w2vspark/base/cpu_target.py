@@ -1,7 +1,7 @@
-"""The instruction set that kernels are compiled for: pinned, since it must not change the result.
+"""The CPU that kernels are compiled for. It is pinned, so that every machine computes the same result.
 
-numba reads its target from the environment when it is first imported, so `pin` runs before any kernel is
-imported: on the driver, and in every Python worker.
+numba reads its target from the environment when it is first imported. So the driver and every Python worker call `pin`
+before they import a kernel.
 """
 
 import os
@@ -10,20 +10,20 @@ import sys
 
 from w2vspark.base.errors import EnvironmentFailure
 
-# "avx2" is the level of haswell: AVX2 + FMA. Elsewhere than on x86-64 LLVM's generic target stands in.
+# "avx2" means LLVM's haswell: AVX2 and FMA. On other CPUs than x86-64 it means LLVM's generic target.
 PINNED = {"x86_64": "haswell", "AMD64": "haswell"}
 HOST = "host"
 
 
 def llvm_name(target: str) -> str:
-    """LLVM's name of the CPU that `training.cpu_target` stands for; "" for the host's own."""
+    """LLVM's name of the CPU for a value of `training.cpu_target`; "" for the host's own CPU."""
     if target == HOST:
         return ""
     return PINNED.get(platform.machine(), "generic") if target == "avx2" else target
 
 
 def pin(target: str) -> str:
-    """Make numba compile for `target` in this process; return LLVM's name of it.
+    """Make numba compile for `target` in this process; return LLVM's name of the CPU.
 
     Raises EnvironmentFailure when numba was already imported with another target.
     """

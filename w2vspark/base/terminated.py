@@ -1,4 +1,4 @@
-"""SIGTERM ends a run as Ctrl-C does: what is open is closed, the claim is released, then the process ends."""
+"""SIGTERM ends a run as Ctrl-C does: the run closes its files and releases its claim, then the process ends."""
 
 import signal
 import threading
@@ -8,16 +8,17 @@ from types import FrameType
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was told to end: by a scheduler, a container's engine, or kill."""
+    """A scheduler, a container engine or `kill` told the process to end."""
 
     exit_code = 143  # 128 + SIGTERM
 
 
 @contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Within the block, SIGTERM raises Terminated in the main thread, once: a second one must not stop the clearing up.
+    """Make SIGTERM raise Terminated in the main thread while the block runs.
 
-    Does nothing in other threads, where Python allows no handlers.
+    Only the first SIGTERM does: a second one must not interrupt the clean-up. Does nothing in other threads, where
+    Python allows no signal handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,21 +27,21 @@ def sigterm_raises() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)  # None: not set by Python
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)  # None: Python did not set it
 
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Within the block, the first Ctrl-C or SIGTERM waits until its end; a second one does not.
+    """Delay the first Ctrl-C or SIGTERM until the block ends; a second one acts at once.
 
-    For the start of a JVM: one that is half started when its parent ends is left behind for good. Does nothing in other
-    threads.
+    For the start of a JVM: a JVM that has only half started when its parent ends runs on for ever. Does nothing in
+    other threads than the main one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}  # None: not set by Python
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}  # None: Python did not set it
     caught: list[int] = []
 
     def wait(number: int, _frame: FrameType | None) -> None:
