@@ -149,7 +149,7 @@ def test_two_frames_in_one_session_are_told_apart(spark, lines, tmp_path):
             "nowhere",
             {"settings": {"training.dimensions": 100, "training.dimensions.x": 3}},
             ConfigError,
-            "training.dimensions.x: training.dimensions is 100 already, and no table of options",
+            "training.dimensions.x: training.dimensions is already 100, which is not a table of options",
         ),
         ("nowhere", {"settings": {"training.subsample": 10**400}}, ConfigError, "must be a finite number"),
         ("nowhere", {"settings": {"training.rounds_per_epoch": 1e-310}}, ConfigError, "must be a whole number, or 1/n"),

@@ -1,1 +1,1 @@
-"""Read and check a configuration. Each room states its own keys."""
+"""Read and check a configuration. Each folder of the package defines its own keys."""

@@ -14,49 +14,49 @@ Tree = dict[str, dict[str, Any]]  # tables of keys and values, as JSON and TOML 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings by their classes: config[TokensConfig].lowercase."""
+    """The settings of a run, looked up by class: config[TokensConfig].lowercase."""
 
     tables: Mapping[str, Settings]  # by the names of the tables
 
     def __getitem__(self, kind: type[S]) -> S:
-        """The settings of a table. Raises KeyError where the run's method or job does not read them."""
+        """The settings of a class. Raises KeyError when the run's method or job does not read them."""
         found = self.tables[kind.section]
         if not isinstance(found, kind):
             raise KeyError(f"{kind.__name__}: this run has {type(found).__name__} for [{kind.section}]")
         return found
 
     def __contains__(self, kind: type[Settings]) -> bool:
-        """Whether the run's method or job reads such settings."""
+        """Whether the run's method or job reads the settings of a class."""
         return isinstance(self.tables.get(kind.section), kind)
 
     def replaced(self, *settings: Settings) -> "Config":
-        """The configuration with other settings for some of its tables."""
+        """A copy with other settings for some of its tables."""
         return Config({**self.tables, **{one.section: one for one in settings}})
 
     def problems(self) -> Iterator[Problem]:
-        """Which of its values do not go together."""
+        """The values that do not go together."""
         for settings in self.tables.values():
             yield from settings.problems(self)
 
 
 def make_config(*settings: Settings) -> Config:
-    """A configuration with these settings. Nothing is checked."""
+    """A configuration with these settings, which are not checked."""
     return Config({one.section: one for one in settings})
 
 
 def to_dict(config: Config) -> Tree:
-    """Every key that the run reads with its value, as JSON and TOML hold them (lists for tuples)."""
+    """Every key that the run reads, with its value in a type of JSON and TOML (a list for a tuple)."""
     return {table: as_tree(settings) for table, settings in config.tables.items()}
 
 
 def as_tree(settings: Settings) -> dict[str, Any]:
-    """The keys of some settings with their values, as JSON and TOML hold them."""
+    """The keys of one table with their values, in types of JSON and TOML."""
     values = dataclasses.asdict(settings)  # type: ignore[call-overload]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def to_toml(tree: Tree) -> str:
-    """What to_dict made, as a file that is read back to the same configuration."""
+    """The result of to_dict as TOML text, which reads back as the same configuration."""
     tables = (
         f"[{table}]\n" + "".join(f"{name} = {toml_value(value)}\n" for name, value in keys.items())
         for table, keys in tree.items()

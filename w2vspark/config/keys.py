@@ -1,4 +1,4 @@
-"""How settings are stated: a table of the configuration is a class, and each of its keys says all about itself."""
+"""How settings are defined: a table of the configuration is a class, and each of its keys is a field made by `key`."""
 
 import dataclasses
 import functools
@@ -10,32 +10,32 @@ if TYPE_CHECKING:
     from w2vspark.config.config import Config
 
 Auto = Literal["auto"]
-Problem = tuple[str, Any, str]  # the key, its value, what is wrong with it and the fix
-Rule = tuple[Callable[[Any], bool], str]  # whether a value may be, and what it must be
+Problem = tuple[str, Any, str]  # the key, its value, and a text: what is wrong with it and the fix
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is allowed, and a text that says which values are
 
 
 class Settings:
-    """A table of the configuration: subclasses are frozen dataclasses with slots, whose fields are made by `key`.
+    """A table of the configuration. Subclasses are frozen dataclasses with slots, and `key` makes their fields.
 
-    Several classes may have one table, each with the keys of some methods: a run has just one of them.
+    Several classes may define one table, each with the keys of some methods. A run uses just one of them.
     """
 
     __slots__ = ()
     section: ClassVar[str]  # the name of its table in the file, as in [training]
-    of_result: ClassVar[bool] = True  # False: its keys never change what is in a table
+    of_result: ClassVar[bool] = True  # False: its keys never change the content of a table
 
     def problems(self, config: "Config") -> Iterator[Problem]:
-        """Which values do not go together: what the rules of single keys cannot say. No part of any fingerprint."""
+        """The values that do not go together, which a rule of one key cannot find. Not part of any fingerprint."""
         return iter(())
 
     def libraries(self) -> frozenset[str]:
-        """Packages that these settings choose, beside those that the code always uses."""
+        """Packages that the run needs because of these settings, besides those that the code always uses."""
         return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """All about a key."""
+    """A key of a table, with its type, default, rule and purpose."""
 
     name: str
     hint: Any  # its type
@@ -47,8 +47,8 @@ class Key:
 def key(default: Any, *, why: str, rule: Rule | None = None) -> Any:
     """A field of a class of settings.
 
-    why: what it is for, in a sentence or two; conf/word2vec.toml and the reference have it. rule: what values may be,
-    beside its type. Neither is part of a fingerprint.
+    why: the key's purpose in one or two sentences, for conf/word2vec.toml and the reference. rule: which values of its
+    type are allowed. Neither is part of a fingerprint.
     """
     metadata = {"why": why, "rule": rule}
     if isinstance(default, dict):
@@ -57,7 +57,7 @@ def key(default: Any, *, why: str, rule: Rule | None = None) -> Any:
 
 
 def keys_of(settings: type[Settings]) -> dict[str, Key]:
-    """The keys of a class of settings by their names, in their order."""
+    """The keys of a class of settings by name, in the order of its fields."""
     return _keys_of(settings)  # type: ignore[arg-type]  # mypy takes Settings' __hash__ for its class's
 
 
@@ -77,12 +77,12 @@ def _keys_of(settings: type[Settings]) -> dict[str, Key]:
 
 
 def at_least(low: int) -> Rule:
-    """The value has a lower bound only."""
+    """The rule that a value is `low` or more."""
     return lambda value: bool(value >= low), f"must be at least {low}"
 
 
 def between(low: float, high: float) -> Rule:
-    """The value has two bounds, both allowed."""
+    """The rule that a value is between `low` and `high`, or one of them."""
     return lambda value: bool(low <= value <= high), f"must be between {low} and {high}"
 
 

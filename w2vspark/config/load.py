@@ -1,4 +1,4 @@
-"""Configurations from files, dictionaries and the command line. All that is wrong with one is told at once."""
+"""Configurations from files, dictionaries and the command line. One error reports all problems of a configuration."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,17 +18,17 @@ class Choice:
     """What a configuration is for, and which keys its file may hold."""
 
     name: str  # "glove", "the job fold"
-    settings: tuple[type[Settings], ...]  # that are read
-    others: Mapping[str, tuple[type[Settings], ...]]  # that are for other methods, by their names
-    key: str = ""  # by which the name was chosen: "training.method"; "" = it was chosen otherwise
+    settings: tuple[type[Settings], ...]  # that it reads
+    others: Mapping[str, tuple[type[Settings], ...]]  # that other methods read, by the method's name
+    key: str = ""  # the key that chooses the name: "training.method"; "" = no key does
 
     @property
     def label(self) -> str:
-        """What was chosen, as messages have it."""
+        """What was chosen, for messages."""
         return f"{self.key} = {self.name}" if self.key else self.name
 
     def known(self, table: str) -> dict[str, Key]:
-        """All keys that a table of the file may hold; none for a table that is unknown."""
+        """All keys that a table of the file may hold; none for an unknown table."""
         found: dict[str, Key] = {}
         for settings in (*self.settings, *(one for of_other in self.others.values() for one in of_other)):
             if settings.section == table:
@@ -50,7 +50,10 @@ class Choice:
 
 
 def read_tree(path: str | None) -> dict[str, Any]:
-    """A TOML file as it stands; empty without a path. Raises ConfigError where there is none that can be read."""
+    """The tables of a TOML file, not checked; empty without a path.
+
+    Raises ConfigError when the file is missing or is not TOML.
+    """
     if path is None:
         return {}
     try:
@@ -58,22 +61,22 @@ def read_tree(path: str | None) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such configuration file; check its path") from error
     except ValueError as error:  # TOML that does not parse, or bytes that are not UTF-8
-        raise ConfigError(f"{path}: is not valid TOML ({error}); mend that line") from error
+        raise ConfigError(f"{path}: is not valid TOML ({error}); correct that line") from error
 
 
 def put_overrides(tree: dict[str, Any], overrides: Sequence[str], choice: Choice) -> list[str]:
-    """Put ``table.key=value`` texts into a tree, over what it holds; returns what is wrong with them.
+    """Put ``table.key=value`` texts into a tree, in place of its own values; return what is wrong with them.
 
-    A value is read as TOML, and taken as it stands where that fails or where the key wants text. Unknown keys are found
-    later, with the file's.
+    A value is parsed as TOML. Where that fails, or where the key holds text, the text itself is the value. Unknown keys
+    are reported later, with those of the file.
     """
     return [problem for text in overrides if (problem := _override(tree, text, choice))]
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Put the value of a key into a tree: "training.dimensions", or an option as "spark.options.spark.ui.enabled".
+    """Put a value into a tree. key: "training.dimensions", or an option such as "spark.options.spark.ui.enabled".
 
-    Raises ConfigError for what has not the form of a key.
+    Raises ConfigError for a key of another form, and for an option of a value that is not a table.
     """
     table, dot, name = key.partition(".")
     name, _, option = name.partition(".")
@@ -84,18 +87,18 @@ def put(tree: dict[str, Any], key: str, value: Any) -> None:
         return
     if option and not isinstance(keys.get(name) or {}, dict):
         held = toml_value(redacted_value(keys[name]))
-        raise ConfigError(f"{key}: {table}.{name} is {held} already, and no table of options")
+        raise ConfigError(f"{key}: {table}.{name} is already {held}, which is not a table of options")
     keys[name] = {**flattened(keys.get(name) or {}), option: value} if option else value
 
 
 def build(tree: Mapping[str, Any], choice: Choice, problems: Sequence[str] = (), chosen: bool = True) -> Config:
-    """The configuration that a tree holds; what is missing has its default.
+    """The configuration that a tree holds; missing keys have their defaults.
 
-    problems: what is known to be wrong already. chosen: False: the choice stands in for one that cannot be, so that
-    nobody is told what it has no use for. Raises ConfigError, which lists all problems, one a line.
+    problems: problems found before, reported with the others. chosen: False where the choice stands in for an unknown
+    one; then keys that it does not read are not reported. Raises ConfigError, which lists all problems, one a line.
     """
     found = list(problems)
-    bad: set[str] = set()  # keys with an error already, for which no other is told
+    bad: set[str] = set()  # keys that have an error: no second one is reported
     values: dict[str, dict[str, Any]] = {table: {} for table in choice.tables()}
     for table, keys in tree.items():
         if table not in values:
@@ -137,7 +140,7 @@ def _settings(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
 def _broken_rules(values: Mapping[str, Mapping[str, Any]], choice: Choice) -> Iterator[Problem]:
     for table, keys in values.items():
         known = choice.known(table)
-        for name in known:  # in their order
+        for name in known:  # in the order in which the classes define them
             if name in keys and keys[name] != "auto" and (rule := known[name].rule) is not None:
                 holds, text = rule
                 if not holds(keys[name]):
@@ -145,7 +148,7 @@ def _broken_rules(values: Mapping[str, Mapping[str, Any]], choice: Choice) -> It
 
 
 def _unused(values: Mapping[str, Mapping[str, Any]], choice: Choice) -> Iterator[Problem]:
-    """Keys that are set, and that the chosen method or job does not read."""
+    """Keys that are set, but that the chosen method or job does not read."""
     read = {settings.section: keys_of(settings) for settings in choice.settings}
     for table, keys in values.items():
         known = choice.known(table)
@@ -163,12 +166,12 @@ def _unused(values: Mapping[str, Mapping[str, Any]], choice: Choice) -> Iterator
 
 
 def listing(names: Sequence[str]) -> str:
-    """Names in a sentence: a, b and c."""
+    """Names joined for a sentence: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _override(tree: dict[str, Any], text: str, choice: Choice) -> str:
-    # Puts one --set into the tree; returns what is wrong with it, or "".
+    # Put the text of one --set into the tree; return what is wrong with it, or "".
     key, equals, raw = text.partition("=")
     table, dot, name = key.strip().partition(".")
     if not (equals and dot and table and name):
@@ -182,7 +185,7 @@ def _override(tree: dict[str, Any], text: str, choice: Choice) -> str:
     wanted = about.hint if about is not None else None
     if option and get_origin(wanted) is dict:
         held = keys.get(name) or {}
-        if isinstance(held, dict):  # else that is told when all is read
+        if isinstance(held, dict):  # if it is not, `build` reports it
             keys[name] = {**flattened(held), option: parsed_override(raw, str)}
     else:
         keys[f"{name}.{option}" if option else name] = parsed_override(raw, wanted)

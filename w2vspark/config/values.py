@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML writes it, on one line."""
+    """A value as TOML text, on one line."""
     if isinstance(value, bool | str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
@@ -20,7 +20,11 @@ def toml_value(value: Any) -> str:
 
 
 def parsed_override(raw: str, wanted: Any) -> Any:
-    """A --set text as a value for a field of the type ``wanted``: read as TOML where that gives what it holds."""
+    """The value of a --set text for a field of type ``wanted``.
+
+    The text is parsed as TOML. It is the value itself where that fails, or where the field holds text and the result
+    is not text.
+    """
     try:
         parsed = tomllib.loads(f"value = {raw}")
     except tomllib.TOMLDecodeError:
@@ -33,7 +37,7 @@ def parsed_override(raw: str, wanted: Any) -> Any:
 
 
 def converted(hint: Any, value: Any) -> tuple[Any, str]:
-    """The value in a field's type, and what is wrong with it ("" = nothing)."""
+    """A value converted to a field's type, and what is wrong with it ("" = nothing)."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):  # a number or "auto"
         if value == "auto":
@@ -66,7 +70,7 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
 
 
 def flattened(options: dict[str, Any]) -> dict[str, str]:
-    """Spark's options: spark.sql.x = 5 without quotes is nested tables for TOML; Spark wants one key, and text."""
+    """Spark's options as flat keys with text values. TOML reads spark.sql.x = 5, without quotes, as nested tables."""
     flat: dict[str, str] = {}
     for key, value in options.items():
         if isinstance(value, dict):
@@ -77,11 +81,11 @@ def flattened(options: dict[str, Any]) -> dict[str, str]:
 
 
 def did_you_mean(word: str, known: list[str], before: str = "") -> str:
-    """The end of a message about an unknown word: the closest that is known, or all of them."""
+    """The end of a message about an unknown word: the closest known word, or all known words."""
     return closest(word, known, before) or f"; known are {', '.join(known)}"
 
 
 def closest(word: str, known: list[str], before: str = "") -> str:
-    """The end of a message about a word that is none of those known: the closest one, if there is one."""
+    """The end of a message about an unknown word: the closest known word; "" where none is close."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {before}{close[0]}?" if close else ""
