@@ -59,7 +59,7 @@ DAMAGED = {
     "not UTF-8": (b"1 1\n\xff\xfe \0\0\0\0", "word2vec-binary", "the word of vector 1 is not UTF-8"),
     "no header": (b"a 1 2\n", "word2vec-text", "must begin with the number of words and of dimensions"),
     "nothing": (b"", "glove-text", "holds no vector"),
-    "two words": (b"hello world\n", "auto", "as no format does; name it in warm_start.format"),
+    "two words": (b"hello world\n", "auto", "unlike any format; name it in warm_start.format"),
 }
 
 

@@ -61,7 +61,7 @@ def read_tree(path: str | None) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such configuration file; check its path") from error
     except ValueError as error:  # TOML that does not parse, or bytes that are not UTF-8
-        raise ConfigError(f"{path}: is not valid TOML ({error}); correct that line") from error
+        raise ConfigError(f"{path}: is not valid TOML ({error}); fix that line") from error
 
 
 def put_overrides(tree: dict[str, Any], overrides: Sequence[str], choice: Choice) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files, stores and tables of files behind URIs. Needs no Spark."""
+"""Files, stores and tables, named by URIs. Needs no Spark."""
 
 from w2vspark.storage.files import (
     Filters,

@@ -1,4 +1,4 @@
-"""Writes under a condition: on disks by hard links, in stores through obstore, since pyarrow has none there."""
+"""Conditional writes: by hard links on disks, through obstore in stores, because pyarrow has none for stores."""
 
 import errno
 import importlib.util
@@ -16,29 +16,29 @@ SINGLE_WRITER = (
     "set output.single_writer = true (promote, rollback, clean: --single-writer) if no other run can write to this "
     "output at the same time"
 )
-# A store that does not answer for this long has failed; a claim must hear of it well before it grows stale.
+# A store that does not answer within this time has failed. A claim must learn this well before it becomes stale.
 RETRIES: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 
 
 class Conflict(Exception):
-    """The condition does not hold: the object exists, or another writer has replaced or deleted it."""
+    """The condition of a write does not hold: the object exists, or another writer replaced or deleted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """What identifies one content of an object: S3 and Azure use the ETag, Google Cloud Storage the generation."""
+    """Identifies one content of an object: by its ETag on S3 and Azure, by its generation on Google Cloud Storage."""
 
     e_tag: str | None
     version: str | None
 
     def condition(self) -> dict[str, str]:
-        """The form in which obstore takes it."""
+        """The condition of a write, in obstore's form."""
         pairs = {"e_tag": self.e_tag, "version": self.version}
         return {key: value for key, value in pairs.items() if value is not None}
 
 
 class Store:
-    """Small objects below the URI of a folder in a store. Names are paths below that folder.
+    """Small objects below a folder in a store. Their names are paths below that folder.
 
     Every method raises EnvironmentFailure when the store cannot be reached or refuses the credentials, and OutputError
     when it has no conditional writes.
@@ -54,15 +54,15 @@ class Store:
             self._store = _connect(base)
 
     def create(self, name: str, text: bytes) -> ObjectVersion:
-        """Writes a new object. Raises Conflict when there is one of this name with another text."""
+        """Write a new object. Raises Conflict when an object of this name has another text."""
         return self._write(name, text, "create")
 
     def replace(self, name: str, text: bytes, seen: ObjectVersion) -> ObjectVersion:
-        """Replaces the content that was seen. Raises Conflict when the object has another by now, or is gone."""
+        """Replace the content `seen`. Raises Conflict when the object has another content by now, or is gone."""
         return self._write(name, text, seen.condition())
 
     def read(self, name: str) -> tuple[bytes, ObjectVersion] | None:
-        """An object's bytes, and what identifies them; None when there is no such object."""
+        """An object's bytes and their version; None when there is no such object."""
         import obstore
 
         try:
@@ -74,7 +74,7 @@ class Store:
             return None
 
     def delete(self, name: str) -> None:
-        """Deletes an object; a missing one is fine."""
+        """Delete an object; a missing one is fine."""
         import obstore
 
         try:
@@ -84,7 +84,7 @@ class Store:
             pass
 
     def names(self, folder: str) -> list[str]:
-        """Sorted names of the objects in a folder, without those further below."""
+        """Sorted names of the objects directly in a folder."""
         import obstore
 
         with self._reaching(folder):
@@ -92,7 +92,7 @@ class Store:
         return sorted(each["path"].rpartition("/")[2] for each in found["objects"])
 
     def require_conditions(self, name: str) -> None:
-        """Tries both conditions on an object of this name. Raises OutputError when the store does not keep them."""
+        """Try both conditions on an object of this name. Raises OutputError when the store ignores one."""
         self.create(name, b"1")
         try:
             for condition in ("create", {"e_tag": '"0"', "version": "0"}):
@@ -108,7 +108,7 @@ class Store:
         try:
             return self._put(name, text, condition)
         except Conflict:
-            found = self.read(name)  # a first attempt may have succeeded though its answer was lost
+            found = self.read(name)  # an earlier attempt may have succeeded, though its answer was lost
             if found is not None and found[0] == text:
                 return found[1]
             raise
@@ -153,17 +153,17 @@ class Store:
 
 
 def is_store(uri: str) -> bool:
-    """Whether a URI is in a store that replaces objects whole: S3, Google Cloud Storage, Azure."""
+    """Whether a URI is in an object store: S3, Google Cloud Storage or Azure."""
     return filesystem(uri)[0].type_name in FLAT_STORES
 
 
 def no_conditions(uri: str, store: str) -> OutputError:
-    """What is said of a file system or store that cannot keep two runs apart."""
+    """The error for a file system or store that cannot keep two runs apart."""
     return OutputError(f"{uri}: {store} has no conditional writes, so two runs could mix; {SINGLE_WRITER}")
 
 
 def create_file(path: str, text: bytes, draft: str) -> bool:
-    """Creates a file on a disk, whole: False when it is there already. draft: a path beside it for the time being."""
+    """Create a file on a disk in one step; False when it exists already. draft: a temporary path in the same folder."""
     with open(draft, "xb") as file:
         file.write(text)
         file.flush()
@@ -175,7 +175,7 @@ def create_file(path: str, text: bytes, draft: str) -> bool:
 
 
 def link(draft: str, path: str) -> bool:
-    """Gives a file a second name, unless that is taken (False). Raises OutputError on a disk without hard links."""
+    """Give a file a second name; False when that is taken. Raises OutputError on a disk without hard links."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -191,7 +191,7 @@ def link(draft: str, path: str) -> bool:
 
 
 def require_obstore(uri: str) -> None:
-    """Raises OutputError, which names the fix, when obstore is not installed."""
+    """Raise OutputError, which names the fix, when obstore is not installed."""
     if importlib.util.find_spec("obstore") is None:
         raise OutputError(
             f"{uri}: writing to a store needs the package obstore; pip install 'w2vspark[stores]', or {SINGLE_WRITER}"
@@ -199,7 +199,7 @@ def require_obstore(uri: str) -> None:
 
 
 def _connect(base: str) -> Any:
-    # The credentials and the endpoint come from the environment, where pyarrow finds them too.
+    # The credentials and the endpoint come from the environment, as for pyarrow.
     from obstore.store import from_url
 
     scheme, _, authority = base.partition("://")
@@ -208,9 +208,9 @@ def _connect(base: str) -> Any:
         return from_url(url, retry_config=RETRIES)
     more: dict[str, Any] = {"client_options": {"allow_http": True}}  # for an endpoint that is given as http://
     if not ({"AWS_REGION", "AWS_DEFAULT_REGION"} & set(os.environ)):
-        more["region"] = filesystem(base)[0].region  # pyarrow has asked the bucket
+        more["region"] = filesystem(base)[0].region  # pyarrow has asked the bucket for it
     files_only = not ({"AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"} & set(os.environ))
-    if files_only and importlib.util.find_spec("boto3") is not None:  # it knows ~/.aws/credentials, obstore does not
+    if files_only and importlib.util.find_spec("boto3") is not None:  # boto3 reads ~/.aws/credentials, obstore does not
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         more["credential_provider"] = Boto3CredentialProvider()

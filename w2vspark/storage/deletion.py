@@ -1,4 +1,4 @@
-"""Deleting what is ours, and nothing else: files by their whole names, never through a link."""
+"""Delete our own files and nothing else: by their whole names, and never through a link."""
 
 import os
 import re
@@ -16,10 +16,10 @@ DELETIONS = 8  # files that are deleted at once
 
 
 def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
-    """Delete the files in a folder, and in folders below it, whose whole name matches; then what folders are empty.
+    """Delete all files at and below a folder whose whole name matches `names`, then the empty folders.
 
-    Other files stay, with a warning. Nothing is deleted through a link: neither where one stands on the way from the
-    folder `below` to this one, nor within. A missing folder is fine.
+    Other files stay, with a warning. Nothing is deleted through a link, whether it is inside the folder or on the path
+    from the folder `below` to it. A missing folder is fine.
     """
     fs, path = filesystem(uri)
     with reaching(uri):
@@ -32,9 +32,9 @@ def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
 
 
 def delete_named(folder: str, names: Sequence[str], below: str) -> None:
-    """Delete files of one folder by their names, then the folder, if it is empty; missing ones are fine.
+    """Delete some files of a folder by their names, then the folder if it is empty. Missing ones are fine.
 
-    Nothing in folders below it is deleted, and nothing through a link, as delete_own has it.
+    Deletes nothing in the folders below it. Like delete_own, deletes nothing through a link.
     """
     if link := first_link(folder, below):
         get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
@@ -49,12 +49,12 @@ def delete_named(folder: str, names: Sequence[str], below: str) -> None:
         delete_empty_folder(folder)
         return
     with reaching(folder):
-        if fs.get_file_info(path).type == pafs.FileType.Directory:  # Arrow leaves an object that stands for the folder
+        if fs.get_file_info(path).type == pafs.FileType.Directory:  # Arrow leaves an empty object as the folder
             fs.delete_dir(path)
 
 
 def delete_own_file(uri: str, below: str) -> None:
-    """Delete a file, unless a link stands on the way to it from the folder `below`; a missing one is fine."""
+    """Delete a file, unless a link is on the path from the folder `below` to it. A missing file is fine."""
     if link := first_link(uri, below):
         get_logger().warning(key_values(event="not_deleted", file=uri, link=link))
     else:
@@ -62,7 +62,10 @@ def delete_own_file(uri: str, below: str) -> None:
 
 
 def first_link(uri: str, below: str) -> str:
-    """The first link on the way from the folder `below`, which may be one, to a path; "" = none, or a store."""
+    """The first link on the path from the folder `below` to a file or folder; "" if there is none, and on a store.
+
+    `below` itself may be a link.
+    """
     fs, path = filesystem(uri)
     if not isinstance(fs, pafs.LocalFileSystem):
         return ""
@@ -75,7 +78,7 @@ def first_link(uri: str, below: str) -> str:
 
 
 def delete_empty_folder(uri: str) -> None:
-    """Delete a folder of a disk if it is empty; on a store folders are only names."""
+    """Delete a folder of a disk if it is empty. Does nothing on a store, where folders are only names."""
     fs, path = filesystem(uri)
     if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
         with suppress(OSError):  # it holds something, or is gone
@@ -94,7 +97,7 @@ def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
             os.unlink(entry.path)
         else:
             get_logger().warning(key_values(event="not_deleted", file=entry.path, why="it is not ours"))
-    with suppress(OSError):  # it holds something of somebody else's
+    with suppress(OSError):  # it still holds files that are not ours
         os.rmdir(folder)
 
 

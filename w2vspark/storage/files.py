@@ -1,4 +1,4 @@
-"""Files and Parquet tables behind URIs, local or remote, through pyarrow.fs; Spark is not needed."""
+"""Local and remote files and Parquet tables, through pyarrow.fs. Needs no Spark."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from w2vspark.base.errors import InputError, OutputError
 from w2vspark.storage import globs
 from w2vspark.storage.uris import FLAT_STORES, filesystem, first_line, reaching, split_uri
 
-# A page's checksum, where its writer left one, is compared: a flipped bit is an error.
+# Compare the checksums of pages, where there are any, so that a flipped bit is an error.
 _FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
@@ -28,7 +28,7 @@ Filters = Sequence[tuple[str, str, Any]] | Sequence[Sequence[tuple[str, str, Any
 
 @dataclass(frozen=True, slots=True, order=True)
 class InputFile:
-    """A file of the corpus; sizes and times tell whether it has changed since."""
+    """A file of the corpus. Its size and time tell whether it has changed."""
 
     uri: str
     size: int  # bytes
@@ -36,14 +36,14 @@ class InputFile:
 
 
 def exists(uri: str) -> bool:
-    """Whether there is a file or folder."""
+    """Whether a file or folder exists."""
     fs, path = filesystem(uri)
     with reaching(uri):
         return bool(fs.get_file_info(path).type != pafs.FileType.NotFound)
 
 
 def is_file(uri: str) -> bool:
-    """Whether there is a file, not a folder."""
+    """Whether the URI is that of an existing file, not of a folder."""
     fs, path = filesystem(uri)
     with reaching(uri):
         return bool(fs.get_file_info(path).type == pafs.FileType.File)
@@ -62,7 +62,7 @@ def read_text(uri: str) -> str:
 
 
 def write_text(uri: str, text: str) -> None:
-    """Replaces a file whole: a reader sees the old text or the new one. Parent folders are made."""
+    """Create or replace a file in one step: a reader sees the old text or the new one. Makes parent folders."""
     fs, path = filesystem(uri)
     with reaching(uri):
         if isinstance(fs, pafs.LocalFileSystem):
@@ -70,13 +70,13 @@ def write_text(uri: str, text: str) -> None:
             return
         if fs.type_name not in FLAT_STORES:
             fs.create_dir(path.rpartition("/")[0] or "/", recursive=True)
-        with fs.open_output_stream(path) as file:  # an object appears when it is closed, whole
+        with fs.open_output_stream(path) as file:  # an object appears whole, when it is closed
             file.write(text.encode("utf-8"))
 
 
 @contextmanager
 def open_for_writing(uri: str) -> Iterator[pa.NativeFile]:
-    """A new file to write bytes to. Parent folders are made."""
+    """A new file to write bytes to. Makes parent folders."""
     fs, path = filesystem(uri)
     with reaching(uri):
         if fs.type_name not in FLAT_STORES:
@@ -87,7 +87,7 @@ def open_for_writing(uri: str) -> Iterator[pa.NativeFile]:
 
 @contextmanager
 def open_for_reading(uri: str) -> Iterator[pa.NativeFile]:
-    """A file's bytes from its beginning, read ahead. Raises FileNotFoundError when there is none."""
+    """A file opened at its beginning, with a buffer. Raises FileNotFoundError when there is none."""
     fs, path = filesystem(uri)
     with reaching(uri), fs.open_input_file(path) as file:
         yield io.BufferedReader(file, 1 << 20)
@@ -95,7 +95,7 @@ def open_for_reading(uri: str) -> Iterator[pa.NativeFile]:
 
 @contextmanager
 def open_at(uri: str, offset: int) -> Iterator[pa.NativeFile]:
-    """A file's bytes from an offset on. Raises FileNotFoundError when there is none."""
+    """A file opened at an offset in bytes. Raises FileNotFoundError when there is none."""
     fs, path = filesystem(uri)
     with reaching(uri), fs.open_input_file(path) as file:
         file.seek(offset)
@@ -103,7 +103,7 @@ def open_at(uri: str, offset: int) -> Iterator[pa.NativeFile]:
 
 
 def delete_file(uri: str) -> None:
-    """Deletes a file; a missing one is fine."""
+    """Delete a file; a missing one is fine."""
     fs, path = filesystem(uri)
     with reaching(uri):
         if fs.get_file_info(path).type == pafs.FileType.File:
@@ -111,7 +111,7 @@ def delete_file(uri: str) -> None:
 
 
 def list_folders(uri: str) -> list[str]:
-    """Sorted names of the folders that stand in a folder; a missing folder has none."""
+    """Sorted names of the folders in a folder; none for a missing folder."""
     fs, path = filesystem(uri)
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
@@ -119,7 +119,7 @@ def list_folders(uri: str) -> list[str]:
 
 
 def move_file(source: str, target: str) -> None:
-    """Move a file on one store: a rename on a disk, where its content is brought to the disk first; else a copy."""
+    """Move a file within one disk or store; on a disk, flush its content and rename it. Makes parent folders."""
     fs, path = filesystem(source)
     to_fs, to_path = filesystem(target)
     with reaching(target):
@@ -139,7 +139,7 @@ def _to_disk(path: str) -> None:
 
 
 def list_names(uri: str) -> list[str]:
-    """Sorted names of a folder's direct children; a missing folder has none."""
+    """Sorted names of the files and folders in a folder; none for a missing folder."""
     fs, path = filesystem(uri)
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
@@ -147,7 +147,7 @@ def list_names(uri: str) -> list[str]:
 
 
 def file_sizes(uri: str) -> dict[str, int]:
-    """Names and sizes in bytes of the files that stand in a folder; a missing folder has none."""
+    """Names and sizes in bytes of the files in a folder; none for a missing folder."""
     fs, path = filesystem(uri)
     with reaching(uri):
         children = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
@@ -155,11 +155,11 @@ def file_sizes(uri: str) -> dict[str, int]:
 
 
 def list_files(pattern: str) -> list[InputFile]:
-    """The files that a path means, sorted: a file, a folder with all below it, or a Hadoop glob (``* ? [] {a,b}``).
+    """The sorted files of a path: a file, a folder with all files below it, or a Hadoop glob (``* ? [] {a,b}``).
 
-    Just what Spark reads of it with the option recursiveFileLookup=true: names that begin with ``_`` or ``.`` are
-    skipped, except folders that the pattern itself matches. Raises InputError when nothing is left, and for a malformed
-    pattern.
+    They are the files that Spark reads with the option recursiveFileLookup=true: names that begin with ``_`` or ``.``
+    are skipped, except folders that the pattern itself matches. Raises InputError when no file is left, and for a
+    malformed pattern.
     """
     fs, whole = filesystem(pattern)
     base, path = split_uri(pattern)
@@ -179,15 +179,15 @@ def list_files(pattern: str) -> list[InputFile]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether Spark skips a file or folder of this name; ``_key=value`` is a partition folder, not hidden."""
+    """Whether Spark skips a file or folder of this name. ``_key=value`` is a partition's folder, and not hidden."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith("._COPYING_")
 
 
 def read_table(uri: str, columns: Sequence[str] | None = None, filters: Filters | None = None) -> pa.Table:
-    """A Parquet table: a folder as Spark writes it (``key=value`` folders become columns) or one file.
+    """A Parquet table in memory, from one file or from a folder as Spark writes it (``key=value`` folders are columns).
 
-    Files are read in the order of their names, rows in the order of the file. ``filters`` are pyarrow's:
-    [(column, op, value), …], all of which must hold. Raises OutputError when the table is missing or unreadable.
+    Files are read in the order of their names, rows in the order of the file. filters: [(column, op, value), …] as in
+    pyarrow; a row must pass all of them. Raises OutputError when the table is missing or unreadable.
     """
     with _table_errors(uri):
         return _dataset(uri).to_table(columns=_listed(columns), filter=expression(filters))
@@ -200,33 +200,33 @@ def scan_table(
     files_ahead: int = 1,
     batches_ahead: int = 2,
 ) -> Iterator[pa.RecordBatch]:
-    """As read_table, batch by batch, for tables that should not be in memory at once.
+    """The rows of read_table in batches, for tables that are too large for memory.
 
-    files_ahead: how many files are opened side by side; many where most have no row that passes. batches_ahead: how
-    many are read while one is used; 0 where they are large: then this thread reads them one by one.
+    files_ahead: files to open at once; choose many when most files have no row that passes the filters. batches_ahead:
+    batches to read while one is in use; choose 0 for large batches: then this thread reads them one by one.
     """
     with _table_errors(uri):
         yield from _dataset(uri).to_batches(
             columns=_listed(columns),
             filter=expression(filters),
             batch_readahead=batches_ahead,
-            use_threads=batches_ahead > 0,  # threads would read some hundred MB ahead of a slow reader all the same
+            use_threads=batches_ahead > 0,  # threads would still read some hundred MB ahead of a slow reader
             fragment_readahead=files_ahead,
             fragment_scan_options=ds.ParquetFragmentScanOptions(
-                pre_buffer=False,  # would hold a file's columns whole
+                pre_buffer=False,  # it would hold whole columns of a file in memory
                 page_checksum_verification=True,
             ),
         )
 
 
 def count_rows(uri: str) -> int:
-    """Rows of a Parquet table, from the files' footers alone. Raises OutputError as read_table does."""
+    """The number of rows of a Parquet table, from its files' footers. Raises OutputError as read_table does."""
     with _table_errors(uri):
         return int(_dataset(uri).count_rows())
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file byte for byte, on a disk to the disk itself; both must be on one store. Parent folders are made."""
+    """Copy a file byte for byte within one disk or store; on a disk, flush the copy. Makes parent folders."""
     from_fs, from_path = filesystem(source)
     to_fs, to_path = filesystem(target)
     with reaching(target):
@@ -268,7 +268,7 @@ def _dataset(uri: str) -> ds.Dataset:
 
 
 def _matches(fs: pafs.FileSystem, root: str, pattern: str) -> list[pafs.FileInfo]:
-    # The existing files and folders that a glob without braces names; hidden folders too, as for Spark.
+    # The files and folders that a glob without braces matches; also hidden folders, as in Spark.
     paths = [root]
     for part in pattern.strip("/").split("/"):
         if not globs.has_wildcard(part):
@@ -283,7 +283,7 @@ def _matches(fs: pafs.FileSystem, root: str, pattern: str) -> list[pafs.FileInfo
 
 
 def _files_of(fs: pafs.FileSystem, info: pafs.FileInfo) -> list[pafs.FileInfo]:
-    # A file itself, or the files below a folder; without those that Spark skips.
+    # The file itself, or the files below a folder, without those that Spark skips.
     if info.type == pafs.FileType.File:
         return [] if is_hidden(info.base_name) else [info]
     below = fs.get_file_info(pafs.FileSelector(info.path, recursive=True))
@@ -305,5 +305,5 @@ def _listed(columns: Sequence[str] | None) -> list[str] | None:
 
 
 def expression(filters: Filters | None) -> ds.Expression | None:
-    """Filters, as read_table takes them, in pyarrow's form."""
+    """The filters of read_table as an expression of pyarrow."""
     return pq.filters_to_expression(filters) if filters else None

@@ -1,4 +1,4 @@
-"""Hadoop's path patterns, as text alone: ``*`` ``?`` ``[a-c]`` ``[^a]`` ``{a,b}``, and a backslash before a literal."""
+"""Hadoop's path patterns, as text: ``*`` ``?`` ``[a-c]`` ``[^a]`` ``{a,b}``, and a backslash before a literal."""
 
 import re
 
@@ -6,12 +6,12 @@ from w2vspark.base.errors import InputError
 
 
 def is_pattern(path: str) -> bool:
-    """Whether Spark would look for matches of this path instead of taking it as a name."""
+    """Whether Spark takes this path for a pattern, not for a name."""
     return re.search(r"[*?\[\]{}\\]", path) is not None
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """``a/{b,c/d}`` -> ``a/b``, ``a/c/d``; nested too. Raises InputError for a brace that is not closed."""
+    """``a/{b,c/d}`` -> ``a/b``, ``a/c/d``; braces may be nested. Raises InputError for a brace that is not closed."""
     start = _find(pattern, "{", 0)
     if start < 0:
         return [pattern]
@@ -40,7 +40,7 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def name_regex(part: str) -> re.Pattern[str]:
-    """A pattern for one name (between two slashes, braces expanded) as a regular expression for the whole name.
+    """The regular expression of a pattern for one name: between two slashes, with its braces expanded.
 
     Raises InputError for a bracket that is not closed.
     """
@@ -75,12 +75,12 @@ def name_regex(part: str) -> re.Pattern[str]:
 
 
 def literal(part: str) -> str:
-    """A name without the backslashes that protect its characters."""
+    """A name without its escaping backslashes."""
     return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
 
 
 def has_wildcard(part: str) -> bool:
-    """Whether a name (braces expanded) can match several names."""
+    """Whether a pattern for one name, with its braces expanded, can match several names."""
     return any(_find(part, character, 0) >= 0 for character in "*?[")
 
 

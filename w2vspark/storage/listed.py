@@ -1,9 +1,9 @@
 """Tables as lists of files: how they are written, checked and read, without Spark.
 
-A table is a folder with Parquet files and `_files.json`, the list of those that belong to it, in the order of its rows.
-Whatever else is in the folder, from an attempt that failed or was overtaken by another, is never read. The list has
-each file's size and the CRC32 of its footer; the pages carry CRC32s of their own. So every reader notices a byte that
-changed. One folder may hold several matrices, told apart by name.
+A table is a folder with Parquet files and `_files.json`, the list of the table's files in the order of its rows. Other
+files in the folder, left by an attempt that failed or was overtaken, are never read. The list has each file's size and
+the CRC32 of its footer, and each page has a CRC32. So every reader notices a changed byte. One folder may hold several
+matrices, each with a name.
 """
 
 import functools
@@ -26,25 +26,25 @@ from w2vspark.storage.uris import first_line, reaching
 LIST = "_files.json"
 ROWS = "rows"  # the name of the only matrix of a plain table
 COLUMNS = ("matrix", "first_id", "rows", "file", "size", "crc32")
-_TAIL = 1 << 16  # bytes from a file's end in which most footers stand
+_TAIL = 1 << 16  # bytes at a file's end that hold most footers
 _READ_BYTES = 8 << 20
 
 ListedFile = dict[str, Any]  # the keys of COLUMNS
 
 
 class Footer(NamedTuple):
-    """What tells whether a file is the one that was written: its size in bytes, and the CRC32 of its footer."""
+    """A Parquet file's size in bytes and the CRC32 of its footer: they show whether it is the file that was written."""
 
     size: int
     crc32: int
 
 
 class NewFile:
-    """A Parquet file of a table while it is written; use it as a context. Its name is new at every attempt."""
+    """A Parquet file of a table while it is written; use it in a `with` statement. Every attempt gets a new name."""
 
     def __init__(self, folder: str, name: str, schema: pa.Schema, **options: Any) -> None:
-        """folder: of the table. name: what the file's name begins with. options: of pyarrow's ParquetWriter, where
-        write_page_checksum is True unless it is given."""
+        """folder: the table's folder. name: the beginning of the file's name. options: of pyarrow's ParquetWriter;
+        write_page_checksum is True by default."""
         self.file = f"{name}-{uuid.uuid4().hex}.parquet"
         self.rows = 0
         self._uri = storage.join(folder, self.file)
@@ -61,7 +61,7 @@ class NewFile:
         self._stack.__exit__(*error)
 
     def write(self, batch: pa.RecordBatch | pa.Table, row_group_rows: int | None = None) -> None:
-        """Append rows, as one row group or as groups of so many rows."""
+        """Append rows, in row groups of `row_group_rows` rows; None = one group."""
         if isinstance(batch, pa.RecordBatch):
             self._writer.write_batch(batch, row_group_rows)
         else:
@@ -69,12 +69,12 @@ class NewFile:
         self.rows += batch.num_rows
 
     def listed(self) -> dict[str, Any]:
-        """Once it is closed: file, size and crc32, as the list has them."""
+        """The keys file, size and crc32 for the list. Call it after the file is closed."""
         return {"file": self.file, **footer_of(self._uri)._asdict()}
 
 
 def write_list(uri: str, files: Sequence[ListedFile]) -> None:
-    """Declare which files make up the table in a folder. files: with the keys of COLUMNS, and others that are left."""
+    """Write the list of the files of a table. files: each with the keys of COLUMNS; other keys are left out."""
     kept = [{name: file[name] for name in COLUMNS} for file in files]
     storage.write_text(
         storage.join(uri, LIST), sealed_json({"files": sorted(kept, key=itemgetter("matrix", "first_id"))})
@@ -89,12 +89,12 @@ def write_small(table: pa.Table, uri: str) -> None:
 
 
 def listed_files(uri: str, matrix: str = ROWS) -> list[ListedFile]:
-    """The files with rows of a matrix, in their order. Raises DamagedTable where the list is missing or damaged."""
+    """A matrix's files, in the order of its rows. Raises DamagedTable when the list is missing or damaged."""
     return [file for file in read_list(uri) if file["matrix"] == matrix]
 
 
 def read_list(uri: str) -> list[ListedFile]:
-    """All files of a table. Raises DamagedTable where the list is missing or damaged."""
+    """All files of a table. Raises DamagedTable when the list is missing or damaged."""
     try:
         found: list[ListedFile] = read_sealed_json(storage.join(uri, LIST))["files"]
     except FileNotFoundError as error:
@@ -103,29 +103,29 @@ def read_list(uri: str) -> list[ListedFile]:
 
 
 def file_names(uri: str) -> tuple[str, ...]:
-    """The names of a table's files: what tells it from another one that was written to the same folder.
+    """The names of a table's files, which differ from those of any other table that was written to the same folder.
 
-    Raises DamagedTable where the list is missing or damaged.
+    Raises DamagedTable when the list is missing or damaged.
     """
     return tuple(file["file"] for file in read_list(uri))
 
 
 def missing_file(uri: str) -> str:
-    """The name of a listed file that is not in the folder, or not with its size; "" where all are there.
+    """The name of a listed file that is missing or has another size; "" if there is none.
 
-    Raises DamagedTable where the list is missing or damaged.
+    Raises DamagedTable when the list is missing or damaged.
     """
     sizes = storage.file_sizes(uri)
     return next((file["file"] for file in read_list(uri) if sizes.get(file["file"]) != file["size"]), "")
 
 
 def count_listed(uri: str, matrix: str = ROWS) -> int:
-    """Rows of a table, from its list."""
+    """The number of rows of a matrix, from the list."""
     return sum(int(file["rows"]) for file in listed_files(uri, matrix))
 
 
 def count_rows(uri: str, file: ListedFile) -> int:
-    """Rows of a table's file as it stands. The list's rows are a matrix's, where a file holds something else."""
+    """The number of rows in one file. The list has a matrix's rows, which are not always the file's rows."""
     return sum(batch.num_rows for batch in scan_listed(uri, [], files=[file]))
 
 
@@ -136,9 +136,9 @@ def read_listed(
     matrix: str = ROWS,
     files: Sequence[ListedFile] | None = None,
 ) -> pa.Table:
-    """A table, in the order of its rows. filters: as storage.read_table; files: as scan_listed.
+    """A table in memory, in the order of its rows. filters: as in storage.read_table; files: as in scan_listed.
 
-    Raises DamagedTable as scan_listed does, and where no file is listed.
+    Raises DamagedTable as scan_listed does, and when no file is listed.
     """
     chosen = listed_files(uri, matrix) if files is None else files
     if not chosen:
@@ -157,11 +157,11 @@ def scan_listed(
     batches_ahead: int = 2,
     keep_footers: bool = False,
 ) -> Iterator[pa.RecordBatch]:
-    """As read_listed, batch by batch. files: some of the listed ones, in place of all of a matrix.
+    """The rows of read_listed in batches. files: some of the listed files; None = all files of the matrix.
 
-    files_ahead, batches_ahead: as storage.scan_table. keep_footers: this process will ask again for other rows, and
-    keeps the footers of the last table that was read so. Raises DamagedTable where a file is missing or is not what was
-    written, EnvironmentFailure where the storage fails.
+    files_ahead, batches_ahead: as in storage.scan_table. keep_footers: keep the footers in memory, because this process
+    will read other rows of the table; only the last table's are kept. Raises DamagedTable when a file is missing or is
+    not what was written, EnvironmentFailure when the storage fails.
     """
     chosen = listed_files(uri, matrix) if files is None else files
     if not chosen:
@@ -173,12 +173,12 @@ def scan_listed(
             filter=storage.expression(filters),
             batch_readahead=batches_ahead,
             fragment_readahead=files_ahead,
-            use_threads=batches_ahead > 0,  # Arrow's threads hold batches ahead too
+            use_threads=batches_ahead > 0,  # Arrow's threads would hold more batches in memory
         )
 
 
 def footer_of(uri: str) -> Footer:
-    """A Parquet file's size and the CRC32 of its footer. Raises OutputError where it ends like none."""
+    """A Parquet file's size and the CRC32 of its footer. Raises OutputError when it does not end as a Parquet file."""
     fs, path = storage.filesystem(uri)
     with reaching(uri), fs.open_input_file(path) as file:
         size = file.size()
@@ -195,7 +195,7 @@ def _keys(files: Sequence[ListedFile]) -> tuple[tuple[str, int, int], ...]:
 
 
 def _dataset(uri: str, files: tuple[tuple[str, int, int], ...]) -> ds.Dataset:
-    """The files as one table. Raises DamagedTable where one is not what was written."""
+    """The files as one table. Raises DamagedTable when one is not what was written."""
     fs, folder = storage.filesystem(uri)
     fragments = []
     options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
@@ -222,13 +222,13 @@ def _damage_errors(uri: str, files: Sequence[ListedFile]) -> Iterator[None]:
             _read_through(uri, file)
         check_values(uri, files)
         if not isinstance(error, OSError):
-            raise  # no damage, and no storage's failure
+            raise  # neither damage nor a failure of the storage
         why = f"could be read only at the second try ({first_line(error)})"
         raise EnvironmentFailure(f"{uri}: {why}; check the disk or store, and run this again") from error
 
 
 def check_values(uri: str, files: Sequence[ListedFile]) -> None:
-    """Read every page of some files of a table. Raises DamagedTable where one is not what was written."""
+    """Read every page of some files of a table. Raises DamagedTable when one is not what was written."""
     try:
         for _ in _dataset(uri, _keys(files)).to_batches(batch_readahead=1, fragment_readahead=1, use_threads=False):
             pass
@@ -237,9 +237,9 @@ def check_values(uri: str, files: Sequence[ListedFile]) -> None:
 
 
 def _read_through(uri: str, file: ListedFile) -> None:
-    """Read a file's bytes, to tell damage from a storage that fails.
+    """Read a file's bytes, to tell damage from a failure of the storage.
 
-    Raises DamagedTable where the file is missing or has another size, EnvironmentFailure where it cannot be read.
+    Raises DamagedTable when the file is missing or has another size, EnvironmentFailure when it cannot be read.
     """
     fs, path = storage.filesystem(storage.join(uri, file["file"]))
     try:

@@ -1,4 +1,4 @@
-"""Small files and Arrow batches that carry a checksum, so that a flipped bit is an error and never a result."""
+"""Small files and Arrow batches with a checksum, so that a flipped bit is an error and never a result."""
 
 import json
 import zlib
@@ -11,19 +11,19 @@ from w2vspark import storage
 from w2vspark.base.errors import DamagedTable
 
 _CRC, _CHECKSUM = "crc32", "checksum"
-_DAMAGE = (OSError, StopIteration, ValueError, TypeError, LookupError, pa.ArrowException)  # from reading odd bytes
-# 64-bit words in a row that checksum() folds: not a power of 2, so that sectors and pages fall on different words; and
-# so few that a row stays in a CPU's first cache.
+_DAMAGE = (OSError, StopIteration, ValueError, TypeError, LookupError, pa.ArrowException)  # from reading damaged bytes
+# 64-bit words in a row that checksum() folds: not a power of 2, so that sectors and pages fall on different words, and
+# few enough for a CPU's first cache.
 _FOLD = 509
-_TRAILER = 4  # bytes behind the content of a sealed file: its CRC32, little-endian
+_TRAILER = 4  # bytes after the content of a sealed file: its CRC32, little-endian
 
 
 def checksum(content: bytes | memoryview, start: int = 0) -> int:
     """A checksum of 63 bits, for blocks of a megabyte, at three times the speed of CRC32.
 
-    The rows of words are folded to their exclusive or and to their sum; the CRC32s of both make up the checksum. So it
-    notices every flipped bit, and zeros, repeated or moved sectors and pages; not whole rows that change places. start:
-    the checksum of what comes before.
+    It consists of two CRC32s: of the exclusive or of all rows of _FOLD words, and of their sum. It detects any flipped
+    bit, and zeroed, repeated or moved sectors and pages, but not an exchange of whole rows. start: the checksum of the
+    bytes before.
     """
     low, high = start & 0xFFFFFFFF, start >> 32
     octets = np.frombuffer(content, np.uint8)
@@ -38,16 +38,16 @@ def checksum(content: bytes | memoryview, start: int = 0) -> int:
 def sealed_json(value: dict[str, Any]) -> str:
     """An object as JSON text, with the CRC32 of its content under the key "crc32".
 
-    Values are what JSON holds; a NaN or infinity is a ValueError.
+    Raises ValueError for a NaN or infinity, which JSON does not have.
     """
     text = _canonical(value)
     return json.dumps(json.loads(text) | {_CRC: zlib.crc32(text.encode())}, indent=1) + "\n"
 
 
 def read_sealed_json(uri: str) -> dict[str, Any]:
-    """The object that sealed_json wrote, without its CRC32.
+    """The object in a file that sealed_json wrote, without its CRC32.
 
-    Raises FileNotFoundError where there is no file, DamagedTable where its text is not what was written.
+    Raises FileNotFoundError when there is no file, DamagedTable when its text is not what was written.
     """
     content = storage.read_bytes(uri)
     try:
@@ -62,7 +62,7 @@ def read_sealed_json(uri: str) -> dict[str, Any]:
 
 
 def write_sealed(uri: str, values: np.ndarray) -> None:
-    """Write an array's memory to a file, with its CRC32 behind it."""
+    """Write an array's bytes to a file, followed by their CRC32."""
     content = np.ascontiguousarray(values).tobytes()
     with storage.open_for_writing(uri) as sink:
         sink.write(content)
@@ -70,9 +70,9 @@ def write_sealed(uri: str, values: np.ndarray) -> None:
 
 
 def read_sealed(uri: str, kind: Any) -> np.ndarray:
-    """The values of a file that write_sealed wrote, one-dimensional, of the given dtype.
+    """The values of a file that write_sealed wrote, as a one-dimensional array of dtype `kind`.
 
-    Raises DamagedTable where the file is missing or damaged.
+    Raises DamagedTable when the file is missing or damaged.
     """
     try:
         content = storage.read_bytes(uri)
@@ -85,7 +85,7 @@ def read_sealed(uri: str, kind: Any) -> np.ndarray:
 
 
 def open_stream(file: pa.NativeFile, uri: str) -> pa.RecordBatchStreamReader:
-    """The Arrow stream that begins where a file stands. Raises DamagedTable where none does."""
+    """The Arrow stream at a file's current position. Raises DamagedTable when there is none."""
     try:
         return pa.ipc.open_stream(file)
     except (OSError, pa.ArrowException) as error:
@@ -93,7 +93,7 @@ def open_stream(file: pa.NativeFile, uri: str) -> pa.RecordBatchStreamReader:
 
 
 def open_file(file: pa.NativeFile, uri: str) -> pa.RecordBatchFileReader:
-    """An opened Arrow file. Raises DamagedTable where it is none."""
+    """The reader of an Arrow file. Raises DamagedTable when it is not an Arrow file."""
     try:
         return pa.ipc.open_file(file)
     except (OSError, pa.ArrowException) as error:
@@ -106,7 +106,7 @@ def write_batch(writer: pa.ipc.RecordBatchStreamWriter, batch: pa.RecordBatch) -
 
 
 def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
-    """The next batch of an Arrow stream. Raises DamagedTable where it is not what write_batch wrote."""
+    """The next batch of an Arrow stream. Raises DamagedTable when it is not what write_batch wrote."""
     try:
         batch, metadata = reader.read_next_batch_with_custom_metadata()
         return _checked(batch, metadata, uri)
@@ -115,7 +115,7 @@ def next_batch(reader: pa.RecordBatchStreamReader, uri: str) -> pa.RecordBatch:
 
 
 def batch_at(reader: pa.RecordBatchFileReader, number: int, uri: str) -> pa.RecordBatch:
-    """A batch of an Arrow file, by its number. Raises DamagedTable where it is not what write_batch wrote."""
+    """A batch of an Arrow file, by its number. Raises DamagedTable when it is not what write_batch wrote."""
     try:
         batch, metadata = reader.get_batch_with_custom_metadata(number)
         return _checked(batch, metadata, uri)
@@ -132,7 +132,7 @@ def _checked(batch: pa.RecordBatch, metadata: Any, uri: str) -> pa.RecordBatch:
 
 
 def _checksum_of(batch: pa.RecordBatch) -> int:
-    """Of the schema, and the lengths and bytes of all values, whatever buffers hold them."""
+    """The checksum of the schema and of the lengths and bytes of all values. How buffers hold them does not matter."""
     found = checksum(f"{batch.schema} {batch.num_rows}".encode(errors="replace"))
     for column in batch.columns:
         if pa.types.is_binary(column.type) or pa.types.is_string(column.type):

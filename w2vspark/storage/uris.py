@@ -1,4 +1,4 @@
-"""URIs: what a path or URI means to Spark and to pyarrow, and which file system serves it."""
+"""Paths and URIs: their form for Spark and for pyarrow, and the file system that serves them."""
 
 import functools
 import os
@@ -11,19 +11,19 @@ import pyarrow.fs as pafs
 
 from w2vspark.base.errors import EnvironmentFailure
 
-# What Spark (Hadoop) calls a scheme -> what pyarrow calls it. The prefix of an S3, Google or Azure URI
-# (scheme and bucket) picks the file system; its credentials come from the environment, as for the cloud's own tools.
+# Spark's (Hadoop's) name of a scheme -> pyarrow's name. Scheme and bucket of an S3, Google or Azure URI choose the file
+# system. Its credentials come from the environment, as for the cloud's own tools.
 SCHEMES = {"hdfs": "hdfs", "s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "abfs": "abfs", "abfss": "abfss"}
 FLAT_STORES = ("s3", "gcs", "abfs")  # folders are only names there: making one would leave an empty object
 
-FULL_DISK = "No space left on device|Disk quota exceeded"  # a regular expression: what systems say
+FULL_DISK = "No space left on device|Disk quota exceeded"  # a regular expression for messages of operating systems
 
 
 def absolute_uri(path: str) -> str:
-    """The one spelling of a path that every process understands.
+    """A path or URI in the one form that every process understands.
 
-    Local paths become absolute and lose their scheme (``file:///x`` -> ``/x``), ``~`` is expanded; remote URIs stay as
-    given, since that is what Spark is told (``s3a://bucket/key``).
+    Local paths become absolute and lose their scheme (``file:///x`` -> ``/x``), and ``~`` is expanded. Remote URIs stay
+    as given, because Spark gets them in this form (``s3a://bucket/key``).
     """
     scheme, rest = _scheme(path)
     if scheme not in ("", "file"):
@@ -37,9 +37,9 @@ def absolute_uri(path: str) -> str:
 
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The file system of a URI and the path in it.
+    """The file system of a URI, and the path in it.
 
-    Raises EnvironmentFailure for a scheme that pyarrow cannot read, and when the store cannot be reached.
+    Raises EnvironmentFailure for a scheme that is not supported, and when the store cannot be reached.
     """
     base, rest = split_uri(uri)
     if not base:
@@ -61,19 +61,19 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def join(uri: str, *names: str) -> str:
-    """The URI of something below a folder."""
+    """The URI of a file or folder below a folder."""
     return "/".join([uri.rstrip("/"), *(name.strip("/") for name in names)])
 
 
 def parent(uri: str) -> str:
-    """The URI of the folder that something is in."""
+    """The URI of the folder that holds a file or folder."""
     base, path = split_uri(uri)
     return base + path.rpartition("/")[0]
 
 
 @contextmanager
 def reaching(uri: str) -> Iterator[None]:
-    """Turns what a file system raises into one error that names the URI; a missing file stays FileNotFoundError."""
+    """Turn errors of a file system into EnvironmentFailure, which names the URI. FileNotFoundError passes."""
     try:
         yield
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def reaching(uri: str) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without the traces that file systems append."""
+    """The text of an error, without the traces that file systems append."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -97,7 +97,7 @@ def _scheme(uri: str) -> tuple[str, str]:
 
 @functools.lru_cache(maxsize=64)
 def _remote(base: str) -> tuple[pafs.FileSystem, str]:
-    # Only the bucket goes through from_uri: keys may hold characters that a URI may not.
+    # Only the bucket goes through from_uri: keys may hold characters that are not allowed in a URI.
     scheme, rest = _scheme(base + "/")
     if scheme not in SCHEMES:
         known = ", ".join(["local paths", *(f"{name}://" for name in sorted(SCHEMES))])

@@ -1,4 +1,4 @@
-"""Vectors in the files of other programs: word2vec's text and binary formats, and GloVe's text."""
+"""Read vectors from files of other programs: word2vec's text and binary formats, and GloVe's text."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -10,17 +10,17 @@ from w2vspark import storage
 from w2vspark.base.errors import InputError
 
 FORMATS = ("word2vec-text", "word2vec-binary", "glove-text")
-ROWS = 10_000  # handed on at once
-_LINE = 1 << 20  # the longest word with its numbers
+ROWS = 10_000  # in a batch
+_LINE = 1 << 20  # bytes of the longest line, a word and its numbers
 
 Batch = tuple[list[str], npt.NDArray[np.float32]]
 
 
 def scan_vector_file(uri: str, format: str) -> Iterator[Batch]:
-    """Words and their vectors, float32 (n, D), in the order of the file.
+    """Batches of words and their vectors, float32 (n, D), in the order of the file.
 
-    format: one of FORMATS, or "auto", which looks at the beginning. Raises InputError for a file that is not there, not
-    in the format, cut short, or holds a word twice or a value that is not finite; it names the line or the word.
+    format: one of FORMATS, or "auto", which looks at the first lines. Raises InputError, which names the line or word,
+    for a file that is missing, cut short or not in the format, or that has a word twice or a value that is not finite.
     """
     seen: set[str] = set()
     if not storage.is_file(uri):
@@ -48,7 +48,7 @@ def _guess(uri: str, first: bytes, second: bytes) -> str:
     if len(head) != 2:
         return "glove-text"
     if not all(part.isdigit() for part in head):
-        raise InputError(f"{uri}: begins with {first[:60]!r}, as no format does; name it in warm_start.format")
+        raise InputError(f"{uri}: begins with {first[:60]!r}, unlike any format; name it in warm_start.format")
     try:
         return "word2vec-text" if len(second.decode("utf-8").split()) == int(head[1]) + 1 else "word2vec-binary"
     except UnicodeDecodeError:
@@ -75,10 +75,10 @@ def _text(uri: str, file: BinaryIO, format: str) -> Iterator[Batch]:
             word, *numbers = line.decode("utf-8").rstrip().split(" ")
             row = [float(text) for text in numbers]
         except ValueError as error:
-            raise InputError(f"{uri}: line {number} is not a word and its numbers ({error}); mend it") from error
+            raise InputError(f"{uri}: line {number} is not a word and its numbers ({error}); fix it") from error
         dimensions = dimensions or len(row)
         if len(row) != dimensions or not word:
-            raise InputError(f"{uri}: line {number} has {len(row)} numbers, expected {dimensions}; mend it")
+            raise InputError(f"{uri}: line {number} has {len(row)} numbers, expected {dimensions}; fix it")
         words.append(word)
         rows.append(row)
         total += 1
@@ -98,16 +98,16 @@ def _binary(uri: str, file: BinaryIO) -> Iterator[Batch]:
         for number in range(first, min(first + ROWS, expected)):
             letters = bytearray()
             while (letter := file.read(1)) not in (b" ", b""):
-                if letter != b"\n":  # word2vec.c ends a vector with it, other programs do not
+                if letter != b"\n":  # word2vec.c ends a vector with a newline, other programs do not
                     letters += letter
             values = file.read(4 * dimensions)
             if len(values) < 4 * dimensions:
                 raise InputError(
-                    f"{uri}: ends in vector {number + 1} of the {expected} that it names first; get the whole file"
+                    f"{uri}: ends in vector {number + 1} of the {expected} that its first line says; get the whole file"
                 )
             try:
                 words.append(letters.decode("utf-8"))
             except UnicodeDecodeError as error:
-                raise InputError(f"{uri}: the word of vector {number + 1} is not UTF-8 ({error}); mend it") from error
+                raise InputError(f"{uri}: the word of vector {number + 1} is not UTF-8 ({error}); fix it") from error
             rows.append(np.frombuffer(values, "<f4"))
         yield words, np.stack(rows).astype(np.float32)
