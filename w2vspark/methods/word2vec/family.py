@@ -158,10 +158,11 @@ def _guessed_ngrams(run: Run, words: int) -> int:
     return int(counted.record["subwords"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
 
 
-# How the rules were found: docs/replicas.md.
+# How the rules were found: docs/explanation/replicas.md.
 AUTO = {
     "training.epochs": "5",
-    "training.learning_rate": "0.025 x √(shards x lanes) for skip-gram, up to 0.1; others: docs/replicas.md",
+    "training.learning_rate": "0.025 x √(shards x lanes) for skip-gram, up to 0.1; others: "
+    "docs/explanation/replicas.md",
     "training.shards": "1 for each 1,250 million tokens of all epochs, up to 32",
     "training.lanes": "2 for one shard, else 1",
 }

@@ -92,7 +92,7 @@ def resolve(
     Words of several rows (subwords) have no AdaGrad. A warm start has a learning rate of its own: half of what it would
     be, unless it is given.
 
-    How the rules were found: docs/replicas.md, and tests/bench/learning_rate.py.
+    How the rules were found: docs/explanation/replicas.md, and tests/bench/learning_rate.py.
     """
     epochs = EPOCHS if training.epochs == "auto" else training.epochs
     shards = min(32, max(1, tokens * epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
