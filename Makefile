@@ -25,7 +25,7 @@ reference: $(VENV)/installed
 
 # The documentation site, in site/. It is built without the network, and fails where a link or a page is missing.
 docs: $(VENV)/installed-for-docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) demo-output build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
