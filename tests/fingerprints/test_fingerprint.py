@@ -66,7 +66,7 @@ def test_a_name_that_is_not_there_is_refused(name: str) -> None:
 
 
 def test_a_maker_must_be_a_function_of_a_module_with_source() -> None:
-    with pytest.raises(ValueError, match="is not there as source"):
+    with pytest.raises(ValueError, match="has no source file"):
         code_of(len)
 
 

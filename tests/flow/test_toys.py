@@ -243,7 +243,7 @@ def test_what_no_reader_could_read_is_not_published(spark, corpus, tmp_path, mon
     ):
         with monkeypatch.context() as patch:
             patch.setitem(METHODS, "toy", broken)
-            run_here(*command(corpus, tmp_path / "out")).assert_one_error(4, part, "mend the method")
+            run_here(*command(corpus, tmp_path / "out")).assert_one_error(4, part, "fix the method")
         assert not (tmp_path / "out" / "current.json").exists()
         assert not list((tmp_path / "out").glob("versions/*"))
 

@@ -88,7 +88,7 @@ def test_failed_renewals_end_a_run_only_when_they_last(disk: str, monkeypatch: p
         assert failed.wait(10)
         claim.check()
         time.sleep(STALE)
-        with pytest.raises(OutputError, match=r"cannot be checked to be ours still: the disk is away"):
+        with pytest.raises(OutputError, match=r"cannot check that it is still ours: the disk is away"):
             claim.check()
         broken.clear()
         claim.check()

@@ -1,1 +1,1 @@
-"""Short names for what a table is made from: its inputs, settings, code and libraries."""
+"""Fingerprints: hashes of all that a table depends on: its input, settings, code and libraries."""

@@ -1,7 +1,7 @@
-"""The package's source as definitions that use each other: which code a function runs, found without running any.
+"""Find the code that a function uses, from the source alone: its definition, and all definitions that this one uses.
 
-A definition is a function, a class or an assigned name of a module. It uses the names that its syntax tree holds: those
-of its own module, and those of other modules by their imports, also by imports inside functions.
+A definition is a function, a class or an assigned name of a module. It uses the names in its syntax tree: names of its
+own module, and names that the module or the definition itself imports.
 """
 
 import ast
@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeGuard
 from w2vspark.fingerprints.uses import imports_of, used_names
 
 PACKAGE = "w2vspark"
-BODY, WHOLE = "", "*"  # of a module: the statements that define nothing; all of it
+BODY, WHOLE = "", "*"  # parts of a module: the statements that define nothing; everything
 
 
 class Node(NamedTuple):
@@ -30,19 +30,19 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a definition says and what it uses."""
+    """The hash of a definition, and what it uses."""
 
-    digest: str  # of its syntax tree without docstrings, comments and positions, and of where its names come from
+    digest: str  # of its syntax tree without docstrings, comments and positions, and of the origin of its names
     uses: frozenset[Node]
-    libraries: frozenset[str]  # packages of others that it names: numpy
+    libraries: frozenset[str]  # other packages that it uses: numpy
 
 
 def reached(roots: Iterable[Node], plumbing: Iterable[str] = (), holders: Iterable[str] = ()) -> dict[Node, Definition]:
-    """The definitions that these use, transitively, and the bodies of their modules and packages.
+    """The definitions that the roots use, directly or indirectly, with the bodies of their modules and packages.
 
-    plumbing: modules ("w2vspark.base.log") and definitions ("w2vspark.flow.run.Run") that are left out, with what
-    only they use. holders: definitions that count, without what only they use. Raises KeyError for a root that is not
-    there.
+    plumbing: modules ("w2vspark.base.log") and definitions ("w2vspark.flow.run.Run") to leave out, together with what
+    only they use. holders: definitions that count, but not what only they use. Raises KeyError for a root that does not
+    exist.
     """
     left_out, ends = set(plumbing), set(holders)
     found: dict[Node, Definition] = {}
@@ -64,14 +64,14 @@ def reached(roots: Iterable[Node], plumbing: Iterable[str] = (), holders: Iterab
 
 @functools.cache
 def definitions(module: str) -> dict[str, Definition]:
-    """All definitions of a module by their names, and its BODY. Raises KeyError for a module that is not there."""
+    """All definitions of a module by name, and its BODY. Raises KeyError for a module that does not exist."""
     statements, imports = _named_statements(ast.parse(read_source(module)), module)
     found = {name: _imported(name, targets) for name, targets in imports.items()}
     return found | {name: _definition(module, of_name, statements, imports) for name, of_name in statements.items()}
 
 
 def read_source(module: str) -> str:
-    """A module's source, from a folder or a packed archive. Raises KeyError for a module that is not there."""
+    """A module's source, from a folder or a packed archive. Raises KeyError for a module that does not exist."""
     return files_of(module.partition(".")[0])[module].read_text(encoding="utf-8")
 
 
@@ -81,14 +81,14 @@ def module_files() -> dict[str, Traversable]:
 
 
 def admit(module: str) -> None:
-    """Count the code of another package too, or of a module that stands alone: of a method or a job that is not ours.
+    """Count the code of another package or single module too: the code of a method or job from outside w2vspark.
 
-    module: a full name, as of a function that makes a table.
+    module: the full name of a module in it, such as the module of a function that makes a table.
     """
     top = module.partition(".")[0]
     if top not in _ADMITTED:
         _ADMITTED.add(top)
-        definitions.cache_clear()  # what names of this package stand for is known from now on
+        definitions.cache_clear()  # from now on names of this package count too
 
 
 def admitted() -> frozenset[str]:
@@ -101,16 +101,16 @@ _ADMITTED = {PACKAGE}
 
 @functools.cache
 def files_of(top: str) -> dict[str, Traversable]:
-    """The files of all modules of a package, or of a module that stands alone, by their full names.
+    """The files of all modules of a package, or of a single module, by the modules' full names.
 
-    Raises ValueError where it is not there as source.
+    Raises ValueError when there is no source.
     """
     module = sys.modules.get(top)
     if hasattr(module, "__path__"):
         return dict(_files(importlib.resources.files(top), top))
     file = getattr(module, "__file__", None)
     if file is None:
-        raise ValueError(f"{top}: is not there as source, so that changes of it would go unseen; put it into a module")
+        raise ValueError(f"{top}: has no source file, so changes in it would not be noticed; put it into a module")
     return {top: pathlib.Path(file)}
 
 
@@ -133,7 +133,7 @@ def _with_packages(module: str) -> list[str]:
 
 
 def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast.stmt]], dict[str, set[str]]]:
-    """The statements of a module by the name that they define, and the full names behind what it imports."""
+    """A module's statements by the name that they define, and for each imported name its full names."""
     statements: dict[str, list[ast.stmt]] = {BODY: []}
     imports: dict[str, set[str]] = {}
     package = _package_of(module)
@@ -147,7 +147,7 @@ def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast
         names = _defined_by(statement)
         for name in names or [BODY]:
             statements.setdefault(name, []).append(statement)
-        if not names:  # an `if` or `try` around definitions: they are its own
+        if not names:  # an `if` or `try` around definitions: the whole statement belongs to each of them
             for inner in ast.walk(statement):
                 if isinstance(inner, ast.Import | ast.ImportFrom):
                     for name, target in imports_of(inner, package):
@@ -159,7 +159,7 @@ def _named_statements(tree: ast.Module, module: str) -> tuple[dict[str, list[ast
 
 
 def _that_run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements without `if TYPE_CHECKING:`, which is for type checkers alone."""
+    """The statements without `if TYPE_CHECKING:` blocks, which only type checkers read."""
     for statement in body:
         if isinstance(statement, ast.If) and ast.unparse(statement.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             yield from statement.orelse
@@ -168,7 +168,7 @@ def _that_run(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _defined_by(statement: ast.stmt) -> list[str]:
-    """The names of a module that a statement defines; none where it does anything else too."""
+    """The names of a module that a statement defines; none if the statement does anything else."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
     if isinstance(statement, ast.Assign):
@@ -192,7 +192,7 @@ def _parts(target: ast.expr) -> list[ast.expr]:
 
 
 def _drop_docstrings(body: list[ast.stmt], documented: bool) -> None:
-    """Takes the docstrings out of statements; documented: whether the first one may be such."""
+    """Remove the docstrings in some statements. documented: whether the first statement may be a docstring."""
     first = body[0] if documented and body else None
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
         del body[0]
@@ -205,9 +205,9 @@ def _drop_docstrings(body: list[ast.stmt], documented: bool) -> None:
 
 
 def _drop_checks(tree: ast.Module) -> None:
-    """Takes out what a class of settings says for people, and what only refuses values: no table depends on it.
+    """Remove explanations and checks of values from classes of settings: no table depends on them.
 
-    Such a class has fields that are made by `key` (config.keys).
+    A class of settings has fields that are made by `key` (config.keys).
     """
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef):
@@ -245,7 +245,7 @@ def _definition(
 
 
 def _imported(name: str, targets: set[str]) -> Definition:
-    """A name that a module has from another one."""
+    """The definition of an imported name."""
     text = f"{name}={','.join(sorted(targets))}"
     return _with_uses(hashlib.sha256(text.encode()).hexdigest(), set(), targets)
 
@@ -257,9 +257,9 @@ def _with_uses(digest: str, uses: set[Node], full_names: set[str]) -> Definition
 
 
 def node_of(full_name: str) -> Node:
-    """The definition that a full name stands for: of the longest module in it; all of a module that stands alone.
+    """The definition that a full name stands for. Its module is the longest one in the name; WHOLE if nothing follows.
 
-    Raises ValueError for a name of no module that is there as source.
+    Raises ValueError when the name has no module with source.
     """
     parts = full_name.split(".")
     for count in range(len(parts), 0, -1):

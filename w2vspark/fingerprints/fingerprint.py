@@ -1,7 +1,7 @@
-"""Short names for "made from exactly this": a table is made again only when its fingerprint changes.
+"""Fingerprints: hashes of all that a table depends on. A table is made again only when its fingerprint changes.
 
-Code counts by its syntax tree: comments, docstrings and formatting do not. Trees differ between minor versions of
-Python, and these are part of every table's fingerprint anyway.
+Code counts by its syntax tree; comments, docstrings and formatting do not count. Syntax trees differ between minor
+versions of Python, but that version is part of every table's fingerprint anyway.
 """
 
 import dataclasses
@@ -26,8 +26,8 @@ from w2vspark.fingerprints.definitions import (
     read_source,
 )
 
-# Code that makers use and that cannot change what is in a table: modules, and single definitions of modules. It is left
-# out of fingerprints, with what only it uses. All else that a maker uses counts.
+# Code that makers of tables use, but that cannot change a table's content: modules, and single definitions. It is not
+# part of fingerprints, nor is code that only it uses. All other code that a maker uses counts.
 PLUMBING = {
     "w2vspark.__version__": "the release's name; its code counts instead",
     "w2vspark.base.advice": "words errors",
@@ -44,9 +44,9 @@ PLUMBING = {
     "w2vspark.spark.shared_storage": "refuses executors that do not fit",
     "w2vspark.spark.worker_errors": "words errors",
 }
-# Classes that hand makers all parts of a run. What a maker uses of a part, its own code names.
+# Classes that give makers all parts of a run. A maker's own code names the parts that it uses.
 HOLDERS = ("w2vspark.flow.run.Run",)
-# Packages that decide what is in a table, by the name of the import that needs them.
+# Packages that decide a table's content, by the name of the import that needs them.
 LIBRARIES = {
     "numba": ("numba", "llvmlite"),
     "llvmlite": ("numba", "llvmlite"),
@@ -57,31 +57,32 @@ LIBRARIES = {
 
 
 def fingerprint(**parts: Any) -> str:
-    """16 hexadecimal digits that depend on the names and values given, not on their order.
+    """A hash of names and values, 16 hexadecimal digits. Their order does not matter.
 
-    Values are what JSON holds, and dataclasses; anything else is a TypeError, a NaN or infinity a ValueError.
+    Values have the types of JSON, or are dataclasses. Raises TypeError for any other type, ValueError for a NaN or
+    infinity.
     """
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:16]
 
 
 def admit_makers(makers: Iterable[Callable[..., Any]], packages: Iterable[str]) -> None:
-    """Count the code of the packages that these functions are of, and of further ones, before any is fingerprinted."""
+    """Count the code of the makers' packages, and of further packages. Call it before the first fingerprint."""
     for module in (*(maker.__module__ for maker in makers), *packages):
         admit(module)
 
 
 def code_of(*makers: Callable[..., Any]) -> str:
-    """The fingerprint of all code that decides what some functions of modules make: see code_fingerprint."""
+    """The fingerprint of all code that decides what these functions make; see code_fingerprint."""
     return code_fingerprint(*map(_full_name, makers))
 
 
 def versions_of(
     *makers: Callable[..., Any], chosen: Collection[str] = (), more: Mapping[str, tuple[str, ...]] | None = None
 ) -> dict[str, str]:
-    """The versions of Python (the minor one) and of those LIBRARIES that the functions' code uses.
+    """The minor version of Python, and the versions of the LIBRARIES that the functions' code uses.
 
-    chosen: packages that count too, where the code uses them. more: libraries, as LIBRARIES. A library that is not
+    chosen: further packages that count if the code uses them. more: further entries of LIBRARIES. A package that is not
     installed has the version "".
     """
     imported = {name for part in _reached(*map(_full_name, makers)).values() for name in part.libraries}
@@ -90,7 +91,7 @@ def versions_of(
 
 
 def library_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of Python (the minor one) and of these packages; "" for one that is not installed."""
+    """The minor version of Python, and the versions of these packages; "" for one that is not installed."""
     major, minor, _ = platform.python_version_tuple()
     return {"python": f"{major}.{minor}"} | {package: _version(package) for package in sorted(packages)}
 
@@ -98,17 +99,17 @@ def library_versions(packages: Iterable[str]) -> dict[str, str]:
 def code_fingerprint(*names: str) -> str:
     """The fingerprint of modules ("w2vspark.stages.encoded") or definitions ("w2vspark.stages.vectors.vectors").
 
-    It has all definitions of the package that they use, but for the PLUMBING and what only HOLDERS use. No module is
-    run for it.
+    It covers all definitions of the package that they use, except PLUMBING and what only HOLDERS use. It reads the
+    source and runs no module.
     """
     return _hash(_reached(*names))
 
 
 @functools.cache
 def package_fingerprint() -> str:
-    """The fingerprint of the text of all modules, comments and all; the same for a folder and a packed archive.
+    """The fingerprint of the text of all modules, with comments; the same for a folder and a packed archive.
 
-    It tells whether two machines have the same package. No table depends on it.
+    It shows whether two machines have the same package. No table depends on it.
     """
     digest = hashlib.sha256()
     for name in sorted(module_files()):
@@ -127,7 +128,7 @@ def _reached_with(_admitted: frozenset[str], *names: str) -> dict[Node, Definiti
     roots = list(map(node_of, names))
     for name, root in zip(names, roots, strict=True):
         if root.name not in (WHOLE, *definitions(root.module)):
-            raise ValueError(f"{name}: is no module of the package, and no definition of one")
+            raise ValueError(f"{name}: is neither a module of the package nor a definition in one")
     return reached(roots, PLUMBING, HOLDERS)
 
 

@@ -1,6 +1,6 @@
-"""Which names a piece of code takes from outside itself, by its syntax tree: Python's scopes, without running it.
+"""Find the names that a piece of code takes from outside, by its syntax tree and Python's rules of scopes.
 
-Where a name may be local or not, it is taken for one from outside: a use too many is harmless, one too few is not.
+A name that may be local or not counts as one from outside: a use too many is harmless, a use too few is not.
 """
 
 import ast
@@ -11,14 +11,14 @@ _IMPORTS = (ast.Import, ast.ImportFrom)
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _UNNAMED = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, *_UNNAMED)  # they have scopes of their own
-_NAMING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)  # they define a name that is no ast.Name
-Scope = dict[str, set[str]]  # local names; of those that are imported, the full names behind them
+_NAMING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)  # they define names without an ast.Name
+Scope = dict[str, set[str]]  # local names, with the full names of the imported ones
 
 
 def used_names(statement: ast.stmt, package: str) -> tuple[set[Chain], set[str]]:
-    """The names of the module, or of Python, that a statement uses; and the full names behind what it imports itself.
+    """The names of its module or of Python that a statement uses, and the full names of what it imports itself.
 
-    package: of the module, for relative imports.
+    package: the module's package, for relative imports.
     """
     found = _Uses(package)
     found.visit(statement)
@@ -26,9 +26,9 @@ def used_names(statement: ast.stmt, package: str) -> tuple[set[Chain], set[str]]
 
 
 def imports_of(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, str]]:
-    """The names that an import defines, each with the full name behind it.
+    """The names that an import defines, each with its full name.
 
-    Raises ValueError for `import *`, which does not say what it defines.
+    Raises ValueError for `import *`, which does not say which names it defines.
     """
     if isinstance(statement, ast.Import):
         for alias in statement.names:
@@ -91,7 +91,7 @@ class _Uses(ast.NodeVisitor):
         self._comprehension(node, [node.key, node.value])
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        # What a class defines is local to its own body, and not before it is defined there: never taken for local.
+        # A name that a class defines is local only in the class's body, after its definition. It never counts as local.
         for statement in ast.walk(node):
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self.targets.update(target for _, target in imports_of(statement, self._package))
@@ -131,7 +131,7 @@ class _Uses(ast.NodeVisitor):
         return {one.arg: set() for one in named if one is not None}
 
     def _bind(self, nodes: Iterable[ast.AST], scope: Scope) -> None:
-        """Adds the names that the nodes define in the scope that they stand in."""
+        """Add the names that the nodes define to their scope."""
         waiting = list(nodes)
         while waiting:
             node = waiting.pop()

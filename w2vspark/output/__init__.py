@@ -1,1 +1,1 @@
-"""The output folder: who may write to it, its staged tables, and its versions. Needs no Spark."""
+"""The output folder: the claim of the run that writes to it, its staged tables, and its versions. Needs no Spark."""

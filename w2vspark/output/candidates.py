@@ -1,4 +1,4 @@
-"""How a version is written: its manifest first, then its files, which are checked where they stand."""
+"""Write a version: its manifest first, then its files, which are checked in their final place."""
 
 import uuid
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ class StagedTable:
     table: str
     uri: str  # of a folder with a list
     matrix: str = ROWS
-    copy: bool = False  # staging needs the files still
+    copy: bool = False  # True: staging still needs the files
 
 
 @dataclass(frozen=True, slots=True)
 class ArtefactFile:
-    """A file to publish that is no table: the staged one, and the name that it gets."""
+    """A file to publish that is not a table: its published name, and the staged file."""
 
     name: str
     uri: str
@@ -55,11 +55,12 @@ def write_candidate(
     why: str,
     artefacts: Sequence[ArtefactFile] = (),
 ) -> str:
-    """Write a version that is not current yet, and check it; returns its name, the claim's term.
+    """Write and check a version that is not current yet; return its name, the claim's term.
 
-    The staged files are moved into the version's folder, or copied. manifest: gets the keys version, files, tables,
-    artefacts where there are some, and candidate; why: of the latter. Raises OutputError where a file is not what was
-    written, DamagedTable where a staged file is missing; then, and on any other error, nothing of the version stays.
+    The staged files are moved or copied into the version's folder. manifest: written with the further keys version,
+    files, tables, candidate, and artefacts if there are any. why: the value of candidate. Raises OutputError when a
+    file is not what was written, DamagedTable when a staged file is missing. After any error nothing of the version
+    stays.
     """
     name = f"{claim.term:06}"
     folder = version_folder(output, name)
@@ -69,9 +70,9 @@ def write_candidate(
     if artefacts:
         whole[ARTEFACTS] = {artefact.name: digest_of(artefact.uri) for artefact in artefacts}
     if len(files) != len(tables):
-        raise OutputError(f"{folder}: two of its tables have one name; mend the method or job that publishes them")
+        raise OutputError(f"{folder}: two of its tables have one name; fix the method or job that publishes them")
     if why_not := unreadable(whole):
-        raise OutputError(f"{folder}: {why_not}; mend the method or job that publishes it")
+        raise OutputError(f"{folder}: {why_not}; fix the method or job that publishes it")
     claim.check()
     if found := storage.list_names(folder):
         raise OutputError(f"{folder}: holds {found[0]}, which is not ours; run this again, under the next number")
@@ -79,13 +80,13 @@ def write_candidate(
         write_manifest(folder, whole | {"candidate": WRITING})
         with ThreadPoolExecutor(MOVES) as pool:
             for staged in tables:
-                if staged.copy:  # else a page that flipped in staging since would be published
+                if staged.copy:  # without the checks, a page that was damaged in staging would be published
                     if missing := missing_file(staged.uri):
                         raise DamagedTable(f"{storage.join(staged.uri, missing)}: is missing or cut")
                     check_values(staged.uri, listed_files(staged.uri, staged.matrix))
                 pairs = _pairs(staged, folder, files[staged.table])
                 for first in range(0, len(pairs), MOVES):
-                    claim.check()  # so that a paused run that wakes moves no more than these
+                    claim.check()  # so that a paused run that wakes up moves no more than these files
                     list(pool.map(lambda pair, staged=staged: _move(staged.copy, *pair), pairs[first : first + MOVES]))
             for artefact in artefacts:
                 claim.check()
@@ -102,7 +103,7 @@ def write_candidate(
 
 
 def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> None:
-    """Delete what this run has written of its version; the error that stopped it counts more than one of this."""
+    """Delete the files of this run's version. Only log an error here: the one that stopped the run is raised."""
     try:
         claim.check()
         delete_files(output, version_folder(output, name), manifest)
@@ -113,14 +114,14 @@ def _give_up(output: str, claim: Claim, name: str, manifest: dict[str, Any]) -> 
 def _published_files(staged: StagedTable) -> list[dict[str, Any]]:
     found = []
     for number, file in enumerate(listed_files(staged.uri, staged.matrix)):
-        # A list counts a matrix's rows, of which a file may hold the entries.
+        # A list counts the rows of a matrix, but the file's rows may be its entries.
         rows = file["rows"] if staged.matrix == ROWS else count_rows(staged.uri, file)
         found.append({"file": f"part-{number:05}.parquet", "size": file["size"], "rows": rows, "crc32": file["crc32"]})
     return found
 
 
 def _pairs(staged: StagedTable, folder: str, files: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Where each staged file of a table is, and where it goes."""
+    """The staged URI and the published URI of each file of a table."""
     sources = [storage.join(staged.uri, file["file"]) for file in listed_files(staged.uri, staged.matrix)]
     return [
         (source, storage.join(folder, staged.table, file["file"])) for source, file in zip(sources, files, strict=True)
@@ -138,7 +139,7 @@ def _move(copy: bool, source: str, target: str) -> None:
 
 
 def _stranger(folder: str, manifest: dict[str, Any]) -> str:
-    """What stands in a table's folder without being listed; "" = nothing."""
+    """A text that names a file in a table's folder that is not listed; "" = none."""
     listed = {table: {file["file"] for file in files} for table, files in manifest["files"].items()}
     for table, names in (listed | {ARTEFACTS: set(manifest.get(ARTEFACTS, {}))}).items():
         strangers = set(storage.list_names(storage.join(folder, table))) - names

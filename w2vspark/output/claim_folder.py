@@ -1,4 +1,4 @@
-"""OUTPUT/claims/: claims that are created exclusively, renewed in place and retired, on disks and in stores."""
+"""The folder OUTPUT/claims, on disks and in stores: one run creates a claim, renews it in place and retires it."""
 
 import errno
 import fcntl
@@ -20,25 +20,25 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.E
 
 
 class Seen(NamedTuple):
-    """A claim as another run finds it."""
+    """A claim, as another run reads it."""
 
     text: bytes
     lock_is_free: bool  # on disks: no living process holds its flock
 
 
 class Hold(Protocol):
-    """A claim of ours."""
+    """A claim of this run."""
 
     locked: bool  # its file is flock'ed
 
     def write(self, text: bytes) -> bool:
-        """Rewrites it, without creating it; False when it is not ours any more."""
+        """Rewrite the claim, but never create it; False when it is no longer ours."""
 
     def is_ours(self) -> bool:
-        """Whether it is there, and still says what we wrote."""
+        """Whether the claim exists and still has this run's text."""
 
     def close(self) -> None:
-        """Lets go of it: its text stays."""
+        """Let go of the claim; its text stays."""
 
 
 class Folder(Protocol):
@@ -48,20 +48,20 @@ class Folder(Protocol):
         """Sorted numbers of the claims that nobody has taken away."""
 
     def read(self, number: int) -> Seen | None:
-        """A standing claim; None when there is none of this number."""
+        """The claim with this number; None when there is none, or it was taken away."""
 
     def create(self, number: int, run_id: str, locked: bytes, unlocked: bytes) -> Hold | None:
-        """Creates a claim exclusively; None when its number was taken. locked: its text where it can be flock'ed."""
+        """Create a claim; None when its number is taken. locked, unlocked: its text, with and without a flock on it."""
 
     def retire(self, lower: list[int], term: int, text: bytes) -> None:
-        """Takes claims of lower terms away, so that their holders cannot renew, check or promote any more."""
+        """Take away claims of lower terms, so that their holders can no longer renew, check or promote."""
 
     def uri(self, number: int) -> str:
-        """Where a claim is."""
+        """The URI of a claim."""
 
 
 def claim_folder(output_uri: str) -> Folder:
-    """Raises OutputError where nothing keeps two runs apart."""
+    """The claims of an output. Raises OutputError where nothing keeps two runs apart."""
     fs, path = storage.filesystem(output_uri)
     if is_store(output_uri):
         return StoreFolder(output_uri)
@@ -71,7 +71,7 @@ def claim_folder(output_uri: str) -> Folder:
 
 
 class DiskFolder:
-    """On a disk, NFS too. A claim that stands has been flock'ed by its holder before it appeared."""
+    """Claims on a disk, also on NFS. A claim is flock'ed by its holder before it appears."""
 
     def __init__(self, output: str) -> None:
         self._output = output
@@ -94,7 +94,7 @@ class DiskFolder:
             try:
                 return Seen(os.pread(descriptor, 1 << 16, 0), _lock(descriptor, fcntl.LOCK_SH) is True)
             finally:
-                os.close(descriptor)  # and with it goes the shared lock
+                os.close(descriptor)  # this also releases the shared lock
 
     def create(self, number: int, run_id: str, locked: bytes, unlocked: bytes) -> "DiskHold | None":
         path, draft = self.uri(number), os.path.join(self._folder, f".{number:06}.{run_id}.draft")
@@ -126,14 +126,14 @@ class DiskFolder:
         delete_drafts(self._output, term)
 
     def _take_away(self, number: int, text: bytes) -> None:
-        # The new text is for NFS, where the holder's client may know the old name for some seconds more.
+        # The new text is for NFS, where the holder's client may still use the old name for some seconds.
         try:
             descriptor = os.open(self.uri(number), os.O_WRONLY | os.O_NOFOLLOW)
             try:
                 os.pwrite(descriptor, text, 0)
             finally:
                 os.close(descriptor)
-        except (FileNotFoundError, PermissionError):  # gone; or another user's, whose name for it we may still change
+        except (FileNotFoundError, PermissionError):  # gone; or another user's file, which we may still rename
             pass
         try:
             os.rename(self.uri(number), os.path.join(self._folder, f"{number:06}.taken"))
@@ -142,7 +142,7 @@ class DiskFolder:
 
 
 class DiskHold:
-    """A claim of ours on a disk. The descriptor, and the flock with it, stays open as long as we live."""
+    """A claim of this run on a disk. The descriptor stays open, and keeps the flock, as long as the process lives."""
 
     def __init__(self, path: str, descriptor: int, run_id: str, locked: bool) -> None:
         self.locked = locked
@@ -173,7 +173,7 @@ class DiskHold:
             self._descriptor = -1
 
     def _open(self, flags: int) -> int | None:
-        # Never creates it: a claim that was taken away cannot come back.
+        # Never creates the file, so that a claim that was taken away cannot come back.
         try:
             descriptor = os.open(self._path, flags | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -186,7 +186,7 @@ class DiskHold:
 
 
 class StoreFolder:
-    """In a store with conditional writes. Standing still is all that tells a dead holder there."""
+    """Claims in a store with conditional writes. Only the missing renewals show there that a holder is dead."""
 
     def __init__(self, output_uri: str) -> None:
         self._store = Store(output_uri)
@@ -217,7 +217,7 @@ class StoreFolder:
 
 
 class StoreHold:
-    """A claim of ours in a store."""
+    """A claim of this run in a store."""
 
     def __init__(self, store: Store, name: str, run_id: str, version: ObjectVersion) -> None:
         self.locked = False
@@ -244,7 +244,7 @@ class StoreHold:
 
 
 def numbers(pattern: re.Pattern[str], names: list[str]) -> list[int]:
-    """The sorted numbers in those names that match as a whole; the pattern's first group is the number."""
+    """The sorted numbers in the names that match the whole pattern, whose first group is the number."""
     return sorted({int(match[1]) for match in map(pattern.fullmatch, names) if match})
 
 
@@ -253,7 +253,7 @@ def _name(number: int) -> str:
 
 
 def _lock(descriptor: int, kind: int) -> bool | None:
-    """Whether the flock is ours now; None where the disk has no such locks."""
+    """Whether this process got the flock; None where the disk has no such locks."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What a claim says about the run that holds it, and whether that run is dead."""
+"""The text of a claim: which run holds it, and whether this run is dead."""
 
 import functools
 import json
@@ -10,35 +10,35 @@ from pathlib import Path
 
 from w2vspark.base.errors import OutputError
 
-# A claim is rewritten in place: with one size for all texts, a reader sees the end of the text that it began.
+# A claim is rewritten in place. All texts have one size, so that a reader always gets a complete one.
 TEXT_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """The text of a claim."""
+    """The run that holds a claim, as the claim's text describes it."""
 
     run_id: str
     term: int
     host: str
     pid: int
-    boot: str  # the kernel's boot id; "" = not known
+    boot: str  # the kernel's boot id; "" = unknown
     locked: bool  # the claim's file is flock'ed as long as the holder lives
-    started: float  # seconds since 1970, for people; nothing is decided by it
+    started: float  # seconds since 1970; for people only, no decision depends on it
     renewals: int
     renewed: float  # seconds of the monotonic clock, which all processes of one boot share
     released: bool
 
     def text(self) -> bytes:
-        """As it stands in the claim."""
+        """The content of the claim's file."""
         return json.dumps(asdict(self)).ljust(TEXT_BYTES - 1).encode() + b"\n"
 
     def is_dead(self, lock_is_free: bool) -> bool:
-        """Whether the claim itself proves that its run has ended. If not, watch whether it stands still."""
+        """Whether the claim itself proves that its run has ended. If not, watch whether the claim is renewed."""
         return self.released or (self.locked and lock_is_free and self._is_near())
 
     def age(self) -> float | None:
-        """Seconds since the last renewal; None where no common clock tells."""
+        """Seconds since the last renewal; None without a common clock."""
         age = time.monotonic() - self.renewed
         return age if self._is_near() and age >= 0 else None  # a container may have a clock of its own
 
@@ -47,7 +47,7 @@ class Holder:
 
 
 def this_process(run_id: str) -> Holder:
-    """The holder that we are, of no term yet."""
+    """The holder for this process, without a term yet."""
     return Holder(
         run_id=run_id,
         term=0,
@@ -63,7 +63,7 @@ def this_process(run_id: str) -> Holder:
 
 
 def parse(text: bytes) -> Holder | None:
-    """None for what is no claim: torn, damaged or somebody else's text, values of a wrong type."""
+    """The holder in a claim's text; None for a text that is cut or damaged, no claim, or has values of a wrong type."""
     try:
         value = json.loads(text)
         holder = Holder(**value)
@@ -75,7 +75,7 @@ def parse(text: bytes) -> Holder | None:
 
 
 def refusal(output_uri: str, claim_uri: str, holder: Holder | None) -> OutputError:
-    """What a second run says while the first one lives."""
+    """The error of a second run while the first one is alive."""
     if holder is None:
         return OutputError(
             f"{output_uri}: somebody is writing to {claim_uri}, which is not a claim of this version of w2vspark; "
@@ -91,7 +91,7 @@ def refusal(output_uri: str, claim_uri: str, holder: Holder | None) -> OutputErr
 
 @functools.cache
 def boot_id() -> str:
-    """What the kernel calls this boot of the machine, in all its containers; "" where it does not say."""
+    """The kernel's id of this boot of the machine, the same in all its containers; "" if there is none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

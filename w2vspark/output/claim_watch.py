@@ -1,4 +1,4 @@
-"""Whether the runs that claimed an output have ended: by what their claims say, else by watching them stand still."""
+"""Find out whether the runs that claimed an output have ended: from a claim's text, or because nobody renews it."""
 
 import time
 
@@ -10,10 +10,10 @@ from w2vspark.output.claim_holder import parse, refusal
 def ended_claims(
     folder: Folder, output_uri: str, renew_seconds: float, stale_seconds: float
 ) -> dict[int, bytes] | None:
-    """The claims that stand though their runs have ended, {number: text}; None when one was taken away meanwhile.
+    """The claims of ended runs that nobody has taken away, {number: text}; None when one was taken away meanwhile.
 
-    Raises OutputError when a run lives. A claim that proves neither is watched for up to ``stale_seconds`` by our own
-    clock: who renews it lives.
+    Raises OutputError when a run is alive. A claim that proves neither is watched for up to ``stale_seconds`` on our
+    own clock: a run that renews it is alive.
     """
     ended = {}
     for number in folder.standing():
@@ -41,7 +41,7 @@ def _wait_for_end(
     while still < stale_seconds:
         time.sleep(min(1, renew_seconds / 2))
         now = time.monotonic()
-        still += min(now - last, renew_seconds)  # where we were paused ourselves, the holder may have been too
+        still += min(now - last, renew_seconds)  # if we were paused, the holder may have been paused too
         last = now
         again = folder.read(number)
         if again is None:

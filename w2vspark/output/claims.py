@@ -1,9 +1,9 @@
-"""One run at a time on an output: a run claims it, renews its claim, and checks the claim before it changes anything.
+"""Only one run at a time writes to an output: it claims the output, renews the claim, and checks it before a change.
 
-OUTPUT/claims/000007.json is the claim of term 7. It is created exclusively and renewed by its own run alone. A run
-that takes over makes the next claim and takes the earlier one away, so that a paused run that wakes finds no claim and
-stops. The environment variable W2VSPARK_STALE_SECONDS shortens the 60 s after which a claim that is not renewed is
-taken over; claims are renewed six times in that time. It is for tests.
+OUTPUT/claims/000007.json is the claim of term 7. Only one run can create it, and only this run renews it. A run that
+takes over creates the next claim and takes the earlier one away. So a paused run that wakes up finds no claim, and
+stops. A claim that is not renewed for 60 s may be taken over; a run renews its claim six times in that time. For tests,
+the environment variable W2VSPARK_STALE_SECONDS shortens the 60 s.
 """
 
 import os
@@ -38,17 +38,18 @@ from w2vspark.storage.conditional import ObjectVersion, Store, is_store
 
 STALE_SECONDS = 60.0
 ENVIRONMENT = "W2VSPARK_STALE_SECONDS"
-TRIES = 20  # of runs that start at the same moment and get in each other's way
+TRIES = 20  # when several runs start at the same moment and get in each other's way
 EVER_CLAIMED = re.compile(r"([0-9]{6,})\.(?:json|taken)")
 
 
 class Claim:
-    """Holds an output for the time of a ``with`` block; makes the folder ours first.
+    """Holds an output during a ``with`` block. First it marks the folder as an output of w2vspark.
 
-    Entering raises OutputError when a living run holds the output, when the folder is not ours or of another kind, and
-    when nothing there keeps two runs apart. A dead run's claim is taken over: at once where its flock is free on this
-    boot of the machine, else when it has stood still for ``stale_seconds``; entering waits for that. ``kind``: what the
-    output holds, tables of a "method" or of a "job". With ``single_writer`` the user promises that no other run writes.
+    Entering raises OutputError when a living run holds the output, when the folder is not an output or has another
+    kind, and when the disk or store cannot keep two runs apart. A dead run's claim is taken over: at once if it was
+    made since this machine's last boot and its flock is free, else after nobody has renewed it for ``stale_seconds``;
+    entering waits that long. ``kind``: whether the output holds the tables of a "method" or of a "job".
+    ``single_writer``: the user promises that no other run writes.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class Claim:
         *,
         kind: Kind = "method",
         single_writer: bool = False,
-        renew_seconds: float | None = None,  # a sixth of stale_seconds
-        stale_seconds: float | None = None,  # 60, or what the environment says
+        renew_seconds: float | None = None,  # None = a sixth of stale_seconds
+        stale_seconds: float | None = None,  # None = 60, or the environment's value
     ) -> None:
         self.output_uri = output_uri
         self.run_id = uuid.uuid4().hex
-        self.term = 0  # once entered: the number of this claim, and of the version that this run may write
+        self.term = 0  # after entering: the number of this claim, and of the version that this run may write
         self._output = storage.absolute_uri(output_uri)
         self._kind, self._single_writer = kind, single_writer
         self._stale_seconds = _stale_seconds() if stale_seconds is None else stale_seconds
@@ -72,8 +73,8 @@ class Claim:
         self._hold: Hold | None = None
         self._store: Store | None = None
         self._seen: ObjectVersion | None = None  # of current.json in a store, when the output was claimed
-        self._renewed = 0.0  # by our own monotonic clock
-        self._lost = ""  # why the claim is ours no more, for good
+        self._renewed = 0.0  # on our own monotonic clock
+        self._lost = ""  # why this run has lost the claim, which is final
         self._one_at_a_time = threading.Lock()  # renewal and check
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew_for_ever, name="w2vspark-claim", daemon=True)
@@ -101,9 +102,9 @@ class Claim:
         self._release()
 
     def check(self) -> None:
-        """Raises OutputError when this run may not write any more: its claim was taken over or cannot be renewed.
+        """Raise OutputError when this run may no longer write: its claim was taken over or cannot be renewed.
 
-        It stands before each round, record, deletion and promotion.
+        It is called before each round, record, deletion and promotion.
         """
         if self._single_writer:
             return
@@ -114,15 +115,15 @@ class Claim:
                 if not self._lost and not self._held().is_ours():
                     self._lost = self._why_lost()
             except W2VSparkError as problem:
-                raise OutputError(f"{self.output_uri}: cannot be checked to be ours still: {problem}") from problem
+                raise OutputError(f"{self.output_uri}: cannot check that it is still ours: {problem}") from problem
             if self._lost:
                 raise stopping(self.output_uri, self._lost)
 
     def replace_current(self, text: str) -> None:
-        """Makes this the text of current.json, if the output is still ours. A reader sees the old or the new text.
+        """Replace the text of current.json, if this run still holds the output. A reader sees the old or the new text.
 
-        ``text`` must hold something that no other run writes, such as the time of publication. Raises OutputError when
-        another run has taken over or published.
+        ``text`` must differ from the texts of other runs, for example by the time of publication. Raises OutputError
+        when another run has taken over or published.
         """
         if self._single_writer:
             replace_plainly(self._output, text)
@@ -143,7 +144,7 @@ class Claim:
             if self._hold is None:
                 continue
             self._holder = replace(self._holder, locked=self._hold.locked)
-            # We may have been slow: another run may have claimed meanwhile, and even have ended.
+            # This run may have been slow: another one may have claimed the output meanwhile, and even have ended.
             if self._stands_alone(folder, ended):
                 break
             self._let_go()
@@ -157,7 +158,7 @@ class Claim:
                 get_logger().warning(key_values(event="claim_taken_over", claim=claim, from_run=run_id))
         folder.retire(sorted(ended), self.term, replace(self._holder, released=True).text())
         with self._one_at_a_time:
-            self._renew()  # at once, so that a disk that cannot rewrite a file in place is told now
+            self._renew()  # at once, so that a disk that cannot rewrite a file in place is an error now
         self.check()
         if is_store(self._output):
             self._store = Store(self._output)
@@ -172,17 +173,17 @@ class Claim:
         self._holder = replace(self._holder, term=term, renewed=time.monotonic())
 
     def _highest(self) -> int:
-        """The highest number that a claim or a version has had."""
+        """The highest number of all claims and versions so far."""
         found = numbers(EVER_CLAIMED, storage.list_names(storage.join(self._output, CLAIMS)))
         found += [int(version.name) for version in list_versions(self._output)]
-        try:  # what is wrong with a damaged one is said by who reads it
+        try:  # a damaged current.json counts as 0 here; its readers report the damage
             found.append(version_number(read_current_bytes(self._output)))
         except FileNotFoundError:
             pass
         return max(found, default=0)
 
     def _stands_alone(self, folder: Folder, ended: dict[int, bytes]) -> bool:
-        """Whether all other claims are lower, and were seen to have ended as they are now."""
+        """Whether all other claims are lower, and have not changed since they were seen to have ended."""
         for number in folder.standing():
             if number > self.term:
                 return False
@@ -199,7 +200,7 @@ class Claim:
                     return
                 try:
                     self._renew()
-                except W2VSparkError as problem:  # check() says so once it has lasted
+                except W2VSparkError as problem:  # if it lasts, check() raises
                     get_logger().warning(key_values(event="claim_not_renewed", output=self._output, problem=problem))
 
     def _renew(self) -> None:
@@ -230,11 +231,11 @@ class Claim:
             self._thread.join(timeout=self._stale_seconds)
         try:
             self._let_go()
-        except W2VSparkError as problem:  # the run's own outcome counts; the next one waits until the claim is stale
+        except W2VSparkError as problem:  # must not hide the run's own outcome; the next run waits for a stale claim
             get_logger().warning(key_values(event="claim_not_released", output=self._output, problem=problem))
 
     def _let_go(self) -> None:
-        # The claim stays, and says that it is released: numbers never go back.
+        # The claim's file stays and says that it is released, so that the numbers never go back.
         hold, self._hold = self._hold, None
         if hold is not None:
             try:

@@ -1,4 +1,4 @@
-"""current.json, the one file of an output that is ever replaced: a reader sees the old text or the new one, whole."""
+"""Replace current.json, the only file of an output that is ever replaced: a reader sees all of the old or new text."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from w2vspark.storage.uris import FLAT_STORES, reaching
 
 CURRENT = "current.json"
 DRAFT = re.compile(r"\.current\.([0-9]{6,})")  # on disks: what the run of this term is about to promote
-# Arrow and others read an object in two requests, one for its size: a text that is replaced between them must not be
-# cut. So in stores all texts have one size, or a multiple of it; spaces at the end say nothing in JSON.
+# Arrow and others read an object in two requests, the first for its size. A text that is replaced between them must not
+# be cut. So in stores spaces, which JSON ignores, fill all texts up to this size, or a multiple of it.
 STORE_BYTES = 4096
 HDFS_GAP_SECONDS = 5  # how long current.json may be missing on HDFS while it is replaced
 
-Check = Callable[[], None]  # raises OutputError when this run may not write any more
+Check = Callable[[], None]  # raises OutputError when this run may no longer write
 
 
 def replace_on_disk(folder: str, term: int, text: str, check: Check) -> None:
-    """Promotes on a disk. Raises OutputError when a run that took over has deleted our draft meanwhile."""
+    """Replace current.json on a disk. Raises OutputError when a run that took over has deleted our draft."""
     draft, current = os.path.join(folder, f".current.{term:06}"), os.path.join(folder, CURRENT)
     with reaching(current):
         try:
@@ -41,7 +41,7 @@ def replace_on_disk(folder: str, term: int, text: str, check: Check) -> None:
 
 
 def delete_drafts(folder: str, term: int) -> None:
-    """Deletes what runs of lower terms were about to promote on a disk, so that they cannot any more."""
+    """Delete the drafts of runs with lower terms on a disk, so that these runs can no longer promote."""
     with reaching(folder):
         for name in os.listdir(folder):
             draft = DRAFT.fullmatch(name)
@@ -50,15 +50,15 @@ def delete_drafts(folder: str, term: int) -> None:
 
 
 def replace_in_store(store: Store, term: int, seen: ObjectVersion | None, text: str, check: Check) -> ObjectVersion:
-    """Promotes in a store, over the content that was seen when the output was claimed (None: there was none).
+    """Replace current.json in a store; return its new version. seen: its version when the output was claimed, or None.
 
-    On S3 what identifies a content is its hash: ``text`` must hold something that no other run writes, such as the
-    time. A paused run of a lower term may have promoted between our claim and now; its version is replaced like any
-    other. Raises OutputError when current.json changed in any other way.
+    S3 identifies a content by its hash, so ``text`` must differ from the texts of other runs, for example by the time.
+    A paused run of a lower term may have promoted since our claim; its text is replaced like any other. Raises
+    OutputError when current.json changed in any other way.
     """
     content = _padded(text.encode(), term)
     for _ in range(3):
-        check()  # after ``seen`` was read: whoever takes over from now on and publishes makes the write fail
+        check()  # after ``seen`` was read: if a run takes over from now on and publishes, the write fails
         try:
             if seen is None:
                 return store.create(CURRENT, content)
@@ -72,9 +72,9 @@ def replace_in_store(store: Store, term: int, seen: ObjectVersion | None, text: 
 
 
 def outdate(store: Store, term: int) -> ObjectVersion | None:
-    """Write current.json again as it is, so that a paused run that saw it before cannot replace it when it wakes.
+    """Write the same current.json again, so that a paused run that saw it before cannot replace it when it wakes up.
 
-    Returns what stands there now; None where there is none. Raises OutputError where others replace it over and over.
+    Returns its new version; None when there is no such file. Raises OutputError when others replace it over and over.
     """
     for _ in range(20):
         found = store.read(CURRENT)
@@ -88,7 +88,7 @@ def outdate(store: Store, term: int) -> ObjectVersion | None:
 
 
 def version_number(text: bytes) -> int:
-    """The number of the version that a text of current.json names; 0 where it names none."""
+    """The number of the version in a text of current.json; 0 when there is none."""
     try:
         version = json.loads(text)["version"]
         return int(version) if re.fullmatch(r"[0-9]{6,18}", version) else 0
@@ -97,7 +97,7 @@ def version_number(text: bytes) -> int:
 
 
 def replace_plainly(folder_uri: str, text: str) -> None:
-    """Replaces current.json for the only writer. HDFS cannot rename onto a file; that branch is untested."""
+    """Replace current.json for a single writer. HDFS cannot rename onto a file; its branch is untested."""
     fs, path = storage.filesystem(storage.join(folder_uri, CURRENT))
     if fs.type_name != "hdfs":
         content = _padded(text.encode(), 0).decode() if fs.type_name in FLAT_STORES else text
@@ -113,7 +113,7 @@ def replace_plainly(folder_uri: str, text: str) -> None:
 def read_current_bytes(folder_uri: str) -> bytes:
     """The bytes of current.json. Raises FileNotFoundError when there is none.
 
-    On HDFS, where the file is missing for a moment while it is replaced, a reader tries for 5 s; that is untested.
+    On HDFS the file is missing for a moment while it is replaced, so a reader retries for 5 s; that is untested.
     """
     uri = storage.join(folder_uri, CURRENT)
     if storage.filesystem(uri)[0].type_name != "hdfs":
@@ -129,12 +129,12 @@ def read_current_bytes(folder_uri: str) -> bytes:
 
 
 def stopping(output_uri: str, why: str) -> OutputError:
-    """What a run says that has lost its claim."""
+    """The error of a run that has lost its claim."""
     return OutputError(f"{output_uri}: {why}; this run stops and publishes nothing more; run it again")
 
 
 def _padded(text: bytes, term: int) -> bytes:
-    """The text with spaces and tabs behind it, which say nothing in JSON: the term as 64 binary digits at the end."""
+    """The text, filled up with spaces and tabs, which JSON ignores. The last 64 are the term's binary digits."""
     content, mark = text.rstrip() + b"\n", f"{term:064b}".translate({ord("0"): " ", ord("1"): "\t"}).encode()
     return content.ljust(-(-(len(content) + len(mark)) // STORE_BYTES) * STORE_BYTES - len(mark)) + mark
 
@@ -147,7 +147,7 @@ def _unlink(path: str) -> None:
 
 
 def _sync(folder: str) -> None:
-    # So that the rename survives a power cut.
+    # Makes the rename survive a power cut.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

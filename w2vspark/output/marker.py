@@ -1,4 +1,4 @@
-"""OUTPUT/w2vspark.json: the marker that makes a folder ours. Without it nothing is written to a folder in use."""
+"""OUTPUT/w2vspark.json marks a folder as an output. w2vspark writes nothing to a folder in use that has no marker."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from w2vspark.storage.conditional import Conflict, Store, create_file, is_store,
 from w2vspark.storage.uris import reaching
 
 MARKER, FORMAT = "w2vspark.json", 1
-SINCE = "0.2"  # the first version that makes markers
+SINCE = "0.2"  # the first version that writes markers
 Kind = Literal["method", "job"]
 HOLDS = {
     "method": "holds the tables of a run; name another folder for those of a job",
     "job": "holds the tables of a job; name another folder for a run",
 }
-BEFORE_MARKERS = {"current.json", "versions", "staging", "lock.json"}  # what an output of earlier versions consists of
+BEFORE_MARKERS = {"current.json", "versions", "staging", "lock.json"}  # names in an output of earlier versions
 
 
 def check_output(output_uri: str, kind: Kind) -> None:
-    """Raises OutputError unless the folder is missing, empty, or an output of ours of this kind.
+    """Raise OutputError unless the folder is missing, empty, or an output of this kind.
 
-    Names that begin with a dot do not count: disks put .snapshot or .DS_Store into empty folders.
+    Names that begin with a dot do not count: some systems put .snapshot or .DS_Store into empty folders.
     """
     if storage.is_file(output_uri):
         raise OutputError(f"output.path {output_uri}: holds something else (a file); name a new or an empty folder")
@@ -32,7 +32,7 @@ def check_output(output_uri: str, kind: Kind) -> None:
     names: set[str] = set()
     if found is None:
         names = {name for name in storage.list_names(output_uri) if not name.startswith(".")}
-        if MARKER in names:  # another run has made it just now
+        if MARKER in names:  # another run has just written it
             found = read_marker(output_uri)
     if found is not None:
         if found["kind"] != kind:
@@ -54,7 +54,7 @@ def check_output(output_uri: str, kind: Kind) -> None:
 
 
 def check_ours(output_uri: str) -> dict[str, Any]:
-    """The marker of an output that is there. Raises OutputError where the folder has none."""
+    """The marker of an existing output. Raises OutputError when the folder has none."""
     found = read_marker(output_uri)
     if found is None and not storage.exists(output_uri):
         raise OutputError(f"{output_uri}: is not there; check the path")
@@ -64,9 +64,9 @@ def check_ours(output_uri: str) -> dict[str, Any]:
 
 
 def read_marker(output_uri: str) -> dict[str, Any] | None:
-    """What the marker says: format, kind, w2vspark (the version that made the folder), created. None: there is none.
+    """The marker's keys: format, kind, w2vspark (the version that made the folder), created. None without a marker.
 
-    Raises OutputError when it is damaged, or of a newer format.
+    Raises OutputError when it is damaged or has a newer format.
     """
     uri = storage.join(output_uri, MARKER)
     try:
@@ -90,10 +90,10 @@ def read_marker(output_uri: str) -> dict[str, Any] | None:
 
 
 def create_marker(output_uri: str, kind: Kind, *, single_writer: bool = False) -> None:
-    """Makes the folder ours, before anything else is written to it; one that is there already stays as it is.
+    """Write the marker, before anything else is written to the folder. An existing marker stays as it is.
 
-    Call check_output first. Raises OutputError when another run has made it one of another kind meanwhile, and when
-    the store has no conditional writes.
+    Call check_output first. Raises OutputError when another run has marked the folder with another kind meanwhile, and
+    when the store has no conditional writes.
     """
     if read_marker(output_uri) is None:
         _create(output_uri, kind, single_writer)

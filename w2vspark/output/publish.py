@@ -1,4 +1,4 @@
-"""The output folder: versions that never change, and current.json, the one file that is ever replaced, last."""
+"""Read an output folder: its versions, which never change, and current.json, the only file that is ever replaced."""
 
 import hashlib
 import json
@@ -15,15 +15,15 @@ from w2vspark.output.current import CURRENT, read_current_bytes
 from w2vspark.storage.listed import footer_of
 
 VERSIONS, MANIFEST = "versions", "manifest.json"
-ARTEFACTS = "artefacts"  # files of a version that are no tables: a folder of it, and a key of its manifest
+ARTEFACTS = "artefacts"  # files of a version that are not tables: the name of their folder and of their manifest key
 
-RENAMED = {"subwords": "ngrams"}  # tables and what they were called in older versions
+RENAMED = {"subwords": "ngrams"}  # tables, and their names in older versions
 NAME = re.compile(r"[0-9]{6,18}")  # of a version
 _READ_BYTES = 8 << 20
 
-_FILE_NAME = re.compile(r"\w[\w.-]*")  # of a table and its files: never one of another folder, which would be deleted
+_FILE_NAME = re.compile(r"\w[\w.-]*")  # of a table or file; never a path to another folder, which would be deleted
 
-_Kind = tuple[str, Callable[[Any], bool]]  # what a value must be, in words, and whether it is
+_Kind = tuple[str, Callable[[Any], bool]]  # a text that says what a value must be, and the test of it
 
 
 def _is_table(values: type) -> Callable[[Any], bool]:
@@ -86,11 +86,11 @@ _OF_MANIFEST = {
 
 
 def read_current(output_uri: str) -> dict[str, Any] | None:
-    """What current.json says; None when nothing is published. Raises OutputError where it is damaged.
+    """The content of current.json; None when nothing is published. Raises OutputError when it is damaged.
 
-    Keys: version, path, published, run_id, tables; request, the fingerprint of corpus and settings; rolled_back_from,
-    the versions that were rolled back from; while a rollback is in force rolled_back, with the version that was current
-    and the requests that must not be published again.
+    Keys: version, path, published, run_id, tables; request: the fingerprint of corpus and settings; rolled_back_from:
+    the versions that were rolled back from; rolled_back, only after a rollback: the version that was current, and the
+    requests that must not be published again.
     """
     uri = storage.join(output_uri, CURRENT)
     try:
@@ -103,9 +103,9 @@ def read_current(output_uri: str) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published version, as a reader found it once. It reads this version for its whole life.
+    """A published version, as a reader found it. The reader keeps to it, whatever is published later.
 
-    Two are equal when one run published them in one folder, so that a version is a key for caches.
+    Two versions are equal when the same run published them in the same folder. So a version can be the key of a cache.
     """
 
     folder: str  # absolute URI
@@ -114,11 +114,11 @@ class Version:
 
     @property
     def name(self) -> str:
-        """As current.json has it: "000003"."""
+        """The version's name, as in current.json: "000003"."""
         return self.folder.rpartition("/")[2]
 
     def has(self, name: str) -> bool:
-        """Whether the version has a table of this name, or of the name that it had before."""
+        """Whether the version has a table with this name, or with its name in older versions."""
         return self._own(name) in self.manifest["tables"]
 
     def listed(self, name: str) -> list[dict[str, Any]]:
@@ -131,9 +131,9 @@ class Version:
         return RENAMED.get(name, name) if older and name not in self.manifest["tables"] else name
 
     def table(self, name: str) -> str:
-        """The URI of a table, once its files have the sizes and footers that were written.
+        """The URI of a table, after a check of its files' sizes and footers.
 
-        Raises OutputError where the version has no such table, or where files of it are missing or damaged.
+        Raises OutputError when the version has no such table, or when files of it are missing or damaged.
         """
         tables, name = self.manifest["tables"], self._own(name)
         if name not in tables:
@@ -149,9 +149,9 @@ class Version:
         return uri
 
     def artefact(self, name: str) -> str:
-        """The URI of a file that is no table, once its bytes are those that were written.
+        """The URI of an artefact, a file that is not a table, after a check of its bytes.
 
-        Raises OutputError where the version has no such artefact, or it is missing or damaged.
+        Raises OutputError when the version has no such artefact, or when it is missing or damaged.
         """
         artefacts = self.manifest.get(ARTEFACTS, {})
         if name not in artefacts:
@@ -167,20 +167,21 @@ class Version:
         return uri
 
     def files(self, *tables: str) -> tuple[str, ...]:
-        """The names of some tables' files with their checksums, for the keys of caches."""
+        """The names and checksums of some tables' files, for the keys of caches."""
         files = self.manifest["files"]
         return tuple(f"{table}/{file['file']}:{file['crc32']}" for table in tables for file in files.get(table, []))
 
     @contextmanager
     def reading(self, again: str) -> Iterator[None]:
-        """Around all that reads the version's files: raises OutputError where the version was deleted or replaced.
+        """Put this around code that reads the version's files.
 
-        again: what the error tells the user to do, as in "load the vectors again".
+        Raises OutputError when the version was deleted or replaced meanwhile. again: the advice in that error, such as
+        "load the vectors again".
         """
         try:
             yield
         except Exception:
-            self._check_unchanged(again)  # explains better why a file is missing
+            self._check_unchanged(again)  # its error explains better why a file is missing
             raise
         self._check_unchanged(again)
 
@@ -198,9 +199,9 @@ class Version:
 
 
 def resolve(output: str) -> Version:
-    """The current version of an output folder, or the version whose own folder this is; a path or URI.
+    """The version at a path or URI: the current one of an output folder, or the one whose own folder is given.
 
-    current.json is read once. Raises OutputError where nothing is published there, or the version is damaged.
+    Reads current.json once. Raises OutputError when nothing is published there, or when the version is damaged.
     """
     folder = storage.absolute_uri(output).rstrip("/")
     version = find_version(folder)
@@ -213,7 +214,7 @@ def resolve(output: str) -> Version:
 
 
 def find_version(output: str) -> Version | None:
-    """As resolve; None where nothing is published."""
+    """Like resolve, but None when nothing is published."""
     folder = storage.absolute_uri(output).rstrip("/")
     current = read_current(folder)
     while current is not None:
@@ -222,13 +223,13 @@ def find_version(output: str) -> Version | None:
         if version is not None:
             return version
         before, current = current, read_current(folder)
-        if current == before:  # else the version was deleted between the two reads, after a newer one was published
+        if current == before:  # if not, a newer version was published and the old one deleted between the two reads
             raise _without_manifest(of_current)
     return read_version(folder)
 
 
 def read_version(folder: str) -> Version | None:
-    """The version whose own folder this is; None where it has no manifest. Raises OutputError for a damaged one."""
+    """The version in its own folder; None without a manifest. Raises OutputError for a damaged manifest."""
     uri = storage.join(folder, MANIFEST)
     try:
         text = storage.read_bytes(uri)
@@ -241,7 +242,7 @@ def read_version(folder: str) -> Version | None:
 
 
 def digest_of(uri: str) -> dict[str, Any]:
-    """What tells whether a file is the one that was written: its size in bytes, and the SHA-256 of its content.
+    """A file's size in bytes and the SHA-256 of its content, which show whether it is the file that was written.
 
     Raises FileNotFoundError.
     """
@@ -254,7 +255,7 @@ def digest_of(uri: str) -> dict[str, Any]:
 
 
 def damaged(uri: str, what: str) -> OutputError:
-    """The error for a damaged or missing part of a version: names the part and the commands that mend it."""
+    """The error for a damaged or missing part of a version. It names the part and the commands that replace it."""
     return OutputError(f"{uri}: {what}; {how_to_mend(uri)}")
 
 
@@ -276,7 +277,7 @@ def _object(text: bytes, uri: str, needed: set[str], kinds: dict[str, _Kind], fi
 
 
 def unreadable(manifest: dict[str, Any]) -> str:
-    """What readers would refuse of a manifest that is still to be written; "" = nothing."""
+    """Why readers would refuse a manifest that is about to be written; "" = they would not."""
     if ARTEFACTS in manifest["tables"]:
         return f"{ARTEFACTS} is no name for a table"
     return _misfit(manifest, _OF_MANIFEST)

@@ -17,15 +17,15 @@ class OutputConfig(Settings):
 
     path: str = key("", why="The folder for the tables; one run at a time writes to it.")
     keep_versions: int = key(
-        3, rule=at_least(1), why="Published versions that stay, the current one included: what one can go back to."
+        3, rule=at_least(1), why="Published versions to keep, the current one included. A rollback needs older ones."
     )
     single_writer: bool = key(
         False,
-        why="true, only where one run at a time is certain: for stores without conditional writes, such as HDFS.",
+        why="true only if you make sure that one run writes at a time: for stores without conditional writes, as HDFS.",
     )
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """No folder, or one whose name Spark cannot take."""
+        """No folder, or a name that Spark takes for a pattern."""
         if not self.path.strip():
             text = "must name the folder for the tables, as in --set output.path=/lake/vectors"
             yield "output.path", self.path, text

@@ -1,7 +1,7 @@
-"""Intermediate tables: OUTPUT/staging/<table>/<fingerprint>/<attempt>/, whole once <attempt>.json stands beside it.
+"""Intermediate tables: OUTPUT/staging/<table>/<fingerprint>/<attempt>/, complete when <attempt>.json is beside it.
 
-An attempt has a name of its own, so that two runs never write into one folder. The record <attempt>.json is created
-once and never replaced. Whoever wrote it, the table that it names is good: the fingerprint says what is in it.
+Every attempt has its own name, so that two runs never write into one folder. The record <attempt>.json is created once
+and never replaced. It does not matter which run made a table: the fingerprint fixes its content.
 """
 
 import re
@@ -26,31 +26,31 @@ _OUR_FILES = re.compile(
 
 
 class Claim(Protocol):
-    """What a run holds while it may write."""
+    """Held by a run while it may write to the output."""
 
     term: int
 
     def check(self) -> None:
-        """Raise OutputError once the run may not write any more."""
+        """Raise OutputError when the run may no longer write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A table that is whole: the folder of its attempt, and what its record says."""
+    """A complete table: the folder of its attempt, and its record."""
 
     uri: str
     record: dict[str, Any]
 
 
 class Staging:
-    """The intermediate tables of an output folder. Without a claim they can be found, and nothing is written."""
+    """The intermediate tables of an output folder. Without a claim they can only be read."""
 
     def __init__(self, output: str, claim: Claim | None = None) -> None:
         self._output, self._claim = output, claim
-        self._discarded: set[str] = set()  # attempts that are not to be found again, could they be deleted or not
+        self._discarded: set[str] = set()  # attempts that `find` ignores, even if they could not be deleted
 
     def find(self, table: str, fingerprint: str) -> Staged | None:
-        """The table of a fingerprint; None where no attempt at it is whole, or its files are not all there."""
+        """The table with this fingerprint; None when no attempt is complete with all its files."""
         folder = self._folder(table, fingerprint)
         for name in self._records(folder):
             uri = storage.join(folder, name.removesuffix(".json"))
@@ -59,7 +59,7 @@ class Staging:
         return None
 
     def _is_whole(self, uri: str) -> dict[str, Any]:
-        """What the record of an attempt says, if its files are all there; else nothing."""
+        """The record of an attempt, if all its files are there; empty if not."""
         try:
             content = read_sealed_json(f"{uri}.json")
             for part in content["lists"]:
@@ -73,7 +73,7 @@ class Staging:
         return content
 
     def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
-        """What the record of a table says, whether its files are still there or not; None without a record."""
+        """The record of a table, even if its files are gone; None without a record."""
         folder = self._folder(table, fingerprint)
         for name in self._records(folder):
             try:
@@ -84,16 +84,16 @@ class Staging:
         return None
 
     def begin(self, table: str, fingerprint: str) -> str:
-        """The folder of a new attempt. Raises OutputError where the run may not write any more."""
+        """The folder of a new attempt. Raises OutputError when the run may no longer write."""
         claim = self._held()
         claim.check()
         attempt = f"{claim.term:06}-{uuid.uuid4().hex[:8]}"
         return storage.join(self._folder(table, fingerprint), attempt)
 
     def complete(self, uri: str, record: dict[str, Any], lists: list[str] | None = None) -> Staged:
-        """Declare an attempt whole. record: what find returns from now on (row counts, timings).
+        """Record that an attempt is complete. record: row counts and timings, which `find` returns from now on.
 
-        lists: the folders whose listed files make up the table; None = all below the attempt that have a list.
+        lists: the folders whose listed files make up the table; None = all folders of the attempt with a list.
         """
         parts = _folders_with_lists(uri) if lists is None else lists
         content = {"record": record, "lists": [self.relative(part) for part in parts]}
@@ -102,33 +102,33 @@ class Staging:
         return Staged(uri, record)
 
     def relative(self, uri: str) -> str:
-        """A URI below the output folder as a record keeps it: the folder may be mounted elsewhere one day."""
+        """A URI relative to the output folder, for records: the folder may be mounted elsewhere one day."""
         return uri.removeprefix(f"{self._output}/")
 
     def absolute(self, part: str) -> str:
-        """What relative returned, as a URI."""
+        """The URI for a result of `relative`."""
         return storage.join(self._output, part)
 
     def discard(self, table: str, fingerprint: str, keep_records: bool = False) -> None:
-        """Delete all attempts at a table, those at its rounds or passes too. keep_records: delete the files alone."""
+        """Delete all attempts at a table, also at its rounds and passes. keep_records: delete only their files."""
         self._discard_below(self._folder(table, fingerprint), keep_records)
 
     def discard_rest(self, table: str, fingerprint: str, keep: str) -> None:
-        """Delete the attempts at a table's rounds or passes, but for the one whose folder is `keep`."""
+        """Delete the attempts at a table's rounds and passes, except the one in the folder `keep`."""
         folder = self._folder(table, fingerprint)
         for making in filter(_MAKING.fullmatch, storage.list_folders(folder)):
             self._discard_below(storage.join(folder, making), False, keep)
 
     def delete_files(self, uri: str) -> None:
-        """Delete an attempt's files, or a folder within it: what was on its way between tasks. Its record stays."""
+        """Delete the files of an attempt, or of a folder in it by which tasks exchanged rows. The record stays."""
         self._held().check()
         deletion.delete_own(uri, _OUR_FILES, self._output)
         deletion.delete_empty_folder(storage.parent(uri))
 
     def discard_attempt(self, uri: str, keep_record: bool = False) -> None:
-        """Delete an attempt, its record first, so that half a table is never taken for a whole one.
+        """Delete an attempt, its record first, so that an incomplete table never has a record.
 
-        Nothing is deleted through a link. Where one stands on the way, this run forgets the attempt all the same.
+        Nothing is deleted through a link. If a link is on the path, this run ignores the attempt from now on.
         """
         self._held().check()
         self._discarded.add(uri)
@@ -137,7 +137,7 @@ class Staging:
         deletion.delete_own(uri, _OUR_FILES, self._output)
 
     def discard_others(self, table: str, keep: str) -> None:
-        """Delete the table's earlier makings, and unfinished attempts at the one of the fingerprint `keep`."""
+        """Delete a table's attempts with other fingerprints than `keep`, and the unfinished ones with `keep`."""
         parent = storage.join(self._output, STAGING, table)
         for name in storage.list_folders(parent):
             if name == keep:
@@ -146,7 +146,7 @@ class Staging:
                 self._discard_below(storage.join(parent, name), False)
 
     def unfinished(self) -> list[str]:
-        """The attempts of which no record says that they are whole, or whose files are not all there."""
+        """The folders of attempts without a record, or with missing files."""
         return sorted(self._unfinished(storage.join(self._output, STAGING)))
 
     def _unfinished(self, folder: str) -> list[str]:
@@ -160,7 +160,7 @@ class Staging:
         return found
 
     def damaged(self, error: DamagedTable) -> str | None:
-        """The attempt below this folder that an error is about; None for another table."""
+        """The folder of the staged attempt that an error is about; None for any other table."""
         folder = storage.join(self._output, STAGING, "")
         text = str(error)
         found = _DAMAGED.match(text, len(folder)) if text.startswith(folder) else None
@@ -186,7 +186,7 @@ class Staging:
                 self.discard_attempt(storage.join(folder, name))
 
     def _records(self, folder: str) -> list[str]:
-        """Names of records, the newest term first."""
+        """The names of records, the newest term first."""
         names = [name for name in storage.list_names(folder) if name.endswith(".json") and _is_of_attempt(name)]
         return sorted(names, reverse=True)
 
@@ -195,7 +195,7 @@ class Staging:
 
     def _held(self) -> Claim:
         if self._claim is None:
-            raise ValueError("this run holds no claim on the output folder, so that it may not write")
+            raise ValueError("this run holds no claim on the output folder, so it may not write")
         return self._claim
 
 

@@ -1,7 +1,7 @@
-"""The versions of an output folder: listed, promoted, rolled back and deleted. output.candidates writes them.
+"""List, promote, roll back and delete the versions of an output folder. (output.candidates writes them.)
 
-A version's manifest is written first, with the list of its files, so that whatever stands in its folder is known by
-name. While the manifest has the key "candidate", the version has never been the current one.
+A version's manifest is written first, with the list of its files, so that every file in its folder is known by name.
+While the manifest has the key "candidate", the version has never been the current one.
 """
 
 import json
@@ -19,7 +19,7 @@ from w2vspark.storage import deletion
 from w2vspark.storage.listed import footer_of
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
-# Why a version is a candidate: its run has not ended, or died; it was checked, and its run is about to promote it; its
+# Why a version is a candidate: its run is writing it, or died; its run has checked it and is about to promote it; its
 # run was told to hold it back.
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
 
@@ -29,13 +29,13 @@ _OUR_FILES = re.compile(rf"{_OURS}|\.{_OURS}\.[0-9a-f]{{32}}")
 
 
 class Claim(Protocol):
-    """What a run holds while it may write."""
+    """Held by a run while it may write to the output."""
 
     run_id: str
     term: int
 
     def check(self) -> None:
-        """Raise OutputError once the run may not write any more."""
+        """Raise OutputError when the run may no longer write."""
 
     def replace_current(self, text: str) -> None:
         """Replace current.json, unless another run has taken over."""
@@ -43,17 +43,17 @@ class Claim(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """A version as it stands in the output folder."""
+    """A version in the output folder."""
 
     name: str  # six digits or more
     folder: str
     manifest: dict[str, Any]
     current: bool
-    candidate: str  # why it has never been the current version; "" = it was
+    candidate: str  # why it is a candidate; "" = it is or was the current version
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """Of its tables, as its manifest has them; "request" is that of corpus and settings."""
+        """The fingerprints of its tables, from its manifest; "request" is that of corpus and settings."""
         found: dict[str, str] = self.manifest.get("fingerprints", {})
         return found
 
@@ -64,7 +64,7 @@ class ListedVersion:
 
     @property
     def problem(self) -> str:
-        """What is missing of it, or is not what was written; "" = nothing. Lists its folders, and reads all footers."""
+        """A text that names a missing or changed file; "" = the version is good. Reads all footers."""
         if self.deleting:
             return "its deletion has begun"
         return problem_of(self.folder, self.manifest) or changed_file(self.folder, self.manifest)
@@ -76,9 +76,9 @@ def version_folder(output: str, name: str) -> str:
 
 
 def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | None = None) -> None:
-    """Make a version the current one. rolled_back: what current.json keeps of a rollback; None for any other promotion.
+    """Make a version the current one. rolled_back: the entry of current.json for a rollback; None = it is none.
 
-    Raises OutputError where it is not there, is not whole, or is being deleted.
+    Raises OutputError when the version is missing, incomplete or being deleted.
     """
     folder = version_folder(output, name)
     if storage.exists(storage.join(folder, TOMBSTONE)):
@@ -117,11 +117,11 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
 
 
 def rollback(output: str, claim: Claim, name: str | None = None) -> str:
-    """Make an earlier version the current one again, and keep it so; returns its name.
+    """Make an earlier version the current one again; return its name.
 
-    name: None = that of `earlier_version`. The current version itself may be named where newer ones were current once.
-    All that is newer stays away: current.json lists the requests (corpus and settings) that a later run must not
-    publish again. Raises OutputError where there is no such version.
+    name: None = the one that `earlier_version` finds. It may be the current version if newer ones were current once.
+    current.json then lists the requests (corpus and settings) of all newer versions: a later run must not publish them
+    again. Raises OutputError when there is no such version.
     """
     current = read_current(output)
     if current is None:
@@ -149,9 +149,9 @@ def rollback(output: str, claim: Claim, name: str | None = None) -> str:
 
 
 def earlier_version(output: str, current: dict[str, Any]) -> str | None:
-    """The newest version before the current one that was current once, is whole, and was not rolled back from.
+    """The newest version before the current one that was current once, is complete, and was not rolled back from.
 
-    current: what current.json says.
+    current: the content of current.json. Returns None when there is no such version.
     """
     versions, left = list_versions(output), current.get("rolled_back_from", [])
     replaced = next((version.fingerprints for version in versions if version.current), {})
@@ -161,14 +161,14 @@ def earlier_version(output: str, current: dict[str, Any]) -> str | None:
         if int(version.name) < int(current["version"])
         and not version.candidate
         and version.name not in left
-        and not (replaced and version.fingerprints == replaced)  # a damaged one, which the current one replaced
+        and not (replaced and version.fingerprints == replaced)  # it was damaged, and the current one replaced it
         and not version.problem
     ]
     return earlier[-1] if earlier else None
 
 
 def list_versions(output: str) -> list[ListedVersion]:
-    """All versions that have a manifest, the oldest first; other folders are not ours."""
+    """All versions with a manifest, the oldest first; other folders are not ours."""
     current = _current_or_none(output)
     now = str(current["version"]) if current else ""
     found = []
@@ -186,9 +186,10 @@ def list_versions(output: str) -> list[ListedVersion]:
 
 
 def unlisted_versions(output: str) -> dict[str, str]:
-    """Versions that list_versions leaves out: their names, and why. Their manifests cannot be read, or they are copies.
+    """The versions that list_versions leaves out, {name: reason}: a manifest that cannot be read, or a copy.
 
-    What has a damaged manifest may be somebody else's. What has none is a version only where it is the current one.
+    A folder with a damaged manifest may be somebody else's. A folder without a manifest counts only as the current
+    version.
     """
     found = {}
     for name in _names(output):
@@ -209,9 +210,10 @@ def unlisted_versions(output: str) -> dict[str, str]:
 
 
 def _written_here(output: str, name: str) -> Version | None:
-    """A version by its manifest; None where there is none.
+    """The version with this name; None without a manifest.
 
-    Raises OutputError for a damaged manifest, and for that of another version: somebody's copy, which we do not delete.
+    Raises OutputError for a damaged manifest, and for another version's manifest: that is somebody's copy, which we do
+    not delete.
     """
     version = read_version(version_folder(output, name))
     if version is not None and (of := version.manifest.get("version", name)) != name:
@@ -220,7 +222,7 @@ def _written_here(output: str, name: str) -> Version | None:
 
 
 def problem_of(folder: str, manifest: dict[str, Any]) -> str:
-    """What is missing of a version, or cut; "" where every file is there with its size."""
+    """A text that names a missing or cut file of a version; "" when every file is there with its size."""
     for table, files in manifest["files"].items():
         sizes = storage.file_sizes(storage.join(folder, table))
         for file in files:
@@ -235,7 +237,7 @@ def problem_of(folder: str, manifest: dict[str, Any]) -> str:
 
 
 def changed_file(folder: str, manifest: dict[str, Any]) -> str:
-    """Which file of a version has another footer than was written; "" = none. Reads the end of every file."""
+    """A text that names a file with another footer than was written; "" = none. Reads the end of every file."""
     for table, files in manifest["files"].items():
         for file in files:
             try:
@@ -248,11 +250,11 @@ def changed_file(folder: str, manifest: dict[str, Any]) -> str:
 
 
 def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
-    """Delete old versions; returns their names.
+    """Delete old versions; return their names.
 
-    Of the versions before the current one, `keep` - 1 that were current once stay: the one that was current `before`
-    this promotion, which readers may still read, and the newest. Newer ones that were current once stay. Candidates
-    are pruned as prune_candidates has it.
+    Of the versions before the current one that were current once, `keep` - 1 stay: the one that was current `before`
+    this promotion, because readers may still use it, and the newest ones. Newer versions that were current once stay.
+    Candidates are pruned by prune_candidates.
     """
     current = read_current(output)
     now = 0 if current is None else int(current["version"])
@@ -260,13 +262,13 @@ def prune(output: str, claim: Claim, keep: int, before: str = "") -> list[str]:
     older = [version for version in versions if not version.candidate and int(version.name) < now]
     older.sort(key=lambda version: version.name == before)  # it counts as the newest
     made_from = next((version.fingerprints for version in versions if version.current), {})
-    # One that was made from the same was damaged: the current one replaces it.
+    # An older version with the same fingerprints was damaged: the current one replaces it.
     replaced = {version.name for version in older if made_from and version.fingerprints == made_from}
     return _delete_but(output, claim, older, keep - 1, replaced) + prune_candidates(output, claim, keep)
 
 
 def prune_candidates(output: str, claim: Claim, keep: int) -> list[str]:
-    """Delete all but the newest `keep` candidates that were held back, or never promoted; returns their names."""
+    """Delete all but the newest `keep` candidates that were held back or never promoted; return their names."""
     candidates = [version for version in list_versions(output) if version.candidate and not version.current]
     return _delete_but(output, claim, [version for version in candidates if version.candidate != WRITING], keep)
 
@@ -274,7 +276,7 @@ def prune_candidates(output: str, claim: Claim, keep: int) -> list[str]:
 def _delete_but(
     output: str, claim: Claim, versions: list[ListedVersion], keep: int, replaced: Collection[str] = ()
 ) -> list[str]:
-    """Delete all before the last `keep` that are whole and not replaced; returns their names."""
+    """Delete all versions before the last `keep` that are complete and not replaced; return their names."""
     whole = [version.name for version in versions if version.name not in replaced and not version.problem]
     kept = set(whole[max(0, len(whole) - keep) :])
     first = next((at for at, version in enumerate(versions) if version.name in kept), len(versions))
@@ -285,9 +287,9 @@ def _delete_but(
 
 
 def delete_unfinished(output: str, claim: Claim) -> list[str]:
-    """Delete versions that no run will ever finish, or whose deletion was cut short; returns their names.
+    """Delete versions that no run will finish, or whose deletion was interrupted; return their names.
 
-    A run that lost its claim while it deleted may have left a tombstone in a version that has become current since.
+    Also delete a tombstone in the current version: a run that lost its claim while it deleted may have left it.
     """
     for version in list_versions(output):
         if version.current and version.deleting:
@@ -300,13 +302,13 @@ def delete_unfinished(output: str, claim: Claim) -> list[str]:
 
 
 def unfinished(output: str) -> list[ListedVersion]:
-    """Versions whose run has not ended, or died; and those whose deletion was cut short."""
+    """Versions that a run is writing, or died while writing, and versions whose deletion was interrupted."""
     left = [version for version in list_versions(output) if not version.current]
     return [version for version in left if version.candidate == WRITING or version.deleting]
 
 
 def named(output: str, number: str) -> str:
-    """The name of the version with this number. Raises OutputError where there is none."""
+    """The name of the version with this number. Raises OutputError when there is none."""
     names = [version.name for version in list_versions(output)]
     name = number.lstrip("0").zfill(6)
     if name not in names:
@@ -316,7 +318,7 @@ def named(output: str, number: str) -> str:
 
 
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:
-    """Delete the files that a version's manifest lists, and then the manifest. Raises OutputError for the current."""
+    """Delete the files that a version's manifest lists, then the manifest. Raises OutputError for the current one."""
     folder = version_folder(output, version.name)
     if link := deletion.first_link(folder, output):
         get_logger().warning(key_values(event="not_deleted", folder=folder, link=link))
@@ -338,13 +340,13 @@ def delete_files(output: str, folder: str, manifest: dict[str, Any]) -> None:
     if artefacts := manifest.get(ARTEFACTS):
         deletion.delete_named(storage.join(folder, ARTEFACTS), list(artefacts), output)
     ours = [name for name in storage.list_names(folder) if _OUR_FILES.fullmatch(name)]
-    for name in sorted(ours):  # the manifest last: it is how the rest is known
+    for name in sorted(ours):  # the manifest last, because it lists the others
         deletion.delete_own_file(storage.join(folder, name), output)
     deletion.delete_named(folder, [], output)
 
 
 def _current_or_none(output: str) -> dict[str, Any] | None:
-    """As read_current; None where it is damaged too: the next promotion mends it."""
+    """Like read_current, but None for a damaged file too: the next promotion replaces it."""
     try:
         return read_current(output)
     except OutputError as damage:
@@ -358,7 +360,7 @@ def _names(output: str) -> list[str]:
 
 
 def write_manifest(folder: str, manifest: dict[str, Any]) -> None:
-    """Replace a version's manifest whole."""
+    """Create or replace a version's manifest in one step."""
     storage.write_text(storage.join(folder, MANIFEST), _json(manifest))
 
 
