@@ -216,8 +216,8 @@ CHANGES_BAD = {
     "values of float64": (lambda t, u, v, r: (t, u, v.astype(float), r), "float32"),
     "a row that was not updated": (lambda t, u, v, r: (t, u * (t != 3), v, r), "once or more"),
     "updates of int64": (lambda t, u, v, r: (t, u.astype(np.int64), v, r), "int32"),
-    "too few updates": (lambda t, u, v, r: (t, u[:-1], v, r), "as many"),
-    "too few values": (lambda t, u, v, r: (t, u, v[:-1], r), "as many"),
+    "too few updates": (lambda t, u, v, r: (t, u[:-1], v, r), "the same length"),
+    "too few values": (lambda t, u, v, r: (t, u, v[:-1], r), "the same length"),
     "rows of float64": (lambda t, u, v, r: (t, u, v, r.astype(float)), "float32"),
     "rows that are too narrow": (lambda t, u, v, r: (t, u, v, r[:, :8]), "shapes do not fit"),
     "rows of one dimension": (lambda t, u, v, r: (t, u, v, np.zeros(30, np.float32)), "shapes do not fit"),
@@ -295,5 +295,5 @@ def test_what_an_optimiser_keeps_with_a_row_is_added_up_over_all_replicas(rule, 
 
 def test_rows_without_room_for_the_state_are_refused():
     base = old_rows(3, 16)
-    with pytest.raises(ValueError, match="no room for 1 floats of state behind 10 columns"):
+    with pytest.raises(ValueError, match="no room for 1 floats of state after 10 columns"):
         merge_lanes("mean", 0, 3, 10, base, np.stack([base]), np.ones((1, 3), np.int32), np.zeros(3, np.int32), state=1)

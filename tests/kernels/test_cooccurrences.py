@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused(change, message):
 
 @pytest.mark.parametrize("text", [np.array([0, 1, -1], np.int32), np.array([-1, 1], np.int32), np.array([-1, 1, -1])])
 def test_a_text_without_its_ends_or_of_another_type_has_no_index(text):
-    with pytest.raises(ValueError, match=r"int32, with -1 before and behind"):
+    with pytest.raises(ValueError, match=r"int32, begin and end with -1"):
         index_words(text, 0, 2)
 
 

@@ -180,9 +180,9 @@ def test_rows_come_out_of_memory_as_they_went_in(dimensions):
     [
         ({"words": np.zeros((2, 16), np.float64)}, "float32 rows of 16 floats"),
         ({"contexts": np.zeros((2, 24), np.float32)}, "float32 rows of 16 floats"),
-        ({"columns": np.array([0, 2], np.int32)}, "not of 2 words and 2 contexts"),
-        ({"columns": np.array([0, -1], np.int32)}, "not of 2 words and 2 contexts"),
-        ({"rows": np.array([2], np.int32)}, "not of 2 words and 2 contexts"),
+        ({"columns": np.array([0, 2], np.int32)}, "not one of 2 words and 2 contexts"),
+        ({"columns": np.array([0, -1], np.int32)}, "not one of 2 words and 2 contexts"),
+        ({"rows": np.array([2], np.int32)}, "not one of 2 words and 2 contexts"),
         ({"rows": np.array([0], np.int64)}, "expected records of int32"),
         ({"counts": np.zeros(2 + SIMD_WIDTH, np.float32)}, "counts above 0"),
         ({"counts": np.ones(2, np.float32)}, "counts above 0"),

@@ -54,7 +54,7 @@ def test_what_rows_are_folded_with_is_v_by_powers_of_singular_values():
 @pytest.mark.parametrize("column", [-1, 50])
 def test_a_column_that_is_not_there_is_refused(column):
     one = np.array([1], np.int64), np.array([column], np.int32), np.ones(1, np.float32)
-    with pytest.raises(ValueError, match="columns from"):
+    with pytest.raises(ValueError, match="columns must lie in"):
         add_products(*one, dense_rows(50, 8), dense_rows(50, 8))
 
 

@@ -1,1 +1,1 @@
-"""NumPy and numba only: no pyspark, no I/O, no logging."""
+"""Numeric code with NumPy and numba only: no pyspark, no I/O, no logging."""

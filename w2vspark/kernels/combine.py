@@ -1,9 +1,9 @@
-"""How the changes of replicas (shards or lanes) that trained the same row side by side become one change.
+"""Combines the changes that replicas (shards or lanes) made to the same rows.
 
-Both rules work row by row, in float64, in the replicas' order, over the replicas that touched the row:
-`mean`, weighted by updates; and `adasum` (Maleki et al. 2021, "Scaling distributed training with adaptive
-summation"), as a pairwise tree: parallel changes are averaged, orthogonal ones added. What an optimiser keeps with a
-row, AdaGrad's sum of squares, is a sum over all replicas.
+Both rules work row by row in float64, over the replicas that updated the row, in the replicas' order. `mean` weights
+each change by its number of updates. `adasum` (Maleki et al. 2021, "Scaling distributed training with adaptive
+summation") combines pairs in a tree: changes in the same direction are averaged, orthogonal changes are added. The
+changes of an optimiser's state (AdaGrad's sum of squares) are added up over all replicas.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def _adasum_pair(a, b, columns, changes):
 
 @compiled
 def _combine_row(rule, touched, columns, weights, changes):
-    """changes[0, :columns] = the combined change of changes[:touched]; the other rows are overwritten."""
+    """Put the combined change of changes[:touched] into changes[0, :columns]. Overwrites the other rows."""
     if touched <= 1:
         return
     if rule == 0:
@@ -64,7 +64,7 @@ def _combine_row(rule, touched, columns, weights, changes):
 def _combine_changes(rule, starts, touched, updates, values, columns, state, rows):
     replicas = starts.size - 1
     at = starts[:-1].copy()
-    mine = np.empty(replicas, np.int64)  # the entries of those that touched the row
+    mine = np.empty(replicas, np.int64)  # entries of the replicas that touched the row
     scratch = np.empty((replicas, columns), np.float64)
     weights = np.empty(replicas, np.float64)
     for i in range(rows.shape[0]):
@@ -127,7 +127,7 @@ def _merge_lanes(rule, first, last, columns, state, base, lanes, lane_updates, u
 
 @compiled
 def first_row_not_finite(rows: np.ndarray) -> int:
-    """Index of the first row of a float32 (n, columns) matrix with a value that is not finite; -1 if none."""
+    """The index of the first row with a value that is not finite, or -1. rows: float32 (n, columns)."""
     for i in range(rows.shape[0]):
         for d in range(rows.shape[1]):
             if not np.isfinite(rows[i, d]):
@@ -136,18 +136,18 @@ def first_row_not_finite(rows: np.ndarray) -> int:
 
 
 class Changes(NamedTuple):
-    """What one replica changed in some rows."""
+    """The changes that one replica made to some rows."""
 
-    touched: np.ndarray  # int32 (n,), rising: the rows
-    updates: np.ndarray  # int32 (n,), how often it updated each, at least once
+    touched: np.ndarray  # int32 (n,), the numbers of the rows, rising
+    updates: np.ndarray  # int32 (n,), how often each row was updated, at least once
     values: np.ndarray  # float32 (n, columns), new - old
 
 
 def combine_changes(rule: str, replicas: Sequence[Changes], rows: np.ndarray, state: int = 0) -> None:
-    """Add the combined change of all replicas, one or more in their order, to `rows`, in place.
+    """Add the combined change of all replicas to `rows`, in place.
 
-    The last `state` columns are the optimiser's, and added up. rows: float32 (n, stride >= columns), the old rows.
-    Raises KeyError or ValueError on other input.
+    replicas: one or more, in their order. rows: float32 (n, stride >= columns), the old rows. The last `state` columns
+    are the optimiser's; their changes are added up. Raises KeyError for an unknown rule, ValueError for invalid arrays.
     """
     sizes = [replica.touched.size for replica in replicas]
     touched, updates, values = (np.concatenate(part) for part in zip(*replicas, strict=True))
@@ -157,9 +157,9 @@ def combine_changes(rule: str, replicas: Sequence[Changes], rows: np.ndarray, st
     if values.ndim != 2 or rows.ndim != 2 or rows.shape[1] < values.shape[1]:
         raise ValueError(f"shapes do not fit: values {values.shape}, rows {rows.shape}")
     if any([len(part) for part in replica] != [size] * 3 for replica, size in zip(replicas, sizes, strict=True)):
-        raise ValueError("a replica's rows, updates and values must be as many as each other")
+        raise ValueError("a replica's rows, updates and values must have the same length")
     if (updates < 1).any():
-        raise ValueError("a replica's rows must be those that it updated, once or more")
+        raise ValueError("a replica must have updated each of its rows once or more")
     for rising, *_ in replicas:
         if rising.size and (rising[0] < 0 or rising[-1] >= len(rows) or (np.diff(rising) < 1).any()):
             raise ValueError(f"the rows that a replica touched must rise within 0..{len(rows) - 1}")
@@ -178,12 +178,12 @@ def merge_lanes(
     updates: np.ndarray,
     state: int = 0,
 ) -> None:
-    """Merge rows first..last of all lanes into `base`, hand the result back to the lanes, count the updates.
+    """Merge rows first … last - 1 of all lanes into `base`, and copy the result back to the lanes.
 
-    base: float32 (n, stride), what the lanes last started from; with `state` floats of an optimiser behind the columns'
-    last chunk, which are added up. lanes: float32 (lanes, n, stride).
-    lane_updates: int32 (lanes, n), set to 0. updates: int32 (n,), added to. Only rows with updates are touched.
-    Raises KeyError or ValueError on other input.
+    base: float32 (n, stride), the rows from which the lanes last started. The `state` floats of an optimiser follow the
+    last chunk of the columns; their changes are added up. lanes: float32 (lanes, n, stride).
+    lane_updates: int32 (lanes, n), is added to updates, int32 (n,), and set to 0. Rows without updates do not change.
+    Raises KeyError for an unknown rule, ValueError for invalid arrays.
     """
     kinds = [array.dtype for array in (base, lanes, lane_updates, updates)]
     if kinds != [np.float32, np.float32, np.int32, np.int32]:
@@ -201,5 +201,5 @@ def merge_lanes(
     if not 0 <= first <= last <= base.shape[0] or columns > base.shape[1]:
         raise ValueError(f"rows {first}..{last} or {columns} columns are not in base {base.shape}")
     if state and (columns + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH + state > base.shape[1]:
-        raise ValueError(f"base {base.shape} has no room for {state} floats of state behind {columns} columns")
+        raise ValueError(f"base {base.shape} has no room for {state} floats of state after {columns} columns")
     _merge_lanes(RULES[rule], first, last, columns, state, base, lanes, lane_updates, updates)

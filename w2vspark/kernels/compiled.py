@@ -1,4 +1,4 @@
-"""How every kernel is compiled: cached on disk, without the interpreter's lock, and never stale."""
+"""The decorator that compiles every kernel: cached on disk, without the interpreter's lock, and never stale."""
 
 import hashlib
 import pkgutil
@@ -10,7 +10,7 @@ from numba import njit
 
 
 def _modules(path: Iterable[str], prefix: str) -> Iterator[pkgutil.ModuleInfo]:
-    """All modules below a package; none of them is imported."""
+    """All modules below a package, without importing them."""
     for module in pkgutil.iter_modules(path, prefix):
         yield module
         if module.ispkg:
@@ -19,7 +19,7 @@ def _modules(path: Iterable[str], prefix: str) -> Iterator[pkgutil.ModuleInfo]:
 
 
 def _sources_digest() -> str:
-    """A hash of the source of all modules of kernels, however they were shipped."""
+    """A hash of the source of all kernel modules. They may be files or in an archive."""
     digest = hashlib.sha256()
     package = import_module(__package__)
     for module in sorted(_modules(list(package.__path__), f"{__package__}."), key=lambda found: found.name):
@@ -33,10 +33,10 @@ SOURCES = _sources_digest()
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """numba's njit(cache=True, nogil=True), with a cache that depends on the text of all kernels.
+    """numba's njit(cache=True, nogil=True), with a cache that depends on the source of all kernels.
 
-    numba's own stamp is the time and size of the kernel's file: it would run an old kernel when a module that is
-    compiled into it has changed, and none from an archive that does not keep the files' times.
+    numba's own stamp is the time and size of the kernel's file. It would run an old kernel after a change in another
+    module that is compiled into it, and would find no cached kernel in an archive that does not keep file times.
     """
     dispatcher = njit(cache=True, nogil=True)(function)
     dispatcher._cache._cache_file._source_stamp = SOURCES

@@ -1,6 +1,6 @@
-"""How the kernels' instructions are built: LLVM's own vectors of eight float32, and loops over a row's chunks.
+"""Builds the kernels' instructions: LLVM's vectors of eight float32, and loops over a row's chunks.
 
-The order of every sum is stated, and no fast-math flag lets LLVM change it, so no bit depends on the CPU target.
+The code fixes the order of every sum, and no fast-math flag lets LLVM change it. So no bit depends on the CPU target.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,18 @@ Value = Any
 
 
 def base_of(context: Any, builder: Builder, kind: Any, array: Value) -> Value:
-    """The pointer to the first element of an array, or of what a pointer points to."""
+    """The pointer to an array's first element. A pointer is returned as it is."""
     return array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
 
 
 def load(builder: Builder, base: Value, offset: Value) -> Value:
-    """Eight floats from base[offset]."""
+    """Load eight floats from base[offset]."""
     pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
     return builder.load(pointer, align=4)
 
 
 def store(builder: Builder, value: Value, base: Value, offset: Value) -> None:
-    """Eight floats to base[offset]."""
+    """Store eight floats to base[offset]."""
     pointer = builder.bitcast(builder.gep(base, [offset]), VECTOR.as_pointer())
     builder.store(value, pointer, align=4)
 
@@ -59,12 +59,12 @@ def broadcast(builder: Builder, scalar: Value) -> Value:
 
 
 def shuffle(builder: Builder, a: Value, b: Value, mask: list[int]) -> Value:
-    """The elements of a and b (from 8 on) that the mask names."""
+    """The elements that the mask names: 0 to 7 are elements of a, 8 to 15 of b."""
     return builder.shuffle_vector(a, b, ir.Constant(INT_VECTOR, mask))
 
 
 def sums_of(builder: Builder, rows: list[Value]) -> Value:
-    """Eight vectors -> the vector of their eight horizontal sums, as a tree of pairs."""
+    """The vector of the horizontal sums of eight vectors. Each sum is a tree of pairs."""
     low, high = [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]
     pairs = [
         builder.fadd(shuffle(builder, a, b, low), shuffle(builder, a, b, high))
@@ -85,7 +85,7 @@ def offsets_of(builder: Builder, base: Value, first: Value, count: int) -> list[
 
 
 def loop(builder: Builder, count: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
-    """for i in range(count): carried = body(i, carried); return carried. Runs once where count is less than one."""
+    """for i in range(count): carried = body(i, carried); return carried. Runs once if count is less than 1."""
     before = builder.block
     loop = builder.append_basic_block("loop")
     after = builder.append_basic_block("loop.done")
@@ -110,7 +110,7 @@ def loop(builder: Builder, count: Value, start: list[Value], body: Callable[...,
 
 
 def chunk_loop(builder: Builder, chunks: Value, start: list[Value], body: Callable[..., list[Value]]) -> list[Value]:
-    """for d in 0, 8, … 8*chunks: carried = body(d, carried); return carried."""
+    """for d in range(0, 8 * chunks, 8): carried = body(d, carried); return carried. Runs once if chunks < 1."""
     return loop(builder, chunks, start, lambda i, carried: body(builder.mul(i, ir.Constant(WIDE, SIMD_WIDTH)), carried))
 
 
@@ -130,10 +130,10 @@ def exponential_of(builder: Builder, x: Value) -> Value:
 
 
 def select(builder: Builder, compare: str, a: Value, b: Value) -> Value:
-    """Of each pair the one for which a compares as it should, else b."""
+    """For each pair: a if `a compare b` is true, else b."""
     return builder.select(builder.fcmp_ordered(compare, a, b), a, b)
 
 
 def bounded(builder: Builder, x: Value) -> Value:
-    """x within +-80."""
+    """x, limited to -80 … 80."""
     return select(builder, ">", select(builder, "<", x, splat(80.0)), splat(-80.0))

@@ -1,7 +1,7 @@
-"""The natural logarithm in plain float64 arithmetic: the same bits everywhere, which no library's log has.
+"""The natural logarithm in plain float64 arithmetic: the same bits everywhere, unlike a library's log.
 
-fdlibm's e_log.c (Sun Microsystems 1993), to less than one unit in the last place: x = 2**k * m with m near 1, and
-log m by a polynomial in (m - 1) / (m + 1).
+After fdlibm's e_log.c (Sun Microsystems 1993). The error is less than one unit in the last place. x = 2**k * m with m
+near 1, and log m is a polynomial in (m - 1) / (m + 1).
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ L1, L2, L3, L4, L5, L6, L7 = (
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 )  # fmt: skip
 LEAST_NORMAL, TWO_54 = 2.2250738585072014e-308, 18014398509481984.0
-ROOT_HALF_BITS = 0x3FE6A09E00000000  # of a float just below the root of 1/2
+ROOT_HALF_BITS = 0x3FE6A09E00000000  # the bits of a float just below the square root of 1/2
 MANTISSA = (1 << 52) - 1
 
 
@@ -37,7 +37,7 @@ def _bits_of(typingctx: Any, value: Any) -> tuple[Signature, Callable[..., Any]]
 
 @intrinsic
 def _float_of(typingctx: Any, bits: Any) -> tuple[Signature, Callable[..., Any]]:
-    """The float64 of some bits, int64."""
+    """The float64 that has these bits, int64."""
 
     def codegen(context: Any, builder: Any, signature: Signature, args: tuple[Any, ...]) -> Any:
         return builder.bitcast(args[0], ir.DoubleType())
@@ -47,7 +47,7 @@ def _float_of(typingctx: Any, bits: Any) -> tuple[Signature, Callable[..., Any]]
 
 @compiled
 def log(x):
-    """log(x), float64, of a finite x > 0. Not checked."""
+    """log(x), float64. x must be finite and greater than 0, which is not checked."""
     k = int64(0)
     if x < LEAST_NORMAL:
         x *= TWO_54

@@ -1,7 +1,7 @@
-"""Tables that a skip-gram or CBOW kernel draws from: Walker's alias table of the noise, subsampling thresholds.
+"""Tables for the random draws of skip-gram and CBOW: alias tables and pools of negatives, subsampling thresholds.
 
-Walker 1977 / Vose 1991; Mikolov et al. 2013 (word2vec.c) for the two distributions. All loops are in a fixed
-order and use float64 only, so the tables are the same everywhere.
+The alias method: Walker 1977, Vose 1991. Both distributions: Mikolov et al. 2013 (word2vec.c). All loops use float64
+in a fixed order, so the tables are the same everywhere.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ from w2vspark.kernels.random import GOLDEN, mix
 
 @compiled
 def fill_powers(counts: np.ndarray, exponent: float, weights: np.ndarray) -> None:
-    """weights[i] (float64) = counts[i] ** exponent; counts: integers or float64, not negative."""
-    # exponent in binary: its whole part by multiplying, each binary digit behind the point by one more square root.
-    # Both are exact to the last bit everywhere; a library's pow is not, and NumPy's differs between CPUs.
+    """weights[i] = counts[i] ** exponent. counts: integers or float64, not negative; weights: float64."""
+    # Multiply for the whole part of the exponent, and take one more square root for each binary digit after the point.
+    # Both give the same bits everywhere. A library's pow does not: NumPy's differs between CPUs.
     whole = int(np.floor(exponent))
     for i in range(counts.size):
         power = 1.0
@@ -41,7 +41,7 @@ def _fill_alias(weights: np.ndarray, table: np.ndarray) -> None:
     for i in range(n):
         total += weights[i]
     scaled = np.empty(n, np.float64)
-    queue = np.empty(n, np.int64)  # small ones grow from the left, large ones from the right
+    queue = np.empty(n, np.int64)  # small weights grow from the left, large ones from the right
     small, large = 0, n
     for i in range(n):
         scaled[i] = weights[i] * n / total
@@ -68,10 +68,10 @@ def _fill_alias(weights: np.ndarray, table: np.ndarray) -> None:
 
 
 def alias_table(counts: np.ndarray, exponent: float) -> np.ndarray:
-    """Alias table of p(w) ~ counts[w] ** exponent.
+    """The alias table for p(w) ~ counts[w] ** exponent, uint64 (V,).
 
-    counts: int64 (V,), all positive. Returns uint64 (V,): for slot i, the high 32 bits are the probability of
-    keeping i (times 2**32), the low 32 bits the word drawn otherwise. Raises ValueError on other input.
+    counts: int64 (V,), all positive. In slot i, the high 32 bits are the probability of keeping i (times 2**32), and
+    the low 32 bits are the word that is drawn otherwise. Raises ValueError for invalid counts.
     """
     if counts.ndim != 1 or counts.size == 0 or counts.size >= 2**31 or counts.min() <= 0:
         raise ValueError(f"counts must be a vector of 1 to 2**31-1 positive numbers, not shape {counts.shape}")
@@ -99,9 +99,9 @@ def _fill_pool(cumulative, stream, pool):
 
 
 def cumulative_noise(counts: np.ndarray, exponent: float) -> np.ndarray:
-    """Cumulative weights of p(w) ~ counts[w] ** exponent, float64 (V,), from which noise_pool draws.
+    """The cumulative weights of p(w) ~ counts[w] ** exponent, float64 (V,), for noise_pool.
 
-    counts: int64 (V,), all positive. Raises ValueError on other input.
+    counts: int64 (V,), all positive. Raises ValueError for invalid counts.
     """
     if counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
         raise ValueError(f"counts must be a vector of positive numbers, not shape {counts.shape}")
@@ -111,9 +111,10 @@ def cumulative_noise(counts: np.ndarray, exponent: float) -> np.ndarray:
 
 
 def noise_pool(cumulative: np.ndarray, size: int, stream: int) -> np.ndarray:
-    """Words drawn from the noise, int64 (size,): negatives drawn from them alone have the noise's distribution.
+    """A pool of words drawn from the noise distribution, int64 (size,).
 
-    cumulative: of cumulative_noise. stream: where the random numbers start.
+    Negatives that are drawn from the pool have the same distribution. cumulative: from cumulative_noise. stream: where
+    the random numbers start.
     """
     pool = np.empty(size, np.uint64)
     _fill_pool(cumulative, np.uint64(stream), pool)
@@ -121,11 +122,11 @@ def noise_pool(cumulative: np.ndarray, size: int, stream: int) -> np.ndarray:
 
 
 def keep_thresholds(counts: np.ndarray, subsample: float, total: int | None = None) -> np.ndarray:
-    """Of 2**32 draws of a word, how many are kept: min(1, (sqrt(z/t) + 1) * t/z), z the word's share of the corpus.
+    """How many of 2**32 tokens of each word subsampling keeps, uint64 (V,) in [0, 2**32].
 
-    counts: int64 (V,); subsample: t, 0 keeps everything; total: tokens of the corpus, where counts are of some words
-    alone. Returns uint64 (V,) in [0, 2**32].
-    Raises ValueError on other input.
+    The share is min(1, (sqrt(z/t) + 1) * t/z), where z is the word's share of the corpus. counts: int64 (V,).
+    subsample: t; 0 keeps everything. total: tokens of the corpus, if counts has only some of its words.
+    Raises ValueError for invalid counts or a negative t.
     """
     if subsample < 0 or counts.ndim != 1 or counts.size == 0 or counts.min() <= 0:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Counter-based random numbers (splitmix64), so that a stream can start anywhere from a hash.
+"""Counter-based random numbers (splitmix64). Any hash can be the start of a stream.
 
 Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators": state n of a stream is
-stream + n * GOLDEN, its output the mixed state. No state is shared; nothing depends on the order of calls.
+stream + n * GOLDEN, and its output is the mixed state. No state is shared, so the order of calls does not matter.
 """
 
 import numpy as np
@@ -41,7 +41,7 @@ def fill_streams(seed: int, epoch: int, buckets: np.ndarray, pieces: np.ndarray,
 def fill_uniform_rows(seed: int, matrix: int, first: int, scale: float, columns: int, rows: np.ndarray) -> None:
     """rows[i, d] (float32, shape (n, stride)) = (u - 0.5) * scale for d < columns, else 0; u uniform in [0, 1).
 
-    u depends on (seed, matrix, first + i, d) alone, so that any block of rows can be made alone.
+    u depends on (seed, matrix, first + i, d) alone, so any block can be made without the others.
     """
     for i in range(rows.shape[0]):
         stream = hash_of(seed, matrix, first + i, 0x1B17)

@@ -1,4 +1,4 @@
-"""How rows of float32 lie in memory: padded with zeros to whole chunks, the first on a cache line's boundary."""
+"""The layout of float32 rows in memory: padded with zeros to whole chunks, the first at the start of a cache line."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def stride_of(columns: int, state: bool = False) -> int:
 
 
 def aligned_rows(rows: int, stride: int) -> np.ndarray:
-    """float32 zeros (rows, stride), on a cache line's boundary."""
+    """Zeros, float32 (rows, stride), that begin at the start of a cache line."""
     memory = np.zeros(rows * stride + 16, np.float32)
     skip = (-memory.ctypes.data % 64) // 4
     return memory[skip : skip + rows * stride].reshape(rows, stride)

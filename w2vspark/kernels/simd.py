@@ -1,14 +1,14 @@
-"""The micro-kernels that all word2vec methods share, written in LLVM's own vectors of eight float32.
+"""The micro-kernels that all word2vec methods share, written in LLVM's vectors of eight float32.
 
-Input rows (the window's words) meet a tile of output rows (the centre and its negatives). A tile's
-accumulators live in registers: two inputs x six outputs is what sixteen AVX registers hold.
+Input rows (the window's words) meet a tile of output rows (the centre and its negatives). A tile's accumulators stay
+in registers: the sixteen AVX registers have room for two inputs x six outputs.
 
-They are written as IR (see instructions.py), not as loops for a vectoriser, for two reasons. The order of every sum is
-stated, so the bits do not depend on the CPU target. And the straight-line code for a tile comes from a loop over the
-tile's rows, so one text serves every tile size.
+The kernels are written as IR (see instructions.py), not as loops for a vectoriser, for two reasons. The IR fixes the
+order of every sum, so the bits do not depend on the CPU target. And a loop over the tile's rows makes the
+straight-line code for a tile, so the same source serves every tile size.
 
-Arrays are flat, or pointers to their first elements; rows are given as offsets in elements; a row is `chunks` vectors
-of eight (the caller pads rows with zeros, which all operations here keep). No bounds are checked.
+Arrays are flat, or pointers to their first elements. Rows are given as offsets in elements. A row is `chunks` vectors
+of eight: the caller pads rows with zeros, and all operations here keep these zeros. No bounds are checked.
 """
 
 from collections.abc import Callable
@@ -45,10 +45,10 @@ TILE = 6
 
 @intrinsic
 def pointer_to(typingctx: Any, array: Any) -> tuple[Signature, Callable[..., Value]]:
-    """A contiguous array's first element, to be indexed without bounds as the array is.
+    """A pointer to a contiguous array's first element. It is indexed like the array, without a check of bounds.
 
-    An inner kernel takes pointers: numba passes an array as seven arguments and counts its references at every call.
-    Whoever takes the pointer keeps the array alive.
+    Inner kernels take pointers, because numba passes an array as seven arguments and counts its references at every
+    call. The caller must keep the array alive.
     """
     signature = types.CPointer(array.dtype)(array)
 
@@ -60,7 +60,7 @@ def pointer_to(typingctx: Any, array: Any) -> tuple[Signature, Callable[..., Val
 
 @intrinsic
 def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callable[..., Value]]:
-    """The pointer to the element `count` positions behind."""
+    """The pointer to the element `count` positions further on."""
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
         return builder.gep(args[0], [args[1]])
@@ -69,7 +69,7 @@ def offset(typingctx: Any, pointer: Any, count: Any) -> tuple[Signature, Callabl
 
 
 def _dots(inputs: int) -> Any:
-    """Logits of `inputs` (1 or 2) input rows x TILE outputs: logits[at + 8*(first + i) + k] = input_i . output_k."""
+    """A kernel for `inputs` (1 or 2) input rows x TILE outputs: logits[at + 8*(first + i) + k] = input_i . output_k."""
 
     @intrinsic
     def dots(
@@ -135,8 +135,8 @@ def update_tile(
 ) -> tuple[Signature, Callable[..., Value]]:
     """One fused pass: target_i += sum_k step_ik * output_k (old), output_k += sum_i step_ik * input_i.
 
-    step_ik = steps[at + 8*i + k]. `target` is the input array itself, changed in place, where no other tile of
-    outputs must see the old inputs. Needs chunks >= 1 and count >= 1.
+    step_ik = steps[at + 8*i + k]. `target` may be the input array itself, if no other tile of outputs needs the old
+    inputs. Needs chunks >= 1 and count >= 1.
     """
     signature = types.void(
         a, rows, types.int64, target, target_rows, b, outs, types.int64, types.int64, steps, types.int64
@@ -195,11 +195,11 @@ def update_tile_scaled(
     steps: Any,
     at: Any,
 ) -> tuple[Signature, Callable[..., Value]]:
-    """As update_tile, but every row has a scale of its own, and the squares of what it scales are added up.
+    """As update_tile, but every row has its own scale, and the squares of the unscaled changes are added up.
 
-    target_i += scales[i] * d_i and squares[8*i:] += d_i * d_i, with d_i = sum_k step_ik * output_k (old);
-    output_k += out_scales[k] * e_k and out_squares[8*k:] += e_k * e_k, with e_k = sum_i step_ik * input_i. The eight
-    floats of a row's squares have to be added up. out_scales and out_squares begin at the tile's first output.
+    target_i += scales[i] * d_i and squares[8*i:] += d_i * d_i, with d_i = sum_k step_ik * output_k (old).
+    output_k += out_scales[k] * e_k and out_squares[8*k:] += e_k * e_k, with e_k = sum_i step_ik * input_i.
+    The caller adds up a row's eight floats of squares. out_scales and out_squares begin at the tile's first output.
     """
     signature = types.void(
         a, rows, types.int64, target, target_rows, scales, squares, b, outs, types.int64, out_scales, out_squares,
@@ -255,9 +255,9 @@ def update_tile_scaled(
 def update_tile_of_one(
     typingctx: Any, a: Any, target: Any, b: Any, outs: Any, first_out: Any, chunks: Any, steps: Any, out_steps: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """update_tile of one input, the row a: target += sum_k steps[k] * output_k (old), output_k += out_steps[k] * a.
+    """update_tile for one input, the row a: target += sum_k steps[k] * output_k (old), output_k += out_steps[k] * a.
 
-    `target` is another row than a.
+    `target` must not be the row a.
     """
     signature = types.void(a, target, b, outs, types.int64, types.int64, steps, out_steps)
 
@@ -289,7 +289,7 @@ def update_tile_of_one(
 
 @intrinsic
 def sums_of_eights(typingctx: Any, floats: Any, at: Any, out: Any, to: Any) -> tuple[Signature, Callable[..., Value]]:
-    """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < TILE; the next two are set to 0."""
+    """out[to + k] = the sum of the eight floats from floats[at + 8*k], for k < TILE. Sets the next two to 0."""
     signature = types.void(floats, types.int64, out, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
@@ -381,9 +381,9 @@ def square_of_row(typingctx: Any, a: Any, at: Any, chunks: Any) -> tuple[Signatu
 def logistic_steps(
     typingctx: Any, logits: Any, at: Any, count: Any, labels: Any, weights: Any, first: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """In place, for `count` rows of eight logits from logits[at]: (label - sigmoid(logit)) * weight.
+    """Replace each logit by (label - sigmoid(logit)) * weight, in `count` rows of eight logits from logits[at].
 
-    The eight labels and weights from `first` serve every row.
+    All rows use the same eight labels and weights, from position `first`.
     """
     signature = types.void(logits, types.int64, types.int64, labels, weights, types.int64)
 
@@ -406,7 +406,7 @@ def logistic_steps(
 
 @intrinsic
 def exponential(typingctx: Any, values: Any, at: Any, shift: Any) -> tuple[Signature, Callable[..., Value]]:
-    """In place, for eight values from values[at]: e**(value - shift), with the exponent kept within +-80."""
+    """Replace the eight values from values[at] by e**(value - shift), with the exponent limited to -80 … 80."""
     signature = types.void(values, types.int64, types.float32)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
@@ -420,7 +420,7 @@ def exponential(typingctx: Any, values: Any, at: Any, shift: Any) -> tuple[Signa
 
 @intrinsic
 def prefetch_row(typingctx: Any, a: Any, offset: Any, chunks: Any) -> tuple[Signature, Callable[..., Value]]:
-    """Ask for a row's cache lines ahead of their use."""
+    """Load a row's cache lines before they are used."""
     signature = types.void(a, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:

@@ -1,1 +1,1 @@
-"""Products of sparse and dense matrices, and the algebra of small ones."""
+"""Products of sparse and dense matrices, and the algebra of small matrices."""

@@ -1,20 +1,21 @@
-"""Small dense matrices in plain float64 loops, whose bits are the same everywhere: Gram sums, Cholesky, eigenvalues.
+"""Small dense matrices in plain float64 loops, with the same bits everywhere: Gram sums, Cholesky, eigenvalues.
 
-LAPACK would be faster, and different on every machine. Matrices here have some hundred rows.
+LAPACK would be faster, but its bits differ between machines. Matrices here have some hundred rows.
 """
 
 import numpy as np
 
 from w2vspark.kernels.compiled import compiled
 
-SWEEPS = 60  # of Jacobi's method, at most; some ten are enough
+SWEEPS = 60  # at most, in Jacobi's method; some ten are enough
 
 
 @compiled
 def add_gram(left: np.ndarray, right: np.ndarray, symmetric: bool, sums: np.ndarray) -> None:
     """sums (float64, m x n) += left^T right; left float32 (rows, m), right float32 (rows, n).
 
-    Four rows at a time, and those behind one by one. symmetric: right is left, and half of the sums are made.
+    Rows are added in groups of four, and zeros fill the last group. symmetric: right is left, so only half of the sums
+    are computed.
     """
     rows, columns = right.shape
     four = np.empty((4, columns), np.float64)
@@ -39,7 +40,7 @@ def add_gram(left: np.ndarray, right: np.ndarray, symmetric: bool, sums: np.ndar
 
 @compiled
 def multiply(rows: np.ndarray, transform: np.ndarray, out: np.ndarray) -> None:
-    """out[:, :m] = rows transform; rows float32 or float64 (n, k), transform float64 (k, m); summed in float64."""
+    """out[:, :m] = rows @ transform. rows: float32 or float64 (n, k); transform: float64 (k, m). Sums are float64."""
     inner, columns = transform.shape
     whole = inner // 4 * 4
     sums = np.empty(columns, np.float64)
@@ -62,9 +63,9 @@ def multiply(rows: np.ndarray, transform: np.ndarray, out: np.ndarray) -> None:
 
 @compiled
 def _fill_orthonormalizer(gram, tolerance, transform):
-    """Columns of transform, from 0 on; their number. gram is overwritten with its Schur complements."""
+    """Fill columns of transform, from 0 on; returns their number. Overwrites gram with its Schur complements."""
     size = gram.shape[0]
-    factor = np.zeros((size, size))  # rows of L, columns of steps
+    factor = np.zeros((size, size))  # L, with the rows in gram's order and a column for each step
     order = np.empty(size, np.int64)
     free = np.ones(size, np.bool_)
     largest = 0.0
@@ -91,7 +92,7 @@ def _fill_orthonormalizer(gram, tolerance, transform):
                     if free[j]:
                         gram[i, j] -= factor[i, rank] * factor[j, rank]
         rank += 1
-    # Column c of the inverse of L^T, its rows put back to where their columns were.
+    # Column c of the inverse of L^T, with the rows in gram's order.
     for c in range(rank):
         transform[order[c], c] = 1.0 / factor[order[c], c]
         for i in range(c - 1, -1, -1):
@@ -103,10 +104,10 @@ def _fill_orthonormalizer(gram, tolerance, transform):
 
 
 def orthonormalizer(gram: np.ndarray, tolerance: float) -> np.ndarray:
-    """T, float64 (n, rank), for which T^T gram T is the identity: of Y with gram = Y^T Y, Y T has orthonormal columns.
+    """T, float64 (n, rank), with T^T gram T = identity. If gram = Y^T Y, then Y T has orthonormal columns.
 
-    Cholesky's method with the largest pivot first. It ends where what is left of every column is not more than
-    `tolerance` times the longest one (both squared): directions that are lost in the values' rounding are left out.
+    Cholesky's method with the largest pivot first. It stops when the squared rest of every column is at most
+    `tolerance` times the largest squared column. So it leaves out directions that are lost in rounding.
     gram: float64 (n, n), symmetric.
     """
     transform = np.zeros(gram.shape)
@@ -116,7 +117,7 @@ def orthonormalizer(gram: np.ndarray, tolerance: float) -> np.ndarray:
 
 @compiled
 def _rotate(matrix, vectors):
-    """Jacobi's method, in cyclic order: matrix becomes diagonal, the columns of vectors its eigenvectors."""
+    """Jacobi's method, in cyclic order: matrix becomes diagonal, and the rows of vectors become its eigenvectors."""
     size = matrix.shape[0]
     for _ in range(SWEEPS):
         changed = False
@@ -142,7 +143,7 @@ def _rotate(matrix, vectors):
                     matrix[r, q] = sine * x + cosine * y
                 matrix[p, q] = 0.0
                 matrix[q, p] = 0.0
-                for r in range(size):  # rows of the transposed vectors
+                for r in range(size):  # vectors has eigenvectors as rows
                     x, y = vectors[p, r], vectors[q, r]
                     vectors[p, r] = cosine * x - sine * y
                     vectors[q, r] = sine * x + cosine * y
@@ -161,9 +162,10 @@ def eigenvalues(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @compiled
 def add_peaks(first: int, rows: np.ndarray, peaks: np.ndarray, positions: np.ndarray) -> None:
-    """Of each column the value that is farthest from 0, and its row, the lowest one; of what was met so far.
+    """Update each column's peak, the value farthest from 0, and its position, the first row with this value.
 
-    rows: float64 (n, k), the first of which is row `first`; peaks: float64 (k,), 0 at first; positions: int64 (k,).
+    rows: float64 (n, k), from row number `first` on. peaks: float64 (k,), 0 before the first call. positions: int64
+    (k,).
     """
     for i in range(rows.shape[0]):
         for d in range(rows.shape[1]):

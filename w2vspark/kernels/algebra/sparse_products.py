@@ -1,8 +1,8 @@
-"""Products of sparse rows with a tall dense matrix, row by row: what a pass of the randomised SVD does.
+"""Products of sparse rows with a tall dense matrix, row by row, for the passes of the randomised SVD.
 
-Dense rows are float32, padded with zeros to whole chunks of eight floats. A row's product is added up in the order of
-its entries, in fours as the code says and each float by itself, so that the bits depend neither on the CPU target nor
-on how the dense matrix's columns are cut.
+Dense rows are float32, padded with zeros to whole chunks of eight floats. A row's product is summed in the order of its
+entries, in groups of four, and each float is summed separately. So the bits depend neither on the CPU target nor on how
+the columns of the dense matrix are cut into slices.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from w2vspark.kernels.compiled import compiled
 from w2vspark.kernels.instructions import SIMD_WIDTH
 from w2vspark.kernels.simd import pointer_to, prefetch_row
 
-AHEAD = 4  # entries whose rows of sums are on their way while one is added to
+AHEAD = 4  # prefetch the row of sums for the entry that comes 4 later
 
 
 @compiled
@@ -39,7 +39,7 @@ def _gather(columns, values, first, last, dense, chunks, out):
 
 @compiled
 def _scatter(columns, values, first, last, row, chunks, sums):
-    """sums row += value * row, for a row's entries; row and sums are pointers."""
+    """For each entry of a row: the sums of its column += value * row. row and sums are pointers."""
     stride = chunks * SIMD_WIDTH
     for e in range(first, last):
         if e + AHEAD < last:
@@ -78,8 +78,8 @@ def add_products(
     """sums += A^T (A dense), for the rows of A.
 
     ends: int64 (rows,), where each row's entries end; columns: int32; values: float32. dense and sums: float32
-    (columns of A, stride), the stride in whole chunks (see rows.aligned_rows). Raises ValueError where a column is none
-    of dense's, or the shapes do not fit.
+    (columns of A, stride), with a stride of whole chunks (see rows.aligned_rows). Raises ValueError if a column is not
+    a row of dense, or the shapes do not fit.
     """
     _check(ends, columns, values, dense)
     if sums.shape != dense.shape or sums.dtype != np.float32 or not sums.flags.c_contiguous:
@@ -90,18 +90,21 @@ def add_products(
 def fill_products(
     ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.ndarray, out: np.ndarray
 ) -> None:
-    """out = A dense, for the rows of A, as add_products has them; out: float32 (rows, m), of the first m columns."""
+    """out = A dense, for the first m columns of dense. out: float32 (rows, m). The rest is as for add_products."""
     _check(ends, columns, values, dense)
     if out.shape[0] != ends.size or out.shape[1] > dense.shape[1] or out.dtype != np.float32:
-        raise ValueError(f"{out.dtype} {out.shape} cannot take {ends.size} rows of {dense.shape[1]} float32")
+        raise ValueError(
+            f"out must be float32 with {ends.size} rows and at most {dense.shape[1]} columns, "
+            f"not {out.dtype} {out.shape}"
+        )
     _fill_products(ends, columns, values, dense, out)
 
 
 def folding_rows(right: np.ndarray, singular_values: np.ndarray) -> np.ndarray:
-    """What a sparse row is multiplied by to become a row of LEFT: V S**(p - 1), float32 (n, k), from RIGHT = V S**p.
+    """The matrix that turns sparse rows into rows of LEFT: V S**(p - 1), float32 (n, k), from RIGHT = V S**p.
 
-    right: float32 (n, k); singular_values: float64 (k,). A row of the matrix, or another that is made as they are,
-    times this (fill_products) is its row of LEFT, U S**p, to the bit.
+    right: float32 (n, k); singular_values: float64 (k,). A row of the decomposed matrix times this (fill_products) is
+    its row of LEFT, U S**p, to the bit. The same is true for a new row that is made in the same way.
     """
     return (right * (1.0 / np.asarray(singular_values, np.float64))).astype(np.float32)
 
@@ -115,4 +118,4 @@ def _check(ends: np.ndarray, columns: np.ndarray, values: np.ndarray, dense: np.
     if columns.size != values.size or entries > columns.size:
         raise ValueError(f"{entries} entries, but {columns.size} columns and {values.size} values")
     if entries and not (0 <= columns.min() and columns.max() < len(dense)):
-        raise ValueError(f"columns from {columns.min()} to {columns.max()}, of {len(dense)}")
+        raise ValueError(f"columns must lie in 0..{len(dense) - 1}, got {columns.min()}..{columns.max()}")

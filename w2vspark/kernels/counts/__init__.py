@@ -1,1 +1,1 @@
-"""Counts of neighbours and of documents, and what is made of them."""
+"""Counts of neighbouring words and of documents, and the weights that are made from counts."""

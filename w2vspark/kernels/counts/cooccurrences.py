@@ -1,7 +1,7 @@
 """Co-occurrence counts: how often words stand near each other, weighted by their distance.
 
-Row by row, not event by event: where a word stands is looked up in an index of the text, its neighbours are added up in
-one dense row, and what was met is listed in order. Nothing is sorted, and no event is ever stored.
+The kernels count row by row, not event by event. An index of the text gives the positions of a word. Its neighbours are
+added up in one dense row, and the columns that were met are listed in order. Nothing is sorted, no event is stored.
 """
 
 import math
@@ -17,15 +17,15 @@ from w2vspark.kernels.noise import keep_thresholds
 from w2vspark.kernels.simd import prefetch_row
 from w2vspark.kernels.word2vec.windows import keep_sentence
 
-# Up to here harmonic weights are whole multiples of 1 / lcm(1 … window) that int64 sums hold: at a window of 20 for a
-# word that stands in five thousand million positions. The sums of a wider window, or of more positions, are float64, in
-# the order of the text.
+# Up to this window, harmonic weights are whole multiples of 1 / lcm(1 … window), and their sums are int64. At a window
+# of 20, int64 is large enough for a word with five thousand million tokens. Wider windows and more tokens have float64
+# sums, added in the order of the text.
 EXACT_WINDOW = 20
-AHEAD = 8  # positions whose neighbours are asked for before they are needed: the text is far larger than the caches
+AHEAD = 8  # prefetch the neighbours of the position that comes 8 later: the text is far larger than the caches
 
 
 class Rows(NamedTuple):
-    """Neighbouring rows of a sparse matrix: the entries of row i are those from ends[i - 1] (or 0) to ends[i]."""
+    """Neighbouring rows of a sparse matrix. Row i has the entries from ends[i - 1] (or 0) to ends[i]."""
 
     ends: np.ndarray  # int64 (rows,)
     columns: np.ndarray  # int32, rising in a row
@@ -33,21 +33,21 @@ class Rows(NamedTuple):
 
 
 class Index(NamedTuple):
-    """Where some neighbouring words stand in a text: word first + i at positions[starts[i] : starts[i + 1]], rising."""
+    """The positions of words in a text: word first + i is at positions[starts[i] : starts[i + 1]]."""
 
-    text: np.ndarray  # int32, as `separated` makes it
-    largest: int  # word of the text
+    text: np.ndarray  # int32, from `separated`
+    largest: int  # the largest word id in the text
     first: int
     starts: np.ndarray  # int64 (words + 1,)
-    positions: np.ndarray  # int32
+    positions: np.ndarray  # int32, rising for each word
 
 
 def distance_weights(weighting: str, window: int, most: int = 0) -> tuple[np.ndarray, int]:
-    """What a neighbour at each distance counts, in units of 1 / unit: weights (window + 1,), the first unused; unit.
+    """The weight of a neighbour at each distance d: weights (window + 1,) in units of 1 / unit, and unit.
 
-    uniform: 1; harmonic: 1 / d (GloVe); linear: (window - d + 1) / window (word2vec's drawn window, in expectation).
-    most: how often the most frequent word stands in the text. int64; for a harmonic window of more than EXACT_WINDOW
-    words, or where a row's sum might not fit into int64, float64. Raises KeyError for another weighting.
+    weights[0] is unused. uniform: 1; harmonic: 1 / d (GloVe); linear: (window - d + 1) / window (the expectation of
+    word2vec's drawn window). most: tokens of the most frequent word. Weights are int64; harmonic weights are float64 if
+    the window is above EXACT_WINDOW, or a row's sum might not fit into int64. Raises KeyError for another weighting.
     """
     unit = {"uniform": 1, "linear": window, "harmonic": math.lcm(*range(1, min(window, EXACT_WINDOW) + 1))}[weighting]
     distances = range(1, window + 1)
@@ -61,7 +61,7 @@ def distance_weights(weighting: str, window: int, most: int = 0) -> tuple[np.nda
 
 
 def separated(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Pieces of ids as one text with -1 before, between and behind them, int32.
+    """All pieces as one text, int32, with -1 before, between and after them.
 
     ids: int32, where -1 ends a sentence; starts: int64 (pieces + 1,), where each piece begins.
     """
@@ -74,9 +74,10 @@ def separated(ids: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def subsampled(
     ids: np.ndarray, starts: np.ndarray, streams: np.ndarray, counts: np.ndarray, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pieces with the words that subsampling keeps, as word2vec's training draws them: ids and starts as above.
+    """The pieces with only the words that subsampling keeps: (ids, starts). The draws are those of word2vec's training.
 
-    streams: uint64 (pieces,), where each piece's random numbers start; counts: int64 (V,); share: see keep_thresholds.
+    ids, starts: as for `separated`. streams: uint64 (pieces,), where each piece's random numbers start. counts: int64
+    (V,). share: subsample of keep_thresholds.
     """
     kept, ends = np.empty_like(ids), np.zeros_like(starts)
     _subsample(ids, starts, streams, keep_thresholds(counts, share, int(counts.sum())), kept, ends)
@@ -84,9 +85,9 @@ def subsampled(
 
 
 def index_words(text: np.ndarray, first: int, last: int) -> Index:
-    """The index of the words first … last - 1. text: as `separated` makes it. Raises ValueError for another."""
+    """The index of the words first … last - 1. text: from `separated`. Raises ValueError for an invalid text."""
     if text.dtype != np.int32 or text[0] != -1 or text[-1] != -1 or text.size >= 1 << 31:
-        raise ValueError("the text must be int32, with -1 before and behind it, and less than 2**31 long")
+        raise ValueError("the text must be int32, begin and end with -1, and be less than 2**31 long")
     starts = np.zeros(last - first + 1, np.int64)
     _count_positions(text, first, last, starts)
     positions = np.empty(starts[-1], np.int32)
@@ -95,10 +96,11 @@ def index_words(text: np.ndarray, first: int, last: int) -> Index:
 
 
 def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: bool, right: bool, sums: Sums) -> Rows:
-    """Rows first … last - 1 of the counts, all of them in the index, whose text has ids below the columns of sums.
+    """Rows first … last - 1 of the counts.
 
-    weights: of distance_weights. left, right: which neighbours count. sums: of weights' type. Raises ValueError on
-    other input.
+    index: has all these rows; the ids in its text are below the number of columns of sums. weights: from
+    distance_weights. left, right: which neighbours count. sums: of the same type as weights. Raises ValueError for
+    invalid input.
     """
     begin, end = first - index.first, last - index.first
     if not 0 <= begin <= end < index.starts.size:
@@ -116,7 +118,7 @@ def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: b
 
 
 def merge_rows(parts: Sequence[Rows], sums: Sums) -> Rows:
-    """The sums of parts that have the same rows, added up in the parts' order. Raises ValueError on other input."""
+    """The sum of parts that have the same rows, added up in the parts' order. Raises ValueError for invalid parts."""
     rows = {part.ends.size for part in parts}
     kinds = {part.values.dtype for part in parts} | {sums.values.dtype}
     if len(rows) != 1 or len(kinds) != 1:
@@ -133,7 +135,7 @@ def merge_rows(parts: Sequence[Rows], sums: Sums) -> Rows:
 
 
 def row_sums(rows: Rows) -> np.ndarray:
-    """The sum of each row's values, in the order of its columns: of their type (rows,)."""
+    """The sum of each row's values (rows,), added in the order of the columns. It has the type of the values."""
     sums = np.zeros(rows.ends.size, rows.values.dtype)
     _sum_rows(rows.ends, rows.values, sums)
     return sums
@@ -179,7 +181,7 @@ def _find_positions(text, first, last, starts, positions):
             i = text[p] - first
             positions[starts[i]] = p
             starts[i] += 1
-    for i in range(last - first, 0, -1):  # each start has moved to its end
+    for i in range(last - first, 0, -1):  # each start has moved to the end of its word's positions
         starts[i] = starts[i - 1]
     starts[0] = 0
 
@@ -193,7 +195,7 @@ def _count_rows(text, starts, positions, begin, weights, left, right, sums, ends
             ahead = np.int64(positions[min(at + AHEAD, positions.size - 1)])
             prefetch_row(text, ahead - reach, 1)
             prefetch_row(text, ahead + reach, 1)
-            p = uint64(positions[at])  # an index without a sign costs no test for one
+            p = uint64(positions[at])  # an unsigned index needs no test for negative values
             if left:
                 for d in range(1, weights.size):
                     word = text[p - uint64(d)]

@@ -9,7 +9,7 @@ from w2vspark.kernels.noise import fill_powers
 
 @compiled
 def add_columns(columns: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
-    """sums[columns[i]] += weights[i], one after another; float64."""
+    """sums[columns[i]] += weights[i], in order; float64."""
     for i in range(columns.size):
         sums[columns[i]] += weights[i]
 
@@ -23,9 +23,10 @@ def _total(values):
 
 
 def context_shares(sums: np.ndarray, smoothing: float, shift: float) -> np.ndarray:
-    """For each context its probability times the shift, float64 (V,): of sums ** smoothing, which takes from the rare.
+    """The probability of each context times the shift, float64 (V,).
 
-    sums: float64 (V,), what each context was counted. A context that never was has 0.
+    Probabilities are proportional to sums ** smoothing; a smoothing below 1 lowers the PMI of rare contexts. sums:
+    float64 (V,), the count of each context. A context that was never counted gets 0.
     """
     powers = np.zeros(sums.size)
     fill_powers(sums, smoothing, powers)
@@ -36,11 +37,11 @@ def context_shares(sums: np.ndarray, smoothing: float, shift: float) -> np.ndarr
 
 @compiled
 def fill_pmi(rows, columns, weights, first, row_sums, shares, positive, ends, out_columns, out_values):
-    """Entries of a sparse matrix from counted pairs; their number.
+    """Write the PMI of counted pairs as entries of a sparse matrix; returns the number of entries.
 
-    value = log(weight / (row_sums[row] * shares[column])); with `positive` those that are greater than 0 alone.
-    rows and columns: int32, weights: float64 (n,), sorted by row and column. ends: int64, of row `first` on: each row's
-    number of entries is added to it. out_columns: int32, out_values: float32 (n,).
+    value = log(weight / (row_sums[row] * shares[column])); `positive` keeps only values greater than 0. rows, columns:
+    int32; weights: float64 (n,), sorted by row and column. ends: int64, from row `first` on; the number of each row's
+    entries is added to it. out_columns: int32; out_values: float32 (n,).
     """
     at = 0
     for i in range(rows.size):
@@ -48,7 +49,7 @@ def fill_pmi(rows, columns, weights, first, row_sums, shares, positive, ends, ou
         if positive and ratio <= 1.0:
             continue
         value = np.float32(log(ratio))
-        if positive and not value > 0.0:  # a ratio of hardly more than 1, in float32
+        if positive and not value > 0.0:  # the ratio is so close to 1 that the value is 0
             continue
         out_columns[at] = columns[i]
         out_values[at] = value

@@ -1,7 +1,8 @@
-"""Sums by column that are added to in any order and listed in rising order, at the cost of the columns that were met.
+"""Sums by column, which are added to in any order and listed in rising order of the columns.
 
-A dense array holds the sums of one row; a bit for each column that was met, and one for each group of 64 such bits,
-make the listing cost no sort and no walk over all columns.
+A dense array holds the sums of one row. A bit marks each column that was met, and a second level has a bit for each
+group of 64 such bits. So listing needs no sort and no loop over all columns: it costs as much as the columns that were
+met.
 """
 
 from collections.abc import Callable
@@ -17,15 +18,15 @@ from w2vspark.kernels.compiled import compiled
 
 
 class Sums(NamedTuple):
-    """Sums of one row, all 0 between two rows."""
+    """The sums of one row. All are 0 between two rows."""
 
     values: np.ndarray  # int64 or float64 (columns,)
-    marks: np.ndarray  # uint64, a bit a column
-    groups: np.ndarray  # uint64, a bit for each of the marks that is not 0
+    marks: np.ndarray  # uint64, one bit for each column
+    groups: np.ndarray  # uint64, one bit for each element of marks that is not 0
 
 
 def new_sums(columns: int, kind: np.dtype[Any]) -> Sums:
-    """Sums of nothing for so many columns. kind: int64 or float64."""
+    """Sums that are 0, for `columns` columns. kind: int64 or float64."""
     return Sums(
         np.zeros(columns, kind), np.zeros((columns + 63) >> 6, np.uint64), np.zeros((columns + 4095) >> 12, np.uint64)
     )
@@ -33,7 +34,7 @@ def new_sums(columns: int, kind: np.dtype[Any]) -> Sums:
 
 @intrinsic
 def _lowest_bit(typingctx: Any, bits: Any) -> tuple[Signature, Callable[..., Any]]:
-    """The number of the lowest bit that is set in a uint64 that is not 0."""
+    """The position of the lowest set bit of a uint64, which must not be 0."""
 
     def codegen(context: Any, builder: Any, signature: Signature, args: tuple[Any, ...]) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -44,7 +45,7 @@ def _lowest_bit(typingctx: Any, bits: Any) -> tuple[Signature, Callable[..., Any
 @compiled
 def add_to(sums, column, value):
     """Add a value greater than 0 to a column."""
-    c = uint64(column)  # an index without a sign costs no test for one
+    c = uint64(column)  # an unsigned index needs no test for negative values
     if sums.values[c] == 0:
         sums.marks[c >> uint64(6)] |= uint64(1) << (c & uint64(63))
         sums.groups[c >> uint64(12)] |= uint64(1) << ((c >> uint64(6)) & uint64(63))
@@ -53,7 +54,7 @@ def add_to(sums, column, value):
 
 @compiled
 def drain(sums, at, columns, values):
-    """List the columns that were met, from position `at` of columns and values on, and forget them; the next."""
+    """List the columns that were met and their sums, from position `at` on, and clear them; returns the next `at`."""
     for g in range(sums.groups.size):
         group = sums.groups[g]
         sums.groups[g] = uint64(0)

@@ -1,6 +1,6 @@
-"""Documents as bags of words, their weights, and their places in the space of an SVD.
+"""Documents as bags of words: their weights, and their vectors in the space of an SVD.
 
-tf, tf-idf (Salton & Buckley 1988) and log-entropy (Dumais 1991). All sums run in a fixed order in float64.
+tf, tf-idf (Salton & Buckley 1988) and log-entropy (Dumais 1991). All sums are float64, in a fixed order.
 """
 
 from collections.abc import Iterable
@@ -17,17 +17,17 @@ LEAST_WEIGHT = 1e-12
 
 
 class Bags(NamedTuple):
-    """Rows of counts: the words of row i are those from ends[i - 1] (or 0) to ends[i]."""
+    """Rows of counts. Row i has the words from ends[i - 1] (or 0) to ends[i]."""
 
     ends: np.ndarray  # int64 (rows,)
     words: np.ndarray  # int32, rising in a row
-    counts: np.ndarray  # float32 whole numbers
+    counts: np.ndarray  # float32, whole numbers
 
 
 class Statistics(NamedTuple):
-    """What is known of each word over many documents."""
+    """Statistics of each word over many documents."""
 
-    documents: np.ndarray  # int64 (V,), that have the word
+    documents: np.ndarray  # int64 (V,), how many documents have the word
     tokens: np.ndarray  # int64 (V,)
     information: np.ndarray  # float64 (V,), the sum of tf * log(tf) over the documents
 
@@ -48,16 +48,16 @@ def _sum_rows(rows, begins, ends, ids, counts, sums, row_ends, words, values):
 def sum_rows(
     rows: np.ndarray, begins: np.ndarray, ends: np.ndarray, ids: np.ndarray, counts: np.ndarray, size: int
 ) -> Bags:
-    """Adds up lists of words to bags: list i, ids[begins[i] : ends[i]], goes to row rows[i].
+    """Add up lists of words to bags. List i is ids[begins[i] : ends[i]], and goes to row rows[i].
 
-    rows: int64 (lists,), from 0 on, each as the one before or by one more; begins, ends: int64 (lists,); ids: int32,
-    below `size`; -1 is no word; counts: int32 or float32, as many as ids. Raises ValueError on other input.
+    rows: int64 (lists,), begins at 0 and rises in steps of 0 or 1. begins, ends: int64 (lists,). ids: int32, below
+    `size`; -1 is no word. counts: int32 or float32, one for each id. Raises ValueError for invalid input.
     """
     steps = np.diff(rows, prepend=0)
     if (rows.size and rows[0] != 0) or not ((steps == 0) | (steps == 1)).all():
-        raise ValueError("rows must begin at 0, and each be as the one before or by one more")
+        raise ValueError("rows must begin at 0 and rise in steps of 0 or 1")
     if rows.size and (begins.min() < 0 or ends.max() > min(ids.size, counts.size)):
-        raise ValueError(f"lists reach from {begins.min()} to {ends.max()}, there are {ids.size} words in them")
+        raise ValueError(f"lists reach from {begins.min()} to {ends.max()}, but there are {ids.size} ids")
     if ids.size and ids.max() >= size:
         raise ValueError(f"the words' ids must be below {size}, not {ids.max()}")
     room = int((ends - begins).sum())
@@ -77,12 +77,12 @@ def _add_statistics(words, counts, documents, tokens, information):
 
 
 def new_statistics(size: int) -> Statistics:
-    """Of so many words that were not met yet."""
+    """Statistics of `size` words, before any document."""
     return Statistics(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size))
 
 
 def add_statistics(bags: Bags, statistics: Statistics) -> None:
-    """Adds rows of counts to the statistics, in their order. Raises ValueError for words that are beyond these."""
+    """Add rows of counts to the statistics, in order. Raises ValueError for a word that the statistics do not have."""
     if bags.words.size and bags.words.max() >= statistics.documents.size:
         raise ValueError(f"word {bags.words.max()} is not among {statistics.documents.size}")
     _add_statistics(bags.words, bags.counts, *statistics)
@@ -101,16 +101,17 @@ def _fill_entropy(tokens, information, total, weights):
         if tokens[i] > 0:
             entropy = information[i] / tokens[i] - log(float(tokens[i]))
             weights[i] = 1.0 + entropy / scale
-        # What rounding leaves of a word that is spread evenly must not become a document's only weight.
+        # An evenly spread word has weight 0. Its rounding error must not become a document's only weight.
         if tokens[i] == 0 or weights[i] < LEAST_WEIGHT:
             weights[i] = 0.0
 
 
 def global_weights(weighting: str, statistics: Statistics, documents: int) -> np.ndarray:
-    """The weight of each word over all `documents`, float64 (V,); 0 of a word that was not met.
+    """The global weight of each word, float64 (V,).
 
-    tf: 1. tf-idf: log2(N / df). log-entropy: 1 + sum p log p / log N with p = tf / gf. Raises ValueError for other
-    weightings, and for less than two documents.
+    documents: how many there are, N. tf: 1 for every word. tf-idf: log2(N / df). log-entropy: 1 + sum p log p / log N,
+    with p = tf / gf. In the last two, a word that is in no document has weight 0. Raises ValueError for other
+    weightings, and for fewer than two documents.
     """
     weights = np.ones(statistics.documents.size)
     if documents < 2:
@@ -142,10 +143,10 @@ def _fill_weighted(ends, words, counts, weights, logarithmic, values):
 
 
 def weighted(bags: Bags, weighting: str, weights: np.ndarray) -> np.ndarray:
-    """The values of documents' rows, float32 (entries,): local times global weight, each row of length 1.
+    """The weighted values of documents' rows, float32 (entries,): local times global weight, each row of length 1.
 
-    The local weight is log2(tf + 1) for log-entropy, else tf. weights: of global_weights. A row whose words all weigh 0
-    stays 0. Raises ValueError for words that have no weight.
+    The local weight is log2(tf + 1) for log-entropy, else tf. weights: from global_weights. A row stays 0 if all its
+    words have weight 0. Raises ValueError for a word that is not in weights.
     """
     if bags.words.size and bags.words.max() >= weights.size:
         raise ValueError(f"word {bags.words.max()} is not among the {weights.size} that have a weight")
@@ -168,10 +169,10 @@ def _project(ends, words, values, first, block, sums):
 
 
 def project(bags: Bags, values: np.ndarray, first: int, block: np.ndarray, sums: np.ndarray) -> None:
-    """Adds documents' rows times a block of a words' matrix to `sums`, float64 (rows, dimensions).
+    """Add the product of documents' rows and a block of the word matrix to `sums`, float64 (rows, dimensions).
 
-    block: float32 (words, dimensions), of the words from `first` on; blocks in their order give the same sums as the
-    whole matrix. Raises ValueError where the shapes do not fit.
+    block: float32 (words, dimensions), for the words from `first` on. All blocks, in order, give the same sums as the
+    whole matrix. Raises ValueError if the shapes do not fit.
     """
     if block.ndim != 2 or sums.shape != (bags.ends.size, block.shape[1]) or values.size != bags.words.size:
         raise ValueError(f"sums {sums.shape} do not fit {bags.ends.size} rows and a block {block.shape}")
@@ -186,11 +187,12 @@ def fold(
     inverse: np.ndarray,
     blocks: Iterable[tuple[int, np.ndarray]],
 ) -> np.ndarray:
-    """Documents' vectors in the space of an SVD A = U S V': their weighted rows a, as (a V S ** p) / S.
+    """The vectors of documents in the space of an SVD A = U S V', float32 (documents, dimensions).
 
-    For a row of A that is its own row of U S ** p; with p = 0 the q' = S**-1 V' a' of Deerwester et al. 1990.
-    starts: int64 (documents + 1,), where each one's words begin in ids (int32); weights: of global_weights; inverse:
-    float64 (dimensions,), 1 / S; blocks: of V S ** p, as for project. Returns float32 (documents, dimensions).
+    A document with the weighted row a has the vector (a V S ** p) / S. For a row of A, this is its own row of U S ** p.
+    With p = 0 it is q' = S**-1 V' a' of Deerwester et al. 1990. starts: int64 (documents + 1,), where each document's
+    words begin in ids (int32). weights: from global_weights. inverse: float64 (dimensions,), 1 / S. blocks: blocks of
+    V S ** p, as for project.
     """
     count = np.ones(ids.size, np.int32)
     bags = sum_rows(np.arange(starts.size - 1), starts[:-1], starts[1:], ids, count, weights.size)

@@ -1,1 +1,1 @@
-"""GloVe's updates, and the cut of its counts."""
+"""GloVe's updates, and the cut of its counts into strata."""

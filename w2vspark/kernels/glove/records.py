@@ -1,7 +1,8 @@
-"""GloVe's steps (Pennington, Socher & Manning 2014, equation 8), by AdaGrad with a rate for every number.
+"""GloVe's steps (Pennington, Socher & Manning 2014, equation 8), by AdaGrad with one rate for every number.
 
-A row holds a word's vector, its bias and a constant 1, padded with zeros to whole chunks, and behind them as many sums
-of squared steps. Bias and 1 change places between words and contexts, so that one dot product is w . c + b + b'.
+A row holds a word's vector, its bias and a constant 1, padded with zeros to whole chunks. The sums of squared steps
+follow, one for each of these numbers. In contexts, the positions of bias and 1 are swapped, so that one dot product is
+w . c + b + b'.
 """
 
 from collections.abc import Sequence
@@ -17,14 +18,14 @@ from w2vspark.kernels.random import GOLDEN, fill_uniform_rows, hash_of, mix
 from w2vspark.kernels.rows import aligned_rows
 from w2vspark.kernels.simd import prefetch_row
 
-RUN = 32  # records of a word that are trained one after another, in the order of their columns
-AHEAD = 2  # records whose contexts are asked for before their turn
-WORDS, CONTEXTS = 0, 1  # the two sides, which differ in where bias and 1 stand
-FIRST_SQUARES = 1.0  # where the sums of squared steps begin, as in the authors' program
+RUN = 32  # records of one word that are trained one after another, in the order of their columns
+AHEAD = 2  # prefetch the context of the record that comes 2 later
+WORDS, CONTEXTS = 0, 1  # the two sides, which differ in the positions of bias and 1
+FIRST_SQUARES = 1.0  # the initial value of the sums of squared steps, as in the authors' program
 
 
 class Objective(NamedTuple):
-    """What is trained: min(1, (count / x_max) ** alpha) * (w . c + b + b' - log count) ** 2."""
+    """The objective of a record: min(1, (count / x_max) ** alpha) * (w . c + b + b' - log count) ** 2."""
 
     x_max: float
     alpha: float
@@ -33,9 +34,9 @@ class Objective(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Counts of some neighbouring rows in runs, whose records are trained one after another.
+    """The counts of neighbouring rows, cut into runs. The records of a run are trained one after another.
 
-    Run n is of row rows[n], and has the columns and counts from starts[n] to ends[n].
+    Run n belongs to row rows[n], and has the columns and counts from starts[n] to ends[n].
     """
 
     rows: np.ndarray  # int32 (runs,), counted from the first row
@@ -46,12 +47,12 @@ class Records(NamedTuple):
 
 
 def make_records(blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Records:
-    """Neighbouring blocks of rows as runs. blocks: ends int64 (rows,), columns int32 and counts float32 of each."""
+    """Cut neighbouring blocks of rows into runs. A block: ends, int64 (rows,); columns, int32; counts, float32."""
     sizes = np.concatenate([np.empty(0, np.int64), *(np.diff(ends, prepend=0) for ends, _, _ in blocks)])
     runs = -(-sizes // RUN)
     rows = np.repeat(np.arange(sizes.size, dtype=np.int32), runs)
     row_ends = np.cumsum(sizes)
-    number = np.arange(rows.size) - np.repeat(np.cumsum(runs) - runs, runs)  # of a run in its row
+    number = np.arange(rows.size) - np.repeat(np.cumsum(runs) - runs, runs)  # the run's number in its row
     starts = np.repeat(row_ends - sizes, runs) + RUN * number
     columns = np.concatenate([np.empty(0, np.int32), *(columns for _, columns, _ in blocks)])
     counts = np.concatenate([*(counts for _, _, counts in blocks), np.ones(SIMD_WIDTH, np.float32)])
@@ -59,34 +60,34 @@ def make_records(blocks: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) ->
 
 
 def row_width(dimensions: int) -> int:
-    """Floats of a row in a table: vector and bias, and a sum of squares for each."""
+    """Floats of a row in a table: the vector, the bias, and a sum of squares for each of these numbers."""
     return 2 * (dimensions + 1)
 
 
 def make_rows(rows: int, dimensions: int) -> np.ndarray:
-    """Room for rows, float32 (rows, stride)."""
+    """Memory for rows, float32 (rows, stride), filled with 0."""
     return aligned_rows(rows, 2 * SIMD_WIDTH * _chunks(dimensions))
 
 
 def fill_initial(seed: int, side: int, first: int, dimensions: int, block: np.ndarray) -> None:
-    """Initial values of rows first, first + 1, … of a table: uniform in +-0.5 / D, as in the authors' program."""
+    """Fill a block with the initial rows first, first + 1, …: uniform in +-0.5 / D, as in the authors' program."""
     fill_uniform_rows(seed, side, first, 1.0 / dimensions, dimensions + 1, block)
     block[:, dimensions + 1 :] = FIRST_SQUARES
 
 
 def put_rows(block: np.ndarray, side: int, dimensions: int, rows: np.ndarray) -> None:
-    """Put rows of a table, float32 (n, row_width), into memory, float32 (n, stride)."""
+    """Copy rows of a table, float32 (n, row_width), to rows in memory, float32 (n, stride)."""
     half = SIMD_WIDTH * _chunks(dimensions)
     bias = _bias_position(dimensions, side)
     rows[:] = 0.0
     rows[:, :dimensions], rows[:, bias] = block[:, :dimensions], block[:, dimensions]
     rows[:, _bias_position(dimensions, 1 - side)] = 1.0
-    rows[:, half:] = FIRST_SQUARES  # of what is never trained: nothing is divided by 0
+    rows[:, half:] = FIRST_SQUARES  # padding too, so that nothing is divided by 0
     rows[:, half : half + dimensions], rows[:, half + bias] = block[:, dimensions + 1 : -1], block[:, -1]
 
 
 def take_rows(rows: np.ndarray, side: int, dimensions: int) -> np.ndarray:
-    """Rows in memory as a table has them, float32 (n, row_width)."""
+    """The rows of a table, float32 (n, row_width), from rows in memory."""
     half = SIMD_WIDTH * _chunks(dimensions)
     bias = _bias_position(dimensions, side)
     parts = [rows[:, :dimensions], rows[:, bias, None], rows[:, half : half + dimensions], rows[:, half + bias, None]]
@@ -96,10 +97,10 @@ def take_rows(rows: np.ndarray, side: int, dimensions: int) -> np.ndarray:
 def train_records(
     words: np.ndarray, contexts: np.ndarray, records: Records, objective: Objective, stream: int
 ) -> float:
-    """Train every record once, in place, the runs in a random order; the sum of the records' losses.
+    """Train every record once, in place, with the runs in random order; returns the sum of the records' losses.
 
-    words, contexts: float32 (n, stride) as make_rows makes them. stream: where the random numbers start. Raises
-    ValueError on other input.
+    words, contexts: float32 (n, stride), from make_rows. stream: where the random numbers start. Raises ValueError for
+    invalid input.
     """
     stride = 2 * SIMD_WIDTH * _chunks(objective.dimensions)
     for rows in (words, contexts):
@@ -110,12 +111,12 @@ def train_records(
         raise ValueError(f"expected records of int32, int64, int64, int32 and float32, got {kinds}")
     if records.counts.size != records.columns.size + SIMD_WIDTH or not records.counts.min() > 0:
         raise ValueError(
-            f"expected {records.columns.size} counts above 0 and {SIMD_WIDTH} more, got {records.counts.size}"
+            f"expected {records.columns.size} counts above 0 and {SIMD_WIDTH} of padding, got {records.counts.size}"
         )
     if not records.rows.size:
         return 0.0
     if records.rows.max() >= len(words) or records.columns.min() < 0 or records.columns.max() >= len(contexts):
-        raise ValueError(f"a record is not of {len(words)} words and {len(contexts)} contexts")
+        raise ValueError(f"a record is not one of {len(words)} words and {len(contexts)} contexts")
     if records.starts.min() < 0 or records.ends.max() > records.columns.size:
         raise ValueError(f"a run is not within the {records.columns.size} records")
     if (records.ends - records.starts).max() > RUN:
@@ -137,19 +138,19 @@ def stream_of(seed: int, epoch: int, row_range: int, column_class: int) -> int:
 
 
 def _bias_position(dimensions: int, side: int) -> int:
-    """Where the bias of a word stands in its row, or that of a context; both in the last chunk."""
+    """The position of the bias in a row of a word or of a context. Both positions are in the last chunk."""
     together = dimensions % SIMD_WIDTH < SIMD_WIDTH - 1
     return (dimensions if together else (dimensions + SIMD_WIDTH - 1) // SIMD_WIDTH * SIMD_WIDTH) + side
 
 
 def _chunks(dimensions: int) -> int:
-    """Chunks of a row's numbers, and as many of its squares."""
+    """Chunks of a row's numbers. Its squares take the same number of chunks."""
     return _bias_position(dimensions, CONTEXTS) // SIMD_WIDTH + 1
 
 
 @compiled
 def _shuffle(order, stream):
-    """0 … n - 1 in a random order (Fisher & Yates)."""
+    """Fill order with 0 … n - 1 in random order (Fisher & Yates)."""
     for i in range(order.size):
         order[i] = i
     for i in range(order.size - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""GloVe's arithmetic on rows, in LLVM's vectors of eight float32: see simd.py for why, and for the conventions."""
+"""GloVe's arithmetic on rows, in LLVM's vectors of eight float32. kernels/simd.py has the reasons and conventions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ _SQRT_HALF_BITS, _MANTISSA_BITS = 0x3F3504F3, 23
 
 def _log(builder: Builder, x: Value) -> Value:
     """log x for eight normal x > 0, to 2 ulp: Cephes' polynomial (logf.c) around 1."""
-    # Less the bits of sqrt(1/2), the exponent is that of a mantissa in [sqrt(1/2), sqrt(2)).
+    # Subtracting the bits of sqrt(1/2) first gives the exponent for a mantissa in [sqrt(1/2), sqrt(2)).
     shift = ir.Constant(INT_VECTOR, [_MANTISSA_BITS] * SIMD_WIDTH)
     bits = builder.bitcast(x, INT_VECTOR)
     exponent = builder.ashr(builder.sub(bits, ir.Constant(INT_VECTOR, [_SQRT_HALF_BITS] * SIMD_WIDTH)), shift)
@@ -59,9 +59,9 @@ def _log(builder: Builder, x: Value) -> Value:
 def weigh_counts(
     typingctx: Any, counts: Any, at: Any, logs: Any, weights: Any, to: Any, log_max: Any, alpha: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """Of eight counts from counts[at]: the logs to logs[to], and min(1, (count / x_max) ** alpha) to weights[to].
+    """For eight counts from counts[at], write log count to logs[to], min(1, (count / x_max) ** alpha) to weights[to].
 
-    log_max: log x_max, as this function gives it.
+    log_max: log x_max, computed by this function.
     """
     signature = types.void(counts, types.int64, logs, weights, types.int64, types.float32, types.float32)
 
@@ -81,7 +81,7 @@ def weigh_counts(
 def dot_of_rows(
     typingctx: Any, a: Any, row: Any, b: Any, other: Any, chunks: Any
 ) -> tuple[Signature, Callable[..., Value]]:
-    """The dot product of two rows of chunks >= 1 chunks, float32."""
+    """The dot product of two rows, float32. Needs chunks >= 1."""
     signature = types.float32(a, types.int64, b, types.int64, types.int64)
 
     def codegen(context: Any, builder: Builder, sig: Signature, args: tuple[Value, ...]) -> Value:
@@ -104,8 +104,8 @@ def adagrad_step(
 ) -> tuple[Signature, Callable[..., Value]]:
     """One record's step in both rows, in one pass: a -= g / sqrt(A) and A += g * g, with g = step * b (old).
 
-    A, the sums of squares, stand `chunks` chunks behind a. The same for b, with g = step * a (old). The last chunk's g
-    are multiplied by the masks' eight floats first: 0 keeps a number as it is. Needs chunks >= 1.
+    A are the sums of squares, which follow the `chunks` chunks of a. The same for b, with g = step * a (old). In the
+    last chunk, g is first multiplied by the eight floats of the mask: 0 keeps a number as it is. Needs chunks >= 1.
     """
     signature = types.void(a, types.int64, a_mask, b, types.int64, b_mask, types.int64, types.float32)
 

@@ -1,4 +1,4 @@
-"""Columns of sparse rows, dealt like cards to grid columns: column c goes to c % grid_columns, as c // grid_columns."""
+"""Splits sparse rows by grid column: column c goes to grid column c % grid_columns, as number c // grid_columns."""
 
 import numpy as np
 
@@ -8,14 +8,16 @@ from w2vspark.kernels.compiled import compiled
 def deal_columns(
     ends: np.ndarray, columns: np.ndarray, values: np.ndarray, grid_columns: int
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each grid column its entries of some rows: ends int64 (rows,), columns int32, numbered anew, values float32.
+    """The entries of each grid column: ends, int64 (rows,); columns, int32, renumbered; values, float32.
 
-    ends: int64 (rows,), where each row ends in columns (int32, not negative) and values (float32). Raises ValueError on
-    other input.
+    ends: int64 (rows,), where each row ends in columns (int32, not negative) and values (float32). Raises ValueError
+    for invalid input.
     """
     kinds = [array.dtype for array in (ends, columns, values)]
     if kinds != [np.int64, np.int32, np.float32] or columns.size != values.size or grid_columns < 1:
-        raise ValueError(f"expected int64 ends, int32 columns, as many float32 values, and a grid column, got {kinds}")
+        raise ValueError(
+            f"expected int64 ends, int32 columns, float32 values of the same length, and a grid column, got {kinds}"
+        )
     if (ends.size and ends[-1] != columns.size) or (np.diff(ends, prepend=0) < 0).any():
         raise ValueError(f"the rows' ends must rise to {columns.size}")
     if columns.size and columns.min() < 0:

@@ -1,6 +1,6 @@
-"""What word2vec's training is given: the objective, what a vocabulary gives to it, and the checks of both.
+"""The arguments of word2vec's training: the objective, the tables made from a vocabulary, and their checks.
 
-The kernels index without a check of bounds, so all that they are given passes `check` first.
+The kernels index arrays without a check of bounds, so `check` tests all arguments first.
 """
 
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ LOSSES = {"ns": NEGATIVES, "hs": HIERARCHY, "softmax": SOFTMAX}
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is trained. Skip-gram's inputs are the window's words, CBOW's their mean."""
+    """The objective of the training. Skip-gram's inputs are the window's words; CBOW's input is their mean."""
 
     cbow: bool = False
     loss: str = "ns"  # a key of LOSSES
     window: int = 5
-    negatives: int = 5  # of the loss "ns" alone
-    sum_gradient: bool = False  # CBOW: each word takes the whole gradient of the mean, as word2vec.c; not its share
-    adagrad: float = 0.0  # 0 = off; else where the sums of squared gradients begin
+    negatives: int = 5  # for the loss "ns" only
+    sum_gradient: bool = False  # CBOW: each word takes the whole gradient of the mean, as in word2vec.c, not its share
+    adagrad: float = 0.0  # 0 = off; else the initial value of the sums of squared gradients
 
 
 NO_PATHS = Paths(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
@@ -33,18 +33,18 @@ NO_SUBWORDS = Subwords(np.zeros(1, np.int64), np.zeros(0, np.int32))
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a vocabulary gives to the training, the same for every lane."""
+    """The tables that are made from a vocabulary. All lanes use the same ones."""
 
     keep: np.ndarray  # uint64 (V,), see noise.keep_thresholds
-    # The loss "ns" draws from it: uint64 (V,), see noise.alias_table; or a pool of words, one a slot, see pool_table.
+    # For the loss "ns": an alias table, uint64 (V,), see noise.alias_table; or a pool of words, see pool_table.
     noise: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
-    paths: Paths = NO_PATHS  # the loss "hs" follows them
+    paths: Paths = NO_PATHS  # for the loss "hs"
     subwords: Subwords = NO_SUBWORDS  # empty: each word is its own row
 
 
 def pool_table(pool: np.ndarray) -> np.ndarray:
-    """Words as a table to draw negatives from, each as likely as the others: one that stands twice, twice as likely."""
-    return pool.astype(np.uint64)  # as an alias table of which every slot gives its other word
+    """A table that draws negatives uniformly from a pool. A word that is in the pool twice is twice as likely."""
+    return pool.astype(np.uint64)  # an alias table in which every slot always gives its other word
 
 
 def check(
@@ -60,7 +60,7 @@ def check(
     objective: Objective,
     columns: int,
 ) -> None:
-    """Of train_pieces' arguments: raises ValueError on arrays of another shape or type, or values out of range."""
+    """Check the arguments of train_pieces. Raises ValueError for a wrong shape or type, or a value out of range."""
     words = tables.keep.size
     paths, subwords = tables.paths, tables.subwords
     rows = len(inputs) if subwords.rows.size else words
@@ -89,13 +89,13 @@ def check(
     if columns < 1 or objective.window < 1 or objective.negatives < (objective.loss == "ns"):
         raise ValueError(f"columns {columns}, window {objective.window}, negatives {objective.negatives}: too few")
     if objective.loss not in LOSSES or (objective.loss == "hs" and words < 2):
-        raise ValueError(f"loss {objective.loss!r} with {words} words: expected one of {list(LOSSES)}, and two words")
+        raise ValueError(f"loss {objective.loss!r} with {words} words: must be one of {list(LOSSES)}; hs needs 2 words")
     if objective.adagrad and subwords.rows.size:
         raise ValueError("AdaGrad's state belongs to a row, and subwords train means of rows: choose one of them")
     if (np.diff(subwords.starts) < 1).any() or (
         subwords.rows.size and not 0 <= subwords.rows.min() <= subwords.rows.max() < rows
     ):
-        raise ValueError(f"every word must be made of one row or more of 0..{rows - 1}")
+        raise ValueError(f"every word must consist of one or more rows, all in 0..{rows - 1}")
     if paths.nodes.size and not 0 <= paths.nodes.min() <= paths.nodes.max() < nodes - 1:
         raise ValueError(f"nodes must lie in 0..{nodes - 2}, got {paths.nodes.min()}..{paths.nodes.max()}")
     if objective.loss == "ns":
@@ -111,6 +111,6 @@ def check(
 
 def _check_noise(noise: np.ndarray, words: int) -> None:
     if noise.size == 0 or int((noise & np.uint64(0xFFFFFFFF)).max()) >= words:
-        raise ValueError(f"noise: must draw from words 0..{words - 1}, and from one at least")
+        raise ValueError(f"noise: must draw from one or more words, all in 0..{words - 1}")
     if noise.size != words and (noise >> np.uint64(32)).any():
         raise ValueError(f"noise: an alias table must have {words} slots, got {noise.size}")

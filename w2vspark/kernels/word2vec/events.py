@@ -1,9 +1,9 @@
-"""One window event: some input rows meet some output rows with labels, and both take a step down the loss.
+"""One window event: input rows meet output rows, which have labels, and all rows take a step down the loss.
 
-All methods of word2vec are this shape. The inputs are the window's words (skip-gram) or their mean (CBOW); the outputs
-are the centre and its negatives, the inner nodes on the centre's Huffman path, or all words. Outputs stand in tiles
-of TILE rows; a tile's labels and weights take SIMD_WIDTH slots, the last two unused. A slot of weight 0 holds no
-output.
+All methods of word2vec have this form. The inputs are the window's words (skip-gram) or their mean (CBOW). The outputs
+are the centre and its negatives, the inner nodes on the centre's Huffman path, or all words. Outputs are grouped into
+tiles of TILE rows. A tile's labels and weights take SIMD_WIDTH slots; the last two are unused. A slot with weight 0
+holds no output.
 """
 
 from typing import Any, NamedTuple
@@ -34,38 +34,38 @@ Pointer = Any  # to the first element of an array, see simd.pointer_to
 
 
 class Rule(NamedTuple):
-    """What a step is."""
+    """The kind of step that an event takes."""
 
     cbow: bool
     loss: int  # NEGATIVES, HIERARCHY or SOFTMAX
     sum_gradient: bool  # CBOW: each word takes the whole gradient of the mean, not its share
-    adagrad: float  # 0 = plain gradient descent; else where the sums of squared gradients begin
+    adagrad: float  # 0 = plain gradient descent; else the initial value of the sums of squared gradients
     columns: int
-    chunks: int  # of eight, that hold the columns
+    chunks: int  # chunks of eight floats that hold the columns
 
 
 class Event(NamedTuple):
-    """An event, and room to work in. Rows are offsets of their first float."""
+    """An event, and scratch memory. A row is given by the offset of its first float."""
 
     input_rows: Pointer  # int64
     output_rows: Pointer  # int64, whole tiles
     labels: Pointer  # float32
-    weights: Pointer  # float32: how often an output counts, times the learning rate unless there is AdaGrad
+    weights: Pointer  # float32: how often an output counts; without AdaGrad, this times the learning rate
     own_rows: Pointer  # int64: rows 0, 1, … of the scratch below
-    logits: Pointer  # float32, from here on scratch
+    logits: Pointer  # float32; this and all below are scratch
     old: Pointer
     change: Pointer
-    scales: Pointer  # of AdaGrad: one for each input and for each output of a tile
-    squares: Pointer  # eight for each
+    scales: Pointer  # AdaGrad: one for each input, and for each output of a tile
+    squares: Pointer  # AdaGrad: eight for each of them
 
 
 @compiled
 def train_event(inputs, count, outputs, tiles, slot, rate, sample, rule, event):
-    """Let `count` input rows meet `tiles` tiles of output rows, whose labels and weights begin at `slot`.
+    """Train `count` input rows against `tiles` tiles of output rows. Their labels and weights begin at `slot`.
 
-    Where sample is true, returns the loss before the step and the number of its terms (else anything).
-    With one tile of outputs skip-gram's fused pass changes its inputs in place, so that a word that stands twice in a
-    window is used the second time as the first use left it. Otherwise all steps are of the old inputs.
+    Returns the loss before the step and the number of its terms, which are valid only if `sample` is true.
+    With one tile, skip-gram's fused pass changes the inputs in place: if a word is in the window twice, its second use
+    sees the change by its first. Otherwise all steps use the old inputs.
     """
     share = np.float32(1.0 / count)
     if rule.cbow:
@@ -108,7 +108,7 @@ def train_event(inputs, count, outputs, tiles, slot, rate, sample, rule, event):
 
 @compiled
 def _find_steps(inputs, input_rows, count, outputs, tiles, slot, rate, sample, rule, event):
-    """Logits of all pairs, then in their place (label - p) * weight; returns as train_event."""
+    """Compute the logits of all pairs, and replace them by (label - p) * weight. Returns the same as train_event."""
     logits, labels, weights = event.logits, event.labels, event.weights
     for tile in range(tiles):
         at = tile * count * SIMD_WIDTH
@@ -132,7 +132,7 @@ def _find_steps(inputs, input_rows, count, outputs, tiles, slot, rate, sample, r
 
 @compiled
 def _update(inputs, input_rows, count, targets, target_rows, outputs, tiles, rule, event):
-    """Add to each target its input's step, and to the outputs theirs."""
+    """Add the steps of the inputs to their targets, and the steps of the outputs to the outputs."""
     for tile in range(tiles):
         update_tile(
             inputs, input_rows, count, targets, target_rows, outputs, event.output_rows, tile * TILE, rule.chunks,
@@ -142,9 +142,9 @@ def _update(inputs, input_rows, count, targets, target_rows, outputs, tiles, rul
 
 @compiled
 def _update_of_one(outputs, tiles, rate, rule, event):
-    """CBOW: collect the gradient of the mean as it is, and add to the outputs their steps.
+    """CBOW: collect the unscaled gradient of the mean, and add the outputs' steps to the outputs.
 
-    With AdaGrad see _scaled_update. Here an output's gradient is a multiple of the one input, its square one too.
+    For AdaGrad see _scaled_update. There is only one input here, so an output's squared gradient is step**2 * input**2.
     """
     square = square_of_row(event.old, 0, rule.chunks) if rule.adagrad > 0 else np.float32(0.0)
     _clear_row(event.change, 0, rule.chunks)
@@ -164,10 +164,10 @@ def _update_of_one(outputs, tiles, rate, rule, event):
 
 @compiled
 def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs, tiles, rate, rule, event):
-    """AdaGrad with one rate a row (Duchi et al. 2011), from the gradients before; weights are counts.
+    """AdaGrad with one rate per row (Duchi et al. 2011), from the row's earlier gradients. Weights are counts.
 
-    The float behind a row's chunks is its state: the sum of its squared gradients, each the mean over the columns.
-    Targets that are not their own rows of the model collect their gradients as they are.
+    The float after a row's chunks is its state: the sum of its squared gradients, each averaged over the columns.
+    own: the targets are rows of the model. Otherwise they are scratch, and collect unscaled gradients.
     """
     scales, squares = event.scales, event.squares
     out_scales, out_squares = offset(scales, count), offset(squares, count * SIMD_WIDTH)
@@ -197,7 +197,7 @@ def _scaled_update(inputs, input_rows, count, targets, target_rows, own, outputs
 
 @compiled
 def _adagrad_scale(rows, row, rate, rule):
-    """The row's own rate, by its squared gradients so far."""
+    """The row's own rate, from its squared gradients so far."""
     initial = np.float32(rule.adagrad)
     return rate * np.sqrt(initial / (initial + rows[row + rule.chunks * SIMD_WIDTH]))
 
@@ -209,7 +209,7 @@ def _add_square(rows, row, square, rule):
 
 @compiled
 def _logistic_loss(logits, count, tiles, labels, weights, slot, unit):
-    """Sum of -log sigmoid(+-logit) over all pairs, and their number."""
+    """The sum of -log sigmoid(+-logit) over all pairs, and the number of pairs."""
     loss = 0.0
     terms = 0
     for row in range(tiles * count):
@@ -227,7 +227,7 @@ def _logistic_loss(logits, count, tiles, labels, weights, slot, unit):
 
 @compiled
 def _softmax_steps(logits, count, tiles, labels, weights, slot):
-    """In place: (label - softmax(logits)) * weight for every input; returns the sum of -log p of the labelled."""
+    """Replace each input's logits by (label - softmax) * weight; returns the sum of -log p of the labelled outputs."""
     loss = 0.0
     for i in range(count):
         highest = np.float32(-np.inf)
@@ -256,7 +256,7 @@ def _softmax_steps(logits, count, tiles, labels, weights, slot):
 
 @compiled
 def copy_row(source, at, target, to, chunks):
-    """target[to:] = one row from source[at:]."""
+    """Copy one row from source[at:] to target[to:]."""
     for d in range(chunks * SIMD_WIDTH):
         target[to + d] = source[at + d]
 

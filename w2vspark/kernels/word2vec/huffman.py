@@ -1,7 +1,8 @@
 """Huffman's code over the vocabulary: each word's path from the root, for hierarchical softmax.
 
-Huffman 1952; Morin & Bengio 2005; Mikolov et al. 2013 (word2vec.c). Built from two queues in the order of the counts,
-so that ties have one answer: the less frequent, then the later word goes first, and a word before an inner node.
+Huffman 1952; Morin & Bengio 2005; Mikolov et al. 2013 (word2vec.c). The tree is built from two queues in the order of
+the counts, so ties have one answer: of words with equal counts the later one goes first, and a word goes before an
+inner node.
 """
 
 from dataclasses import dataclass
@@ -13,20 +14,20 @@ from w2vspark.kernels.compiled import compiled
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Of word w, root first: nodes[starts[w] : starts[w + 1]], and at each the branch that the path takes."""
+    """The paths of all words. The path of word w, from the root, is nodes[starts[w] : starts[w + 1]]."""
 
     starts: np.ndarray  # int64 (V + 1,)
-    nodes: np.ndarray  # int32, inner nodes 0 … V - 2 in the order in which they were made; the root is the last
-    codes: np.ndarray  # uint8, 0 or 1
+    nodes: np.ndarray  # int32, inner nodes 0 … V - 2, numbered in the order in which they are made; the root is last
+    codes: np.ndarray  # uint8, the branch at each node: 0 or 1
 
 
 @compiled
 def _fill_tree(counts, parents, branches):
-    """parents, branches of words 0 … V-1 and, behind them, of inner nodes in the order in which they are made."""
+    """Fill parents and branches: for words 0 … V - 1, then for the inner nodes in the order in which they are made."""
     words = counts.size
     weights = np.empty(words - 1, np.int64)
-    word = words - 1  # the queue of words: from the least frequent
-    node = 0  # the queue of inner nodes: their weights never fall
+    word = words - 1  # the queue of words, from the least frequent
+    node = 0  # the queue of inner nodes, whose weights never fall
     for made in range(words - 1):
         for branch in range(2):
             if word >= 0 and (node >= made or counts[word] <= weights[node]):
@@ -59,10 +60,10 @@ def _fill_paths(parents, branches, words, starts, nodes, codes):
 
 
 def huffman_paths(counts: np.ndarray) -> Paths:
-    """The paths of all words.
+    """The Huffman paths of all words.
 
-    counts: int64 (V,), positive and falling, as a vocabulary's. Of two subtrees the lighter one has code 0. A single
-    word has an empty path. Raises ValueError on other input.
+    counts: int64 (V,), positive and falling, as in a vocabulary. The lighter one of two subtrees has code 0. A single
+    word has an empty path. Raises ValueError for invalid counts.
     """
     if counts.dtype != np.int64 or counts.ndim != 1 or counts.size == 0 or counts.size >= 2**31:
         raise ValueError(
@@ -98,10 +99,11 @@ def _fill_same_nodes(starts, nodes, codes, old_starts, old_nodes, old_codes, old
 
 
 def same_nodes(paths: Paths, old_paths: Paths, old_words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each inner node of a tree the node of an older tree that stands for it, and the sign that its vector takes.
+    """Match each inner node of a tree with a node of an older tree: the old nodes, and the signs for their vectors.
 
-    old_words: int64 (V,), each word's number in the older vocabulary, -1 for a new word. Returns int64 and float32
-    (V - 1,); sign 0 where there is none. It is the node that the most frequent old word beneath passed at that depth.
+    The match is the node that the most frequent old word below the node passed at the same depth. The sign is -1 if the
+    branches have changed sides, and 0 if there is no match. old_words: int64 (V,), each word's id in the older
+    vocabulary, -1 for a new word. Returns int64 (V - 1,) and float32 (V - 1,).
     """
     found = np.zeros(max(0, old_words.size - 1), np.int64)
     signs = np.zeros(found.size, np.float32)

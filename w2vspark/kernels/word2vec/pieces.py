@@ -1,8 +1,8 @@
-"""word2vec's methods over pieces of text: one lane's work between two merges.
+"""Trains word2vec's methods on pieces of text: one lane's work between two merges.
 
-Mikolov et al. 2013, as word2vec.c: skip-gram and CBOW, each with negative sampling, hierarchical softmax or the full
-softmax; with subwords, Bojanowski et al. 2017 (fastText). The negatives are shared by a centre's whole window, and a
-window is one small matrix product (Ji et al. 2016, pWord2Vec): see events.py.
+Skip-gram and CBOW, each with negative sampling, hierarchical softmax or the full softmax: Mikolov et al. 2013, as in
+word2vec.c. Subwords: Bojanowski et al. 2017 (fastText). All words of a window share the centre's negatives, so a window
+is one small matrix product (Ji et al. 2016, pWord2Vec): see events.py.
 """
 
 from typing import Any, NamedTuple
@@ -19,13 +19,13 @@ from w2vspark.kernels.word2vec.arguments import LOSSES, Objective, Tables, check
 from w2vspark.kernels.word2vec.events import HIERARCHY, NEGATIVES, SOFTMAX, Event, Rule, train_event
 from w2vspark.kernels.word2vec.windows import Parts, compose, draw_negatives, follow_path, keep_sentence, return_change
 
-LOSS_EVERY = 512  # the loss is summed over every 512th centre: its logarithms cost more than they tell
+LOSS_EVERY = 512  # the loss is summed over every 512th centre, because its logarithms are slow
 Pointer = Any
-_NEAR_ROOT = 7  # nodes at a path's start: so few that they are in the cache anyway
+_NEAR_ROOT = 7  # first nodes of a path: few in all, so they are in the cache anyway
 
 
 class Text(NamedTuple):
-    """The pieces of a call, and what their words draw from. Pointers, but for the sizes."""
+    """The pieces of a call, and the tables for their words."""
 
     ids: Pointer
     keep: Pointer
@@ -34,7 +34,7 @@ class Text(NamedTuple):
     path_starts: Pointer
     path_nodes: Pointer
     path_codes: Pointer
-    kept: Pointer  # scratch for a sentence
+    kept: Pointer  # scratch for one sentence
 
 
 class Model(NamedTuple):
@@ -51,7 +51,7 @@ class Model(NamedTuple):
 
 @compiled
 def _take_outputs(centre, stream, draw, unit, negatives, words, labels, weights, rule, model, text):
-    """The centre's output rows with labels and weights, prefetched; returns (outputs, draw)."""
+    """Write the centre's output rows, labels and weights, and prefetch the rows; returns (outputs, next draw)."""
     if rule.loss == NEGATIVES:
         draw = draw_negatives(
             centre, negatives, stream, draw, text.noise, text.noise_size, model.void, unit, words, weights
@@ -68,7 +68,7 @@ def _take_outputs(centre, stream, draw, unit, negatives, words, labels, weights,
 
 @compiled
 def _prefetch_path(i, count, text):
-    """Ask for the first 17 nodes and codes (most often all) of the path of word i, and for where the next one is."""
+    """Prefetch the first 17 nodes and codes of word i's path (usually all), and where the path of word i + 1 begins."""
     if i + 1 < count:
         prefetch_row(text.path_starts, text.kept[i + 1], 1)
     if i < count:
@@ -79,7 +79,7 @@ def _prefetch_path(i, count, text):
 
 @compiled
 def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, event):
-    """The input rows of the words in reach of position i; returns their number."""
+    """Write the input rows of the words in reach of position i; returns their number."""
     contexts = 0
     ring = 2 * window + 1
     for j in range(max(0, i - reach), min(count, i + reach + 1)):
@@ -96,7 +96,7 @@ def _take_contexts(i, count, reach, window, subwords, rule, model, text, parts, 
 
 @compiled
 def _compose_ahead(i, count, window, rule, model, text, parts):
-    """Make the mean rows of the words that come into reach of position i, and fetch those of later ones."""
+    """Make the mean rows of the words that come into reach of position i, and prefetch the rows of a later word."""
     for j in range(0 if i == 0 else i + window, min(count, i + window + 1)):
         compose(text.kept[j], j % (2 * window + 1), model.inputs, model.stride, rule.chunks, parts)
     if i + 2 * window < count:
@@ -109,9 +109,9 @@ def _compose_ahead(i, count, window, rule, model, text, parts):
 def _train_sentence(
     count, stream, draw, rate, window, negatives, subwords, slots, words, done, rule, model, text, parts, event
 ):
-    """Train on the kept words of one sentence; `done`: centres before it. Returns (loss, terms, draw).
+    """Train on the kept words of one sentence; returns (loss, terms, next draw). done: centres before the sentence.
 
-    A centre's outputs are taken while the one before it trains; `words` and the labels have room for both.
+    A centre's outputs are written before the previous centre trains, so `words` and the labels have room for two.
     """
     unit = np.float32(1.0) if rule.adagrad > 0 else rate
     lanes = slots // TILE * SIMD_WIDTH
@@ -162,7 +162,7 @@ def _train_sentence(
         if sample:
             loss += part
             terms += pairs
-        if subwords:  # the word that no later window reaches; at the sentence's end, all that are left
+        if subwords:  # for the word that no later window reaches; at the sentence's end, for all words that are left
             for j in range(max(0, i - window), count if i + 1 == count else i - window + 1):
                 slot = j % (2 * window + 1)
                 return_change(text.kept[j], slot, model.inputs, model.input_updates, model.stride, rule.chunks, parts)
@@ -201,7 +201,7 @@ def _train(
     ring,
     before,
 ):
-    """The arguments from `kept` on are scratch, see _scratch."""
+    """Train all pieces. The arguments from `kept` on are scratch, see _scratch."""
     vocabulary = keep.size
     void = output_updates.size - 1
     slots = words.size // 2
@@ -261,7 +261,7 @@ def _train(
 
 
 def _scratch(starts: np.ndarray, tables: Tables, objective: Objective, columns: int) -> tuple[np.ndarray, ...]:
-    """Room for a sentence's words, the outputs of two centres, offsets of rows, labels, weights and logits, vectors."""
+    """Scratch for _train: a sentence's words, outputs of two centres, row offsets, labels, weights, logits, vectors."""
     outputs = objective.negatives + 1
     if objective.loss == "softmax":
         outputs = tables.keep.size
@@ -295,19 +295,20 @@ def train_pieces(
     objective: Objective,
     columns: int,
 ) -> tuple[float, int, int]:
-    """Train on pieces in their order, in place.
+    """Train on pieces in order, in place.
 
-    inputs: float32 (V, stride), the word vectors; with subwords as many rows as they name. outputs: float32
-    (rows + 1, stride), the void row last, which stays 0: rows are the words' context vectors (V) or, for "hs", the
-    inner nodes (V - 1). A row's first `columns` floats are the vector, padded with zeros to a multiple of eight; with
-    AdaGrad eight more begin with the row's sum of squared gradients.
-    input_updates, output_updates: int32, one a row, counts that are added to.
-    ids: int32, word ids of all pieces, -1 ends a sentence; starts: int64 (pieces + 1,), where each begins.
-    streams: uint64 (pieces,), where each piece's random numbers start; rates: float32 (pieces,), learning rates.
+    inputs: float32 (V, stride), the word vectors; with subwords, also the rows of the n-grams.
+    outputs: float32 (rows + 1, stride), the words' context vectors (V rows) or, for "hs", the inner nodes (V - 1 rows).
+    The last row of outputs is the void row, which stays 0.
+    The first `columns` floats of a row are the vector, padded with zeros to a multiple of eight. With AdaGrad, eight
+    more floats follow, and the first one is the row's sum of squared gradients.
+    input_updates, output_updates: int32, one for each row; the numbers of updates are added to them.
+    ids: int32, word ids of all pieces; -1 ends a sentence. starts: int64 (pieces + 1,), where each piece begins.
+    streams: uint64 (pieces,), where each piece's random numbers start. rates: float32 (pieces,), learning rates.
 
-    Returns the loss summed over a sample of centres (-log p of a context for "hs" and "softmax", of one pair's label
-    for "ns"), the number of its terms, and the centres trained.
-    Raises ValueError on arrays of another shape or type, or ids out of range.
+    Returns the loss summed over a sample of centres, the number of its terms, and the number of centres trained. A term
+    is -log p of a context for "hs" and "softmax", and -log p of one pair's label for "ns".
+    Raises ValueError for an array of the wrong shape or type, or an id out of range.
     """
     check(inputs, outputs, input_updates, output_updates, ids, starts, streams, rates, tables, objective, columns)
     if streams.size == 0:

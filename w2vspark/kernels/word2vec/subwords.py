@@ -16,7 +16,7 @@ from w2vspark.kernels.simd import pointer_to, sum_rows
 
 @dataclass(frozen=True, slots=True)
 class Subwords:
-    """The rows of inputs that make up each word: rows[starts[w] : starts[w + 1]], of which it is the mean."""
+    """The rows of inputs that make up each word: word w is the mean of rows[starts[w] : starts[w + 1]]."""
 
     starts: np.ndarray  # int64 (V + 1,)
     rows: np.ndarray  # int32
@@ -24,7 +24,10 @@ class Subwords:
 
 @compiled
 def _ngrams(letters, first, last, shortest, longest, buckets, found, at):
-    """Write a word's buckets to found[at:] unless it is empty; letters[first : last] have < and > around the word."""
+    """The number of a word's n-grams. Writes their buckets to found[at:], unless found is empty.
+
+    letters[first : last] is the word between < and >.
+    """
     count = 0
     for i in range(first, last):
         if letters[i] & 0xC0 == 0x80:  # not the first byte of a character
@@ -49,7 +52,7 @@ def _ngrams(letters, first, last, shortest, longest, buckets, found, at):
 
 @compiled
 def _fill_ngrams(letters, ends, shortest, longest, buckets, starts, found):
-    """Where each word's n-grams begin; and the n-grams, once there is room for them."""
+    """Write where each word's n-grams begin to starts, and their buckets to found, unless found is empty."""
     first = 0
     for word in range(ends.size):
         count = _ngrams(letters, first, ends[word], shortest, longest, buckets, found, starts[word])
@@ -83,11 +86,14 @@ def _fill_means(inputs, starts, rows, first, stride, chunks, offsets, means):
 def ngram_buckets(words: list[str], shortest: int, longest: int, buckets: int) -> tuple[np.ndarray, np.ndarray]:
     """The buckets of all n-grams of `shortest` to `longest` characters of <word>, for each word, in fastText's order.
 
-    Returns (starts int64 (V + 1,), buckets int64): those of word w are buckets[starts[w] : starts[w + 1]]; an n-gram
-    that a word holds twice stands twice. Raises ValueError where the lengths or the number of buckets cannot be.
+    Returns starts, int64 (V + 1,), and buckets, int64: word w has buckets[starts[w] : starts[w + 1]]. An n-gram that is
+    in a word twice is listed twice. Raises ValueError for impossible lengths or an impossible number of buckets.
     """
     if not 1 <= shortest <= longest or not 1 <= buckets < 2**31:
-        raise ValueError(f"n-grams of {shortest} to {longest} characters in {buckets} buckets: expected 1 <= 1 <= n")
+        raise ValueError(
+            f"n-grams of {shortest} to {longest} characters in {buckets} buckets: expected 1 <= shortest <= longest "
+            "and 1 to 2**31-1 buckets"
+        )
     encoded = [f"<{word}>".encode() for word in words]
     letters = np.frombuffer(b"".join(encoded), np.uint8)
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
@@ -101,9 +107,9 @@ def ngram_buckets(words: list[str], shortest: int, longest: int, buckets: int) -
 
 
 def subwords_of(words: list[str], shortest: int, longest: int, buckets: int, used: np.ndarray) -> Subwords:
-    """What makes up each word: row w of its own, and row V + i for an n-gram in bucket used[i].
+    """The rows that make up each word: its own row w, and row V + i for an n-gram in bucket used[i].
 
-    used: int32, rising, with all buckets of the words' n-grams. Raises ValueError where one is missing.
+    used: int32, rising, with all buckets of the words' n-grams. Raises ValueError if one is missing.
     """
     starts, ngrams = ngram_buckets(words, shortest, longest, buckets)
     row_of_bucket = np.full(buckets, -1, np.int32)

@@ -1,4 +1,4 @@
-"""What stands in a window: the words that subsampling keeps, the centre's outputs, the mean rows of subwords."""
+"""The contents of a window: the words that subsampling keeps, the centre's outputs, the mean rows of subwords."""
 
 from typing import Any, NamedTuple
 
@@ -15,22 +15,22 @@ Pointer = Any
 
 
 class Parts(NamedTuple):
-    """Subwords: which rows make up a word, and the mean rows of the words in reach of the centre.
+    """For subwords: the rows that make up each word, and the mean rows of the words in reach of the centre.
 
-    A mean row is made once, changed by every window that holds the word, and then its change is returned to its parts.
+    A mean row is made once. Every window with the word changes it. At the end its change is added to the word's rows.
     """
 
     starts: Pointer  # int64 (V + 1,)
     rows: Pointer  # int32
     offsets: Pointer  # int64, scratch for one word's rows
-    ring: Pointer  # float32: the mean rows, by their word's position in the sentence
-    before: Pointer  # float32: as they were made
-    uses: Pointer  # int64: in how many windows each has been
+    ring: Pointer  # float32: the mean rows, by the word's position in the sentence
+    before: Pointer  # float32: the mean rows before any change
+    uses: Pointer  # int64: the number of windows that used each mean row
 
 
 @compiled
 def keep_sentence(ids, start, end, stream, draw, keep, kept):
-    """Copy the words that subsampling keeps to `kept`, up to a sentence's end; return (words kept, next, draw)."""
+    """Copy the words of a sentence that subsampling keeps to `kept`; returns (words kept, next position, next draw)."""
     count = 0
     i = start
     while i < end:
@@ -46,10 +46,10 @@ def keep_sentence(ids, start, end, stream, draw, keep, kept):
 
 @compiled
 def draw_negatives(centre, negatives, stream, draw, noise, noise_size, void, unit, rows, weights):
-    """The centre's output rows and their weights: itself, then its negatives.
+    """Write the centre's output rows and weights: the centre, then its negatives. Returns the next draw.
 
-    A negative that is the centre is skipped; one drawn twice counts twice. Their slots go to the void row
-    with weight 0.
+    A negative that is the centre itself is skipped. A negative that is drawn twice counts twice. The slots that are
+    left over point to the void row, with weight 0.
     """
     rows[0] = centre
     weights[0] = unit
@@ -78,7 +78,10 @@ def draw_negatives(centre, negatives, stream, draw, noise, noise_size, void, uni
 
 @compiled
 def follow_path(first, last, nodes, codes, unit, rows, labels, weights):
-    """The nodes first … last - 1 of a path as output rows: label 1 where the path has code 0. Fills its last tile."""
+    """Write nodes first … last - 1 of a path as output rows, with label 1 for code 0.
+
+    The slots that are left over in the last tile get weight 0.
+    """
     slot = 0
     for begin in range(first, last, TILE):
         for k in range(TILE):
@@ -106,7 +109,7 @@ def compose(word, slot, inputs, stride, chunks, parts):
 
 @compiled
 def return_change(word, slot, inputs, updates, stride, chunks, parts):
-    """What the windows changed in a word's mean row, to all rows that make it up: each the whole, as fastText."""
+    """Add the change of a word's mean row to all rows that make up the word: the whole to each, as in fastText."""
     if parts.uses[slot] == 0:
         return
     first = parts.starts[word]
