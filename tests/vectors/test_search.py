@@ -52,7 +52,7 @@ def test_ties_go_by_name_over_all_batches_and_zeros_come_last(tmp_path):
 def test_questions_that_cannot_be_answered_are_errors(run):
     with pytest.raises(InputError, match="0 documents were asked for"):
         search_documents(str(run), "bank", 0)
-    with pytest.raises(InputError, match="stand in all documents alike"):
+    with pytest.raises(InputError, match="equally common in all documents"):
         nearest_documents(str(run), np.zeros(4, np.float32))
     with pytest.raises(OutputError, match="has vectors of 4 values, the model of 3"):
         nearest_documents(str(run), np.ones(3, np.float32))

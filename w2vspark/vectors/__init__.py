@@ -1,4 +1,4 @@
-"""What consumers use: load, query, score and export the published tables. Needs no pyspark."""
+"""Load, query, score and export the published tables. Needs no pyspark."""
 
 from w2vspark.vectors.export import export_vectors
 from w2vspark.vectors.fold import fold_text, fold_texts, load_lsa

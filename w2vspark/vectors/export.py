@@ -1,4 +1,4 @@
-"""Writes vectors in the formats of other programs. Needs NumPy alone."""
+"""Export vectors to the formats of other programs. Needs only NumPy."""
 
 import os
 import re
@@ -15,14 +15,19 @@ _SPACE = re.compile(r"[ \t\n\v\f\r]|^$")
 
 
 def export_vectors(vectors: WordVectors, path: str, format: Format, *, overwrite: bool = False) -> None:
-    """Writes every word and its vector to a local file, words in order of falling count.
+    """Write all words and their vectors to a local file, in the order of falling counts.
 
-    word2vec-text: a line `V D`, then `word x1 … xD` a line; glove-text: the same without the first line;
-    word2vec-binary: the line `V D`, then word, space, D little-endian float32 and a newline. Numbers in text have
-    nine significant digits, so they read back as the same float32. None of the formats holds the counts.
-    The file appears whole or not at all: it is written under a temporary name beside it and renamed.
-    Raises OutputError where the file is there already and `overwrite` is False or it cannot be written, InputError
-    for a word that the formats cannot hold, ConfigError for an unknown format or a path that is not local.
+    `format`: "word2vec-text" writes a line `V D`, then a line `word x1 … xD` for each word. "glove-text" is the same
+    without the first line. "word2vec-binary" writes the line `V D`, then for each word the word, a space, D
+    little-endian float32 and a newline. Numbers in text have nine significant digits, so they read back as the same
+    float32. No format holds the counts. `overwrite`: replace a file that exists.
+
+    The file appears whole or not at all: it is written under a temporary name in the same folder, then renamed.
+
+    Raises OutputError when the file exists and `overwrite` is False, or when it cannot be written, InputError for a
+    word that the format cannot hold, ConfigError for an unknown format or a path that is not local.
+
+    Example: `export_vectors(vectors, "vectors.txt", "word2vec-text")`.
     """
     if format not in get_args(Format):
         raise ConfigError(f"unknown format {format!r}: choose one of {', '.join(get_args(Format))}")
@@ -64,7 +69,7 @@ def _binary_lines(vectors: WordVectors) -> Iterator[bytes]:
 
 
 def _text_lines(vectors: WordVectors) -> Iterator[bytes]:
-    # One formatting call a row: 0.15 microseconds a number, as fast as Arrow's cast to strings.
+    # One formatting call for each row: 0.15 microseconds a number, as fast as Arrow's cast to strings.
     numbers = " ".join(["%.9g"] * vectors.dimensions)
     for word, row in zip(vectors.words, vectors.matrix, strict=True):
         yield f"{word} {numbers % tuple(row.tolist())}\n".encode()

@@ -1,4 +1,4 @@
-"""New documents and questions in the space of a published model of lsa. Needs no Spark."""
+"""Fold texts into the vector space of a published lsa model. Needs no Spark."""
 
 from collections.abc import Sequence
 
@@ -13,24 +13,31 @@ from w2vspark.vectors.lsa_model import LsaModel, read_lsa_model
 
 
 def load_lsa(output: str) -> LsaModel:
-    """The model that is published in an output folder (or one version's folder); a path or URI.
+    """Load a published lsa model, for `fold_text` and `fold_texts`.
 
-    Raises OutputError where there is none, or one of another method.
+    `output`: an output folder (its current version is read) or a version's folder; a path or URI.
+
+    Raises OutputError when no model is published there, or one of another method.
+
+    Example: `vector = fold_text(load_lsa("lsa-vectors"), "open a network socket")`.
     """
     return read_lsa_model(publish.resolve(output))
 
 
 def fold_text(model: LsaModel, text: str) -> NDArray[np.float32]:
-    """A text's vector, float32 (dimensions,): that of a document with this text in the run.
+    """The vector of a text, float32 (dimensions,): the same as that of a document of the run with this text.
 
-    Words that the model does not know are passed over. Raises InputError where it knows none.
+    Words that the model does not know are skipped. Raises InputError when it knows none of them.
     """
     vector: NDArray[np.float32] = fold_texts(model, [text])[0]
     return vector
 
 
 def fold_texts(model: LsaModel, texts: Sequence[str]) -> NDArray[np.float32]:
-    """As fold_text, for several texts: float32 (texts, dimensions). Raises InputError where one has no known word."""
+    """The vectors of several texts, float32 (texts, dimensions), each as from `fold_text`.
+
+    Raises InputError when the model knows no word of one of them.
+    """
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import fold
 

@@ -1,4 +1,4 @@
-"""Reads test sets: word pairs with people's scores, and analogy questions."""
+"""Read test sets: word pairs with people's scores, and analogy questions."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from w2vspark.base.errors import InputError
 
 
 class Pair(NamedTuple):
-    """Two words and how alike people find them."""
+    """Two words and their similarity, as judged by people."""
 
     first: str
     second: str
@@ -18,7 +18,7 @@ class Pair(NamedTuple):
 
 
 class Analogy(NamedTuple):
-    """a is to b as c is to expected."""
+    """An analogy question and its answer: "a is to b as c is to expected"."""
 
     section: str
     a: str
@@ -28,10 +28,12 @@ class Analogy(NamedTuple):
 
 
 def read_pairs(path: str) -> list[Pair]:
-    """Reads `word word score` rows, separated by tabs, commas or spaces.
+    """Read word pairs with people's scores, as a list of `Pair(first, second, score)`.
 
-    path: a local path or URI of a UTF-8 file. Empty lines and lines that begin with # are skipped, and so is a first
-    row whose third field is no number (a header). Raises InputError with the line number for any other row.
+    `path`: a local path or URI of a UTF-8 file with rows `word word score`, separated by tabs, commas or spaces. Empty
+    lines and lines that begin with # are skipped, and so is a header: a first row whose third field is no number.
+
+    Raises InputError, with the line number, for any other row; also for a file that is missing or has no pair.
     """
     pairs: list[Pair] = []
     first = True
@@ -40,10 +42,10 @@ def read_pairs(path: str) -> list[Pair]:
         score = _number(fields[2]) if len(fields) == 3 and all(fields) else math.nan
         if score is not None and math.isfinite(score):
             pairs.append(Pair(fields[0], fields[1], score))
-        elif score is not None or not first:  # None: three fields, the third is text, which a header may be
+        elif score is not None or not first:  # None: the third of three fields is text, as in a header
             raise InputError(
                 f"{path}, line {number}: expected two words and a number, separated by tabs, commas or spaces, "
-                f"got {line!r}; mend the row or put # before it"
+                f"got {line!r}; fix the row or put # before it"
             )
         first = False
     if not pairs:
@@ -52,11 +54,13 @@ def read_pairs(path: str) -> list[Pair]:
 
 
 def read_analogies(path: str) -> list[Analogy]:
-    """Reads rows `section a b c expected`, or word2vec's questions-words.txt: lines `: section`, rows `a b c expected`.
+    """Read analogy questions, as a list of `Analogy(section, a, b, c, expected)`.
 
-    path: a local path or URI of a UTF-8 file; rows are separated by tabs, commas or spaces. Empty lines and lines that
-    begin with # are skipped, and so is a header `section a b c expected`. Raises InputError with the line number for
-    any other row.
+    `path`: a local path or URI of a UTF-8 file. It has rows `section a b c expected`, or, as word2vec's
+    questions-words.txt, lines `: section` and rows `a b c expected`. Fields are separated by tabs, commas or spaces.
+    Empty lines and lines that begin with # are skipped, and so is a header `section a b c expected`.
+
+    Raises InputError, with the line number, for any other row; also for a file that is missing or has no question.
     """
     rows: list[Analogy] = []
     section = ""
@@ -69,7 +73,7 @@ def read_analogies(path: str) -> list[Analogy]:
             expected = "four words" if section else "a section and four words, or ': section' lines above the rows"
             raise InputError(
                 f"{path}, line {number}: expected {expected}, separated by tabs, commas or spaces, got {line!r}; "
-                "mend the row or put # before it"
+                "fix the row or put # before it"
             )
         if rows or tuple(fields) != Analogy._fields:
             rows.append(Analogy(*fields))
@@ -79,7 +83,7 @@ def read_analogies(path: str) -> list[Analogy]:
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a file that hold something, stripped."""
+    """The lines of a file that are not empty or comments, stripped, each with its number."""
     try:
         text = storage.read_bytes(storage.absolute_uri(path)).decode("utf-8-sig")
     except FileNotFoundError:
@@ -92,7 +96,7 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _fields(line: str) -> list[str]:
-    """A line at its tabs, else at its commas, else at its spaces; a line of one kind may hold the others in words."""
+    """The fields of a line, split at its tabs, else at its commas, else at its spaces; fields may hold the others."""
     separator = r"\t" if "\t" in line else "," if "," in line else r"\s+"
     return [field.strip() for field in re.split(separator, line)]
 

@@ -1,4 +1,4 @@
-"""Columns of vectors, as Parquet holds them, to matrices."""
+"""Turn columns of vectors, as Parquet holds them, into matrices."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ from w2vspark.base.errors import OutputError
 
 
 def list_rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
-    """A column list<float> as float32 (rows, D). Raises OutputError where it is not such a matrix."""
+    """A column list<float> as a matrix, float32 (rows, D). Raises OutputError when it is none."""
     if not pa.types.is_list(column.type) or column.type.value_type != pa.float32():
         raise OutputError(f"{folder}: expected the column vector to be list<float>, got {column.type}")
     values = column.flatten()
@@ -21,5 +21,5 @@ def list_rows(column: pa.Array, folder: str) -> NDArray[np.float32]:
 
 
 def damaged(uri: str, what: str) -> OutputError:
-    """The error to raise for a table that its writer cannot have left so."""
+    """The error for a table in a state that its writer cannot have left."""
     return OutputError(f"{uri}: the table is damaged, {what}; {how_to_mend(uri)}")

@@ -1,4 +1,4 @@
-"""A published model of lsa as folding needs it: how text becomes words, the words' weights, and the space."""
+"""Read a published lsa model for folding: its tokenizer and phrases, the weights of its words, and its vectors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from w2vspark.text.tokenized import Tokenized, starts_of, tokenize
 from w2vspark.text.tokenizer import tokenizer
 from w2vspark.text.word_ids import WordIds
 
-BLOCK_BYTES = 256 << 20  # of the words' matrix that are in memory at once; a smaller matrix stays there
-TABLES = ("vectors", "singular_values", "term_weights")  # of every model of lsa; phrases are there where it has some
+BLOCK_BYTES = 256 << 20  # of the words' matrix in memory at once; a smaller matrix stays in memory
+TABLES = ("vectors", "singular_values", "term_weights")  # of every lsa model; some models also have phrases
 AGAIN = "load the model again"
 
 _Ints = npt.NDArray[np.int64]
@@ -27,23 +27,26 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LsaModel:
-    """All but the words' matrix, which blocks() reads: word i's row is V S ** p of the SVD."""
+    """An lsa model in memory, except the words' matrix V S ** p (of the SVD), which `blocks` reads."""
 
     version: Version
-    files: tuple[str, ...]  # of the version's tables when the model was read
+    files: tuple[str, ...]  # of its tables when the model was read
     tokens: TokensConfig
     passes: tuple[Phrases, ...]
     connectors: tuple[str, ...]
     weighting: str
     cpu_target: str
     ids: WordIds
-    weights: npt.NDArray[np.float64]  # (V,), of the words over all documents of the run
-    inverse: npt.NDArray[np.float64]  # (dimensions,), 1 / S; 0 where S is
+    weights: npt.NDArray[np.float64]  # (V,), the words' weights over all documents of the run
+    inverse: npt.NDArray[np.float64]  # (dimensions,), 1 / S; 0 where S is 0
     exponent: float
 
     def known_words(self, texts: pa.Array) -> Iterator[tuple[_Ints, _Ints, npt.NDArray[np.int32]]]:
-        """Texts (binary; null = none) in parts: of the documents with a known word their rows in the column, where each
-        one's words begin, with the end behind, and the words' ids: int64 (n,), int64 (n + 1,), int32."""
+        """The known words of some texts, as parts (rows, starts, ids), each of n documents with a known word.
+
+        texts: binary; null = no text. rows: int64 (n,), the documents' rows in `texts`. starts: int64 (n + 1,): where
+        each document's words begin in ids, and the end. ids: int32, the words' ids.
+        """
         for part in tokenize(texts, self.tokens):
             for phrases in self.passes:
                 part = join_phrases(part, phrases, self.connectors)
@@ -54,9 +57,9 @@ class LsaModel:
             yield part.documents[with_words], np.append(starts[:-1][with_words], starts[-1]), found[known]
 
     def blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-        """The words' matrix in blocks of rows, float32 (n, dimensions), each with its first word's id.
+        """The words' matrix in blocks: the id of the first word, and the rows, float32 (n, dimensions).
 
-        Raises OutputError where the table lacks words, or the version was deleted meanwhile.
+        Raises OutputError when the table lacks words, or the version was deleted meanwhile.
         """
         rows = max(1, BLOCK_BYTES // (4 * self.inverse.size))
         for first in range(0, self.weights.size, rows):
@@ -72,10 +75,10 @@ class LsaModel:
 
 
 def read_lsa_model(version: Version) -> LsaModel:
-    """The model of a published version. A process keeps the model that it read last.
+    """The lsa model of a published version. A process keeps the last model in memory.
 
-    Raises OutputError where it is of another method or a table of it is missing or damaged, ConfigError as tokenizer
-    does.
+    Raises OutputError when the model is of another method or one of its tables is missing or damaged, ConfigError when
+    its tokenizer cannot be made.
     """
     _check_method(version)
     return _read_model(version, version.files(*TABLES, "phrases"))
@@ -118,7 +121,7 @@ def _read_model(version: Version, files: tuple[str, ...]) -> LsaModel:
 def read_block(
     version: Version, _files: tuple[str, ...], first: int, last: int, dimensions: int
 ) -> npt.NDArray[np.float32]:
-    """Rows first … last - 1 of the words' matrix. Raises OutputError where one is missing."""
+    """Rows first … last - 1 of the words' matrix. Raises OutputError when one is missing."""
     table, block, found = storage.join(version.folder, "vectors"), np.zeros((last - first, dimensions), np.float32), 0
     with version.reading(AGAIN):
         for batch in storage.scan_table(table, ["id", "vector"], [("id", ">=", first), ("id", "<", last)]):

@@ -1,4 +1,4 @@
-"""How much likelier a word stands near one word than near another: the probe words of GloVe's table 1."""
+"""Compare how likely words are near one word and near another: the probe words of GloVe's table 1."""
 
 import math
 from collections.abc import Sequence
@@ -16,20 +16,26 @@ TABLE = "cooccurrences"
 
 
 class Probe(NamedTuple):
-    """A probe word k, and what the counts say of it beside words a and b."""
+    """A probe word k, and its probabilities near the words a and b."""
 
     word: str
-    first: float  # P(k | a) = X_ak / X_a; nan where a has no neighbours
+    first: float  # P(k | a) = X_ak / X_a; nan if a has no neighbours
     second: float  # P(k | b)
-    ratio: float  # P(k | a) / P(k | b); inf where k stands near a alone, nan where it stands near neither
+    ratio: float  # P(k | a) / P(k | b); inf if k occurs only near a, nan if it occurs near neither
 
 
 def probe(output: str, first: str, second: str, words: Sequence[str]) -> list[Probe]:
-    """P(k | a), P(k | b) and their ratio for probe words k (Pennington, Socher & Manning 2014, section 3).
+    """How likely words are near one word and near another, as a list of `Probe(word, first, second, ratio)`.
 
-    output: an output folder (its current version is read) or a version folder; a path or URI. Of the counts, only the
-    row groups with the rows of a and b are read. Raises InputError for an unknown word, OutputError where nothing is
-    published or the version has no table of counts.
+    For each probe word k in `words`, `first` is P(k | a) and `second` is P(k | b), where a and b are the arguments
+    `first` and `second`; `ratio` is their quotient (Pennington, Socher & Manning 2014, section 3). `output`: an output
+    folder (its current version is read) or a version's folder; a path or URI. Only the row groups with the rows of a
+    and b are read.
+
+    Raises InputError for an unknown word or without a probe word, OutputError when nothing is published or the version
+    has no table of counts.
+
+    Example: `probe("glove-vectors", "ice", "steam", ["solid", "gas", "water"])`.
     """
     if not words:
         raise InputError("no probe word was given: name at least one whose probabilities are wanted")
@@ -59,6 +65,6 @@ def _probabilities(counts_uri: str, row: int, columns: list[int]) -> list[float]
 
 
 def _ratio(first: float, second: float) -> float:
-    if second:  # also where it is not a number
+    if second:  # nan is true here
         return first / second
     return math.inf if first > 0 else math.nan

@@ -1,4 +1,4 @@
-"""Questions to a vector table: neighbours, similarity and analogies. Needs NumPy alone."""
+"""Query a table of vectors: neighbours, similarity and analogies. Needs only NumPy."""
 
 import difflib
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ _SPELLING_CANDIDATES = 3000  # difflib takes some 20 microseconds for each
 
 
 class Neighbour(NamedTuple):
-    """A word and how near it is: a cosine, or for 3CosMul a ratio of products of shifted cosines."""
+    """A word and its similarity: a cosine, or for 3CosMul a quotient of shifted cosines (see `analogy`)."""
 
     word: str
     similarity: float
 
 
 def similarity(vectors: WordVectors, first: str, second: str) -> float:
-    """The cosine of two words' vectors, in [-1, 1]. Raises InputError for an unknown word."""
+    """The cosine of two words' vectors, from -1 to 1; 0 if a vector is zero. Raises InputError for an unknown word."""
     left, right = (vector_of(vectors, word).astype(np.float64) for word in (first, second))
     norms = np.linalg.norm(left) * np.linalg.norm(right)
     return float(left @ right / norms) if norms > 0 else 0.0
 
 
 def cosines(vectors: WordVectors, first: Sequence[int], second: Sequence[int]) -> NDArray[np.float64]:
-    """The cosine of every pair of rows, float64 (N,), computed in float64; 0 where a vector is zero."""
+    """The cosines of N pairs of rows, float64 (N,), computed in float64; 0 if a vector is zero."""
     left = vectors.matrix[list(first)].astype(np.float64)
     right = vectors.matrix[list(second)].astype(np.float64)
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
@@ -42,11 +42,16 @@ def cosines(vectors: WordVectors, first: Sequence[int], second: Sequence[int]) -
 def similar(
     vectors: WordVectors, words: str | Sequence[str], top: int = 10, *, negative: str | Sequence[str] = ()
 ) -> list[Neighbour]:
-    """The `top` words nearest to a word, or to the mean of several words' unit vectors less the `negative` ones.
+    """The `top` words nearest to one or more words, as a list of `Neighbour(word, similarity)`.
 
-    The words of the question are never in the answer (as in gensim's `most_similar`). Sorted by falling cosine,
-    ties by id. An unseen word has the vector of its character n-grams where the model has subwords. Raises InputError
-    for an unknown word.
+    `words`, `negative`: one word, or a sequence of words. The similarity is the cosine with the sum of the unit vectors
+    of `words` minus those of `negative`. The list is sorted by falling similarity, then by id. It never has the words
+    that were asked about, as in gensim's `most_similar`. An unseen word gets the vector of its character n-grams, if
+    the model has subwords.
+
+    Raises InputError for an unknown word, if no word is given, and if `top` is less than 1.
+
+    Example: `similar(vectors, ["king", "woman"], negative="man")`.
     """
     plus, minus = _as_list(words), _as_list(negative)
     if not plus and not minus:
@@ -59,9 +64,11 @@ def similar(
 
 
 def similar_to_vector(vectors: WordVectors, vector: NDArray[np.floating], top: int = 10) -> list[Neighbour]:
-    """The `top` words whose vectors have the largest cosine with `vector` (shape (D,), any float dtype).
+    """The `top` words whose vectors have the largest cosine with a vector, as a list of `Neighbour(word, similarity)`.
 
-    Raises InputError where its shape is not (D,) or a value is not finite.
+    `vector`: shape (D,), any float dtype. Raises InputError if it has another shape or a value that is not finite.
+
+    Example: `similar_to_vector(vectors, vectors.vector("thread"))`.
     """
     wanted = np.asarray(vector, dtype=np.float32)
     if wanted.shape != (vectors.dimensions,) or not np.isfinite(wanted).all():
@@ -75,11 +82,15 @@ def similar_to_vector(vectors: WordVectors, vector: NDArray[np.floating], top: i
 def analogy(
     vectors: WordVectors, a: str, b: str, c: str, top: int = 10, *, method: Method = "3cosadd"
 ) -> list[Neighbour]:
-    """Answers "a is to b as c is to ?"; a, b and c are never in the answer.
+    """The `top` answers to "a is to b as c is to ?", as a list of `Neighbour(word, similarity)`; never a, b or c.
 
-    3cosadd: the largest cos(x, b - a + c) over unit vectors (Mikolov, Yih & Zweig 2013). 3cosmul: the largest
-    cos'(x, b) cos'(x, c) / (cos'(x, a) + 1e-6) with cos' = (1 + cos) / 2 (Levy & Goldberg 2014, equation 4).
+    `method`: "3cosadd" looks for the largest cos(x, b - a + c) of unit vectors (Mikolov, Yih & Zweig 2013). "3cosmul"
+    looks for the largest cos'(x, b) cos'(x, c) / (cos'(x, a) + 1e-6), where cos' = (1 + cos) / 2 (Levy & Goldberg 2014,
+    equation 4).
+
     Raises InputError for an unknown word.
+
+    Example: `analogy(vectors, "man", "king", "woman", top=1)`.
     """
     if method == "3cosadd":
         return similar(vectors, [b, c], top, negative=[a])
@@ -92,10 +103,10 @@ def analogy(
 def combine_cosines(
     asked: NDArray[np.float32], questions: NDArray[np.intp], method: Method, out: NDArray[np.float32]
 ) -> None:
-    """Scores every word for every analogy question; the largest score is the answer.
+    """Score every word for every analogy question; the word with the largest score is the answer.
 
-    asked: float32 (words asked about, words scored), their cosines. questions: (Q, 3), the rows of `asked` that are
-    a, b and c. out: float32 (Q, words scored), written.
+    asked: float32 (words asked about, words scored), the cosines. questions: (Q, 3), the rows of `asked` for a, b and
+    c. out: float32 (Q, words scored), receives the scores.
     """
     a, b, c = questions.T
     if method == "3cosadd":
@@ -104,7 +115,7 @@ def combine_cosines(
         out -= asked[a]
         out += asked[c]
     else:
-        # The shift and the division on what was asked, which is smaller than the questions' rows of it.
+        # Shift and divide the rows of `asked`, which are fewer than the questions.
         shifted = (asked + 1) / 2
         inverse = 1 / (shifted + np.float32(1e-6))
         np.take(shifted, b, axis=0, out=out)
@@ -113,7 +124,7 @@ def combine_cosines(
 
 
 def vector_of(vectors: WordVectors, word: str) -> NDArray[np.float32]:
-    """A word's vector, float32 (D,), as WordVectors.vector. Raises InputError as row_of for an unknown word."""
+    """A word's vector, float32 (D,), like WordVectors.vector. Raises InputError for an unknown word, as row_of does."""
     if word in vectors.index or vectors.subwords is None:
         row: NDArray[np.float32] = vectors.matrix[row_of(vectors, word)]
         return row
@@ -121,7 +132,7 @@ def vector_of(vectors: WordVectors, word: str) -> NDArray[np.float32]:
 
 
 def row_of(vectors: WordVectors, word: str) -> int:
-    """The row of a word. Raises InputError that names words of a close spelling where it is unknown."""
+    """The row of a word. For an unknown word, raises InputError, which names words with a similar spelling."""
     row = vectors.index.get(word)
     if row is not None:
         return row
@@ -135,11 +146,11 @@ def row_of(vectors: WordVectors, word: str) -> int:
 
 
 def _close_spellings(words: Sequence[str], word: str) -> list[str]:
-    """Up to five words spelled like this one: first those that share two letters at the start, else one."""
+    """Up to five words with a similar spelling and the same first two letters; if there are none, the same first."""
     for letters in (2, 1):
         start, shortest, longest = word[:letters], len(word) - 2, len(word) + 2
         candidates = [w for w in words if w.startswith(start) and shortest <= len(w) <= longest]
-        # Words are in order of falling count, so the cut keeps those that are most likely meant.
+        # Words are sorted by falling count, so the cut keeps the most likely ones.
         close = difflib.get_close_matches(word, candidates[:_SPELLING_CANDIDATES], n=5)
         if close:
             return close
@@ -147,7 +158,7 @@ def _close_spellings(words: Sequence[str], word: str) -> list[str]:
 
 
 def _nearest(vectors: WordVectors, scores: NDArray[np.float32], top: int, exclude: list[int]) -> list[Neighbour]:
-    """The `top` best rows by (falling score, id). Changes `scores`."""
+    """The `top` best rows by falling score, then by id. Changes `scores`."""
     if top < 1:
         raise InputError(f"{top} neighbours were asked for: ask for 1 or more")
     scores[exclude] = -np.inf

@@ -1,7 +1,7 @@
-"""Scores of vectors against word pairs that people judged, and against analogy questions. Needs NumPy alone.
+"""Score vectors by word pairs that people have judged, and by analogy questions. Needs only NumPy.
 
-The rules are those of gensim's evaluate_word_pairs and evaluate_word_analogies: a row with an unknown word is left
-out and counted, a question's own words are never its answer.
+The rules are those of gensim's evaluate_word_pairs and evaluate_word_analogies: a row with an unknown word is skipped
+and counted, and a question's own words are never its answer.
 """
 
 import math
@@ -17,14 +17,17 @@ from w2vspark.vectors.table import WordVectors
 
 Case = Literal["auto", "keep", "lower"]
 
-# Blocks of questions and of words that are scored together: some 30 MB, whatever the vocabulary.
+# Questions and words that are scored at once: some 30 MB, whatever the size of the vocabulary.
 _QUESTIONS = 1024
 _WORDS = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """Correlation of cosines with people's scores; NaN where fewer than two rows are covered or all are equal."""
+    """The correlation of cosines with people's scores; NaN if fewer than two rows are covered or all are equal.
+
+    `covered`: the rows with two known words. `total`: all rows.
+    """
 
     spearman: float
     pearson: float
@@ -34,7 +37,7 @@ class PairScore:
 
 @dataclass(frozen=True, slots=True)
 class SectionScore:
-    """How many questions were answered rightly, of those whose four words are known, of all."""
+    """Numbers of questions in a section: `correct` answers, `covered` (all four words are known), and `total`."""
 
     section: str
     correct: int
@@ -43,14 +46,16 @@ class SectionScore:
 
     @property
     def accuracy(self) -> float:
-        """correct / covered; NaN where nothing is covered."""
+        """correct / covered; NaN if nothing is covered."""
         return self.correct / self.covered if self.covered else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class AnalogyScore:
-    """The score of every section in the order of the file, and their sums: sections whose name begins with "gram"
-    are syntactic, the others semantic."""
+    """The score of every section in the order of the file, and sums of them.
+
+    Sections are syntactic if their name begins with "gram", else semantic.
+    """
 
     sections: tuple[SectionScore, ...]
     semantic: SectionScore
@@ -61,10 +66,13 @@ class AnalogyScore:
 def score_pairs(
     vectors: WordVectors, rows: Sequence[tuple[str, str, float]], *, restrict: int = 0, case: Case = "auto"
 ) -> PairScore:
-    """Correlates cosines with people's scores.
+    """The correlation of cosines with people's scores, as a `PairScore` (`spearman`, `pearson`, `covered`, `total`).
 
-    rows: (word, word, score). restrict: only the N most frequent words count as known; 0 = all. case: "lower" looks
-    words up in lower case, "keep" as they are, "auto" in lower case where the vocabulary is lower-cased.
+    `rows`: (word, word, score), as `read_pairs` returns them; rows with an unknown word are skipped. `restrict`: only
+    the N most frequent words are known; 0 = all. `case`: "lower" looks words up in lower case, "keep" as they are,
+    "auto" in lower case if the vocabulary is in lower case.
+
+    Example: `score_pairs(vectors, read_pairs("pairs.tsv")).spearman`.
     """
     known = _lookup(vectors, restrict, case)
     found = [(known(first), known(second), score) for first, second, score in rows]
@@ -89,10 +97,13 @@ def score_analogies(
     method: Method = "3cosadd",
     case: Case = "auto",
 ) -> AnalogyScore:
-    """Answers analogy questions, each by one of the known words.
+    """The number of correct answers to analogy questions, as an `AnalogyScore` (`sections`, `semantic`, … , `total`).
 
-    rows: (section, a, b, c, expected). restrict: only the N most frequent words count, in questions and as answers;
-    0 = all. method: as in `query.analogy`. case: as in `score_pairs`.
+    `rows`: (section, a, b, c, expected), as `read_analogies` returns them; rows with an unknown word are skipped.
+    `restrict`: only the N most frequent words are known, in questions and as answers; 0 = all. `method`: as in
+    `analogy`. `case`: as in `score_pairs`.
+
+    Example: `score_analogies(vectors, read_analogies("questions-words.txt")).total.accuracy`.
     """
     known = _lookup(vectors, restrict, case)
     found = np.array([[known(word) for word in row[1:]] for row in rows], dtype=np.intp).reshape(-1, 4)
@@ -115,7 +126,7 @@ def score_analogies(
 
 
 def _answers(unit: NDArray[np.float32], questions: NDArray[np.intp], method: Method) -> NDArray[np.intp]:
-    """The best row for each question. unit: float32 (V, D); questions: (Q, 3), rows of a, b, c; returns (Q,)."""
+    """The best row for each question, (Q,). unit: float32 (V, D). questions: (Q, 3), the rows of a, b and c."""
     rows, positions = np.unique(questions, return_inverse=True)
     asked = unit[rows]
     positions = positions.reshape(questions.shape)
@@ -136,7 +147,7 @@ def _answers(unit: NDArray[np.float32], questions: NDArray[np.intp], method: Met
 
 
 def _lookup(vectors: WordVectors, restrict: int, case: Case) -> Callable[[str], int]:
-    """From a word of a test set to its row, or -1."""
+    """A function that finds the row of a word of a test set; -1 if the word is unknown."""
     limit = restrict or len(vectors.words)
     lower = case == "lower" or (case == "auto" and _is_lower_case(vectors.words))
 
@@ -148,7 +159,7 @@ def _lookup(vectors: WordVectors, restrict: int, case: Case) -> Callable[[str], 
 
 
 def _is_lower_case(words: Sequence[str]) -> bool:
-    # Not all: the JVM and Python know different versions of Unicode, so a rare letter may have kept its case.
+    # Allow some exceptions: the JVM and Python know different versions of Unicode, so a rare letter may keep its case.
     return sum(word != word.lower() for word in words) * 1000 <= len(words)
 
 
@@ -160,7 +171,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Pearson's r; NaN where x or y is constant."""
+    """Pearson's r; NaN if x or y is constant."""
     if (x == x[0]).all() or (y == y[0]).all():
         return math.nan
     x, y = x - x.mean(), y - y.mean()

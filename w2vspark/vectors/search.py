@@ -1,4 +1,4 @@
-"""Documents by their likeness to a question: the table of documents is read batch by batch. Needs no Spark."""
+"""Find the documents nearest to a text or a vector. Reads the table of documents in batches. Needs no Spark."""
 
 from typing import NamedTuple
 
@@ -14,18 +14,22 @@ from w2vspark.vectors.table import find_table, keeping
 
 
 class Hit(NamedTuple):
-    """A document, and the cosine of its vector with the question's."""
+    """A document's id, and the cosine of its vector with the vector that was asked for."""
 
     doc_id: str
     cosine: float
 
 
 def search_documents(output: str, query: str, top: int = 10, *, documents: str = "") -> list[Hit]:
-    """The `top` documents nearest to a text, by falling cosine, ties by doc_id.
+    """The `top` documents nearest to a text, as a list of `Hit(doc_id, cosine)`, by falling cosine, then by doc_id.
 
-    output: the output folder of a run of lsa; documents: one of documents that were folded in, instead of the run's
-    own. Raises InputError where the model knows no word of the text, OutputError where nothing is published, or the
+    `output`: the output folder of an lsa run, a path or URI. `query`: the text. `documents`: the output folder of a
+    fold job, to search its documents instead of the run's own.
+
+    Raises InputError when the model knows no word of the text, OutputError when nothing is published, or when the
     documents were folded into another version of the model.
+
+    Example: `search_documents("lsa-vectors", "open a network socket", 5)`.
     """
     model = load_lsa(output)
     version, folder = find_table(documents or model.version.folder, "documents")
@@ -37,10 +41,13 @@ def search_documents(output: str, query: str, top: int = 10, *, documents: str =
 
 
 def nearest_documents(output: str, vector: NDArray[np.float32], top: int = 10) -> list[Hit]:
-    """The `top` documents of a published table with the largest cosine with `vector`, float32 (dimensions,).
+    """The `top` documents whose vectors have the largest cosine with a vector, as a list of `Hit(doc_id, cosine)`.
 
-    Only some record batches are in memory at a time. A vector of zeros has the cosine 0 with every other. Raises
-    InputError for a vector that is 0, OutputError where there is no such table or its vectors have another length.
+    `output`: an output folder with a table of documents, a path or URI. `vector`: float32 (dimensions,), for example
+    from `fold_text`. A document whose vector is zero has the cosine 0. Only a few record batches are in memory at once.
+
+    Raises InputError when `vector` is zero or `top` is less than 1, OutputError when there is no such table or its
+    vectors have another length.
     """
     version, folder = find_table(output, "documents")
     with keeping(version):
@@ -48,8 +55,8 @@ def nearest_documents(output: str, vector: NDArray[np.float32], top: int = 10) -
 
 
 def _check_model(documents: publish.Version, model: publish.Version) -> None:
-    """Raise OutputError where the documents' vectors are of another version than the model: cosines mean nothing."""
-    into = documents.manifest.get("model", {"run_id": documents.run_id})  # of folded documents
+    """Raise OutputError when the documents belong to another version than the model: cosines would mean nothing."""
+    into = documents.manifest.get("model", {"run_id": documents.run_id})  # folded documents have this key
     if into["run_id"] != model.run_id:
         of = f"version {into['version']} of {into['output']}" if "version" in into else "another run"
         raise OutputError(
@@ -64,7 +71,7 @@ def _nearest(folder: str, vector: NDArray[np.float32], top: int) -> list[Hit]:
     wanted = vector.astype(np.float64)
     length = np.sqrt(np.sum(wanted * wanted))
     if not length > 0:
-        raise InputError("the question's words stand in all documents alike, so that none is nearer; ask in others")
+        raise InputError("the words of the text are equally common in all documents, so none is nearer; use other words")
     best: list[Hit] = []
     for batch in storage.scan_table(folder, ["doc_id", "vector"]):
         if not batch.num_rows:

@@ -1,4 +1,4 @@
-"""Vectors of words that were never seen, from the published character n-grams. Needs NumPy alone."""
+"""Vectors of unseen words, from the published character n-grams. Needs only NumPy."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,11 @@ from w2vspark.vectors.lists import list_rows
 
 @dataclass(frozen=True, eq=False)
 class Subwords:
-    """The n-grams of a model: buckets int32 (G,), rising; matrix float32 (G, D); and how words are cut and hashed."""
+    """The character n-grams of a model.
+
+    buckets: int32 (G,), rising: the hash buckets with a vector. matrix: float32 (G, D), their vectors. shortest,
+    longest: of the n-grams, in characters. hashed_into: the number of all buckets.
+    """
 
     buckets: NDArray[np.int32]
     matrix: NDArray[np.float32]
@@ -22,9 +26,9 @@ class Subwords:
     hashed_into: int
 
     def vector(self, word: str) -> NDArray[np.float32]:
-        """The mean of the vectors of the word's n-grams, float32 (D,), of those that some word of the vocabulary has.
+        """A word's vector, float32 (D,): the mean over those of its n-grams that occur in the vocabulary.
 
-        Raises InputError where it has none of them.
+        Raises InputError when none of them does.
         """
         wanted = [fnv1a(ngram) % self.hashed_into for ngram in ngrams_of(word, self.shortest, self.longest)]
         at = np.searchsorted(self.buckets, wanted)
@@ -36,7 +40,7 @@ class Subwords:
 
 
 def ngrams_of(word: str, shortest: int, longest: int) -> list[bytes]:
-    """The n-grams of <word> as fastText's computeSubwords takes them, in UTF-8; < and > alone are none."""
+    """The n-grams of <word> in UTF-8, as in fastText's computeSubwords; < or > alone is no n-gram."""
     letters = f"<{word}>"
     found = []
     for first in range(len(letters)):
@@ -47,7 +51,7 @@ def ngrams_of(word: str, shortest: int, longest: int) -> list[bytes]:
 
 
 def fnv1a(letters: bytes) -> int:
-    """FNV-1a of 32 bits over signed bytes, as fastText's Dictionary::hash."""
+    """The 32-bit FNV-1a hash over signed bytes, as in fastText's Dictionary::hash."""
     h = 2166136261
     for letter in letters:
         h = ((h ^ (letter if letter < 128 else letter | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
@@ -55,17 +59,17 @@ def fnv1a(letters: bytes) -> int:
 
 
 def load_subwords(output: str) -> Subwords:
-    """Reads the n-grams of the version that is published in an output folder (or of one version's folder).
+    """Read the n-grams of the current version of an output folder, or of the version whose own folder is given.
 
-    Raises OutputError as read_subwords does, and where nothing is published.
+    Raises OutputError as read_subwords does, and when nothing is published.
     """
     return read_subwords(publish.resolve(output))
 
 
 def read_subwords(version: publish.Version) -> Subwords:
-    """Reads the n-grams of a published version.
+    """Read the n-grams of a published version.
 
-    Raises OutputError where the model has no subwords, the table is damaged, or the version was deleted meanwhile.
+    Raises OutputError when the model has no subwords, the table is damaged, or the version was deleted meanwhile.
     """
     config = version.manifest.get("config", {}).get("subwords", {})
     if not config.get("enabled"):

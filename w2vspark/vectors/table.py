@@ -1,4 +1,4 @@
-"""The published vector tables as arrays in memory."""
+"""Published tables of word vectors as arrays in memory."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,38 +16,39 @@ from w2vspark.vectors.subwords import Subwords, read_subwords
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """Words with their vectors; row i belongs to the word with id i, so rows fall by count.
+    """Words with their counts and vectors. Row i belongs to the word with id i; the most frequent word is first.
 
-    words: V strings. counts: int64 (V,). matrix: float32 (V, D), C-contiguous.
+    `words`: V strings. `counts`: int64 (V,). `matrix`: float32 (V, D), C-contiguous.
     """
 
     words: list[str]
     counts: NDArray[np.int64]
     matrix: NDArray[np.float32]
-    version: publish.Version | None = None  # that the words are of, where it has character n-grams
+    version: publish.Version | None = None  # the words' version, if it has character n-grams
 
     @property
     def dimensions(self) -> int:
-        """D."""
+        """The length D of the vectors."""
         return int(self.matrix.shape[1])
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """The row of every word; made at the first use."""
+        """The row of every word. Made at the first use."""
         return {word: row for row, word in enumerate(self.words)}
 
     @cached_property
     def subwords(self) -> Subwords | None:
-        """The model's character n-grams, which give vectors to unseen words; None without.
+        """The model's character n-grams, which give vectors to unseen words; None if the model has none.
 
-        Read at the first use, from the version that the words are of. Raises OutputError where that was deleted since.
+        Read at the first use, from the version of the words. Raises OutputError when that version was deleted.
         """
         return read_subwords(self.version) if self.version is not None else None
 
     def vector(self, word: str) -> NDArray[np.float32]:
-        """A word's vector, float32 (D,); for an unseen word that of its n-grams, where the model has subwords.
+        """A word's vector, float32 (D,). An unseen word gets the vector of its n-grams, if the model has subwords.
 
-        Raises KeyError for an unseen word where it has none, InputError where it shares no n-gram with the vocabulary.
+        Raises KeyError for an unseen word if the model has no subwords, InputError if the word shares no n-gram with
+        the vocabulary.
         """
         if word in self.index or self.subwords is None:
             row: NDArray[np.float32] = self.matrix[self.index[word]]
@@ -56,20 +57,27 @@ class WordVectors:
 
     @cached_property
     def unit(self) -> NDArray[np.float32]:
-        """The matrix with every row divided by its length, float32 (V, D); a zero row stays zero. Made at the
-        first use and kept: it takes as much memory as the matrix."""
+        """The matrix with every row divided by its length, float32 (V, D); a zero row stays zero.
+
+        Made at the first use and kept: it needs as much memory as the matrix.
+        """
         norms: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix))
         norms[norms == 0] = 1
         return self.matrix / norms[:, None]
 
 
 def load_vectors(output: str, table: str = "vectors") -> WordVectors:
-    """Reads a published table of word vectors.
+    """Load a published table of word vectors into memory.
 
-    output: an output folder (its current version is read), a version folder, or the table's own folder; a path or
-    URI. table: "vectors" or "context". Rows are placed by id, so neither the order of the files nor that of the rows
-    in them matters. Beside the result, only some record batches are in memory at a time.
-    Raises OutputError where nothing is published there or the table is damaged.
+    `output`: an output folder (its current version is read), a version's folder, or the table's own folder; a path or
+    URI. `table`: "vectors" or "context".
+
+    Rows are placed by id, so the order of the files and of their rows does not matter. Besides the result, only a few
+    record batches are in memory at once.
+
+    Raises OutputError when nothing is published there or the table is damaged.
+
+    Example: `vectors = load_vectors("vectors")`.
     """
     version, folder = find_table(output, table)
     with keeping(version):
@@ -79,7 +87,7 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
 
 
 def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
-    """Words, counts and vectors, by id."""
+    """Words, counts and vectors in the order of the ids."""
     head = storage.read_table(folder, columns=["id", "word", "count"])
     if any(head[name].null_count for name in head.column_names):
         raise damaged(folder, "a row holds a null")
@@ -102,9 +110,9 @@ def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.fl
 
 
 def find_table(output: str, table: str) -> tuple[publish.Version | None, str]:
-    """Where a table is, given an output folder, a version's folder or the table's own; and the version that it is of.
+    """A table's version and folder. output: an output folder, a version's folder or the table's own folder.
 
-    The version is None for a table that was copied out of its version. Raises OutputError where there is no table.
+    The version is None for a table that was copied out of its version. Raises OutputError when there is no table.
     """
     folder = storage.absolute_uri(output).rstrip("/")
     version = publish.find_version(folder)
@@ -122,5 +130,5 @@ def find_table(output: str, table: str) -> tuple[publish.Version | None, str]:
 
 
 def keeping(version: publish.Version | None) -> AbstractContextManager[None]:
-    """Around all that reads a table of find_table: as Version.reading."""
+    """Put this around code that reads a table from find_table; see Version.reading."""
     return version.reading("load the vectors again") if version is not None else nullcontext()
