@@ -1,1 +1,1 @@
-"""Spark stages: plain functions from DataFrames and settings to DataFrames, one module a table."""
+"""Spark stages: plain functions from DataFrames and settings to DataFrames, one module for each table."""

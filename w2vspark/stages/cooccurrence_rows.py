@@ -1,4 +1,4 @@
-"""How later stages read co-occurrences in staging: whole rows, in blocks."""
+"""Read staged co-occurrences in later stages: whole rows, in blocks."""
 
 from collections.abc import Iterator
 
@@ -12,15 +12,15 @@ from w2vspark.storage.listed import listed_files, read_listed, scan_listed
 
 
 def scan_row_entries(uri: str) -> Iterator[tuple[int, np.ndarray]]:
-    """The entries of each row, int32, of a table of counts in staging, for some neighbouring rows at a time."""
+    """The number of entries in each row of a staged table of counts: yields a first row and int32 (rows,)."""
     for file in listed_files(uri, SUMS):
         yield file["first_id"], read_listed(uri, ["entries"], files=[file])["entries"].to_numpy()
 
 
 def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
-    """Rows first … last - 1 of a table of counts in staging, in blocks of some 4 million entries.
+    """Rows first … last - 1 of a staged table of counts, in blocks of some 4 million entries.
 
-    Raises DamagedTable where a file is missing or damaged.
+    Raises DamagedTable when a file is missing or damaged.
     """
     waiting: list[pa.RecordBatch] = []
     size, at = 0, first
@@ -42,7 +42,7 @@ def scan_counts(uri: str, first: int, last: int) -> Iterator[SparseBlock]:
 
 
 def _sparse_block(counts: pa.Table, first: int, last: int) -> Iterator[SparseBlock]:
-    """Rows first … last - 1 of counts that are sorted by row and may go on behind them; none where there is no row."""
+    """Rows first … last - 1 of counts, which are sorted by row and may have later rows. Without rows, no block."""
     if first < last:
         ends = np.searchsorted(counts["row"].to_numpy(), np.arange(first, last), side="right")
         of_rows = counts.slice(0, int(ends[-1]))

@@ -1,10 +1,10 @@
-"""Table cooccurrences: how often words stand near each other, counted by tasks that each hold a slice of the text.
+"""Table cooccurrences: how often words are near each other, counted by tasks that each hold a slice of the corpus.
 
-The rows are dealt to reducers, in runs of words with about as many neighbours each; the text is cut into slices that a
-worker's memory holds. A task counts the rows of some reducers in one slice. Where there is one slice, that is the
-table. With more, each reducer adds up what the slices had. Slices and reducers follow the corpus and the configuration
-alone, and the sums are whole numbers, so that no order matters; those of wide harmonic windows are added up in the
-slices' order.
+Each reducer has a run of rows with about as many neighbours as the others. The corpus is cut into slices that fit into
+a worker's memory. A task counts the rows of some reducers in one slice. If there is only one slice, its counts are the
+table. If there are more, each reducer adds up the counts of the slices. Slices and reducers follow the corpus and the
+configuration alone. The sums are whole numbers, so their order does not matter. Wide harmonic windows are an exception:
+their counts are added up in the order of the slices.
 """
 
 import uuid
@@ -38,52 +38,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CooccurrencesConfig(Settings):
-    """How words that stand near each other are counted, for the methods that train on counts."""
+    """How neighbouring words are counted, for the methods that train on counts."""
 
     section = "cooccurrences"
 
     window: int = key(10, rule=between(1, 1000), why="Words on each side that are counted as neighbours.")
     weighting: Literal["harmonic", "linear", "uniform"] = key(
         "harmonic",
-        why="What a neighbour at distance d counts: harmonic 1 / d; linear (window - d + 1) / window; uniform 1.",
+        why="The weight of a neighbour at distance d: harmonic 1 / d; linear (window - d + 1) / window; uniform 1.",
     )
     direction: Literal["symmetric", "left", "right"] = key(
-        "symmetric", why="symmetric, or the neighbours before a word alone (left), or behind it (right)."
+        "symmetric", why="left: only the neighbours before a word; right: only those after it; symmetric: both."
     )
     subsample: float = key(
         0.0,
         rule=(lambda share: 0 <= share < 1, "must be at least 0 (count every word) and less than 1"),
         why="Words with a larger share of the corpus are thinned out before counting; 0 counts every word.",
     )
-    publish: bool = key(True, why="The counts are a table of the published version.")
+    publish: bool = key(True, why="true: the counts are a table of the published version.")
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Windows that do not fit the pieces."""
+        """A window that is not shorter than a piece."""
         pieces = config[EncodedConfig].piece_tokens
         if 0 < pieces <= self.window:
             text = f"must be less than encoded.piece_tokens ({pieces}), which no window crosses"
             yield "cooccurrences.window", self.window, text
 
 
-Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, with the first row of each
+Blocks = Iterator[tuple[int, "Rows"]]  # runs of rows, each with its first row
 
 SLICE_TOKENS = 24_000_000  # 100 MB of text, and as much for its index
-REDUCER_EVENTS = 20_000_000  # neighbours that are met in a reducer's rows: some tenths of a second of work
+REDUCER_EVENTS = 20_000_000  # pairs of neighbours in a reducer's rows: some tenths of a second of work
 MOST_REDUCERS = 1024
-LEAST_TASKS = 16  # that count, where there are so many reducers
+LEAST_TASKS = 16  # that count, if there are as many reducers
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all slices; a single row may have more
-ROW_GROUP_ENTRIES = 1 << 18  # in a row group: half a megabyte, and what reading a single row costs
+ROW_GROUP_ENTRIES = 1 << 18  # half a megabyte, the least that a reader of one row reads
 MOST_STREAMS = 256  # files that are open at once while slices are added up
-ENTRY_WORK = 4  # events take the time of one entry's listing and writing
-COUNTS, SUMS = "cooccurrences", "row_sums"  # names in the list of files
-# Sorted columns differ by little, most weights are one of few: two bytes an entry, written in 20 ns and read in 7.
+ENTRY_WORK = 4  # the time to list and write one entry, in events
+COUNTS, SUMS = "cooccurrences", "row_sums"  # matrices in the list of files
+# Sorted columns differ by little, and most weights are among a few values: an entry takes two bytes, 20 ns to write and
+# 7 ns to read.
 WRITE_OPTIONS = {
     "use_dictionary": ["row", "weight"],
     "column_encoding": {"col": "DELTA_BINARY_PACKED"},
     "compression": "zstd",
     "compression_level": 1,
 }
-_texts: dict[tuple["CountJob", int, tuple[str, ...]], np.ndarray] = {}  # what read_text keeps: one text at most
+_texts: dict[tuple["CountJob", int, tuple[str, ...]], np.ndarray] = {}  # the cache of read_text: one text at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +97,34 @@ class CountJob:
     encoded_uri: str
     vocabulary_uri: str
     table_uri: str
-    partial_uri: str  # a folder for what is on its way between tasks
-    slices: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
+    partial_uri: str  # a folder for files that tasks exchange
+    slices: tuple[tuple[int, int], ...]  # the first bucket, and one past the last
     reducers: int
 
     @property
     def reach(self) -> int:
-        """Neighbours of a word, at most."""
+        """The largest number of neighbours of a word."""
         return self.config.window * (2 if self.config.direction == "symmetric" else 1)
 
     @property
     def reducer_ranges(self) -> list[tuple[int, int]]:
-        """The reducers of each task that counts a slice: the first, and the one behind the last."""
+        """The reducers of each task that counts a slice: the first, and one past the last."""
         tasks = min(self.reducers, -(-LEAST_TASKS // len(self.slices)))
         return [(self.reducers * i // tasks, self.reducers * (i + 1) // tasks) for i in range(tasks)]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What follows from the job and the vocabulary; a worker's next task may need it too."""
+    """Computed from the job and the vocabulary, and kept for a worker's next task."""
 
     counts: np.ndarray  # int64 (V,)
-    reducers: list[tuple[int, int]]  # the first row of each, and the one behind the last
+    reducers: list[tuple[int, int]]  # the first row of each, and one past the last
     weights: np.ndarray  # int64 or float64 (window + 1,), in units of 1 / unit
     unit: int
-    most_entries: np.ndarray  # int64 (V,): of a row, in all slices together
+    most_entries: np.ndarray  # int64 (V,): at most in a row, in all slices together
 
     def blocks(self, reducer: int) -> Iterator[tuple[int, int]]:
-        """A reducer's rows in runs that have no more than BLOCK_ENTRIES entries in all slices; or single rows."""
+        """A reducer's rows in runs with at most BLOCK_ENTRIES entries in all slices; longer rows are alone."""
         first, last = self.reducers[reducer]
         entries = self.most_entries[first:last].cumsum()
         at = 0
@@ -137,7 +138,7 @@ class Plan:
 def count_job(
     config: CooccurrencesConfig, seed: int, cpu_target: str, bucket_tokens: np.ndarray, uris: dict[str, str]
 ) -> CountJob:
-    """The work for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri."""
+    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri."""
     tokens = int(bucket_tokens.sum())
     slices = max(1, -(-tokens // SLICE_TOKENS))
     events = tokens * config.window * (2 if config.direction == "symmetric" else 1)
@@ -158,7 +159,7 @@ def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
 
 
 def count_whole(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of PARAMETER_FILES, where one slice is the whole text."""
+    """mapInArrow: task numbers -> rows of PARAMETER_FILES, if one slice is the whole corpus."""
     for task in _numbers(batches, job):
         plan = _plan(job)
         for reducer, blocks in _counted(job, plan, 0, job.reducer_ranges[task]):
@@ -166,7 +167,7 @@ def count_whole(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa
 
 
 def count_slices(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of PARTIAL_FILES, with what a slice has of some reducers' rows."""
+    """mapInArrow: task numbers -> rows of PARTIAL_FILES, with a slice's counts for some reducers' rows."""
     keys = placement_keys(job.reducers)
     for task in _numbers(batches, job):
         number, at = divmod(task, len(job.reducer_ranges))
@@ -180,7 +181,7 @@ def count_slices(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
 
 
 def merge_slices(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer that this task is."""
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer of this task."""
     cpu_target.pin(job.cpu_target)
     _texts.clear()
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter("reducer", "slice"))
@@ -195,11 +196,11 @@ def merge_slices(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
 
 
 def write_rows_of(job: CountJob, plan: Plan, reducer: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
-    """Write a reducer's rows and their sums; the files as rows of PARAMETER_FILES. blocks: first row, and the rows."""
+    """Write a reducer's rows and their sums; yield both files as rows of PARAMETER_FILES."""
     from w2vspark.kernels.counts.cooccurrences import row_sums
 
     first, last = plan.reducers[reducer]
-    if first == last:  # a very frequent word has taken the work of several reducers
+    if first == last:  # a very frequent word has as much work as several reducers
         return
     sums, entries = [], []
     with NewFile(job.table_uri, COUNTS, COOCCURRENCES, **WRITE_OPTIONS) as file:
@@ -218,7 +219,7 @@ def write_rows_of(job: CountJob, plan: Plan, reducer: int, blocks: Blocks) -> It
 
 
 def read_row_sums(uri: str, rows: int) -> np.ndarray:
-    """The weights of whole rows, float64 (rows,), of a table of counts in staging."""
+    """The sum of the weights in each row of a staged table of counts, float64 (rows,)."""
     sums = np.zeros(rows)
     for file in listed_files(uri, SUMS):
         table = read_listed(uri, files=[file])
@@ -227,7 +228,7 @@ def read_row_sums(uri: str, rows: int) -> np.ndarray:
 
 
 def _counted(job: CountJob, plan: Plan, number: int, reducers: tuple[int, int]) -> Iterator[tuple[int, Blocks]]:
-    """Some reducers with their rows in one slice."""
+    """Some reducers, each with the counts of its rows in one slice."""
     from w2vspark.kernels.counts.cooccurrences import Index, count_rows, index_words
     from w2vspark.kernels.counts.sparse_sums import new_sums
 
@@ -245,7 +246,7 @@ def _counted(job: CountJob, plan: Plan, number: int, reducers: tuple[int, int]) 
 
 
 def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]]) -> Blocks:
-    """A reducer's rows in some slices. starts: for each slice its file, and where the reducer's rows begin in it."""
+    """A reducer's rows, added up over some slices. starts: each slice's file, and the offset of the rows in it."""
     from w2vspark.kernels.counts.cooccurrences import Rows, merge_rows
     from w2vspark.kernels.counts.sparse_sums import new_sums
 
@@ -267,21 +268,21 @@ def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]]) -> Blocks:
 
 
 def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:
-    """Blocks as an Arrow stream of PARTIAL_ROWS."""
+    """Write blocks as an Arrow stream of PARTIAL_ROWS."""
     with pa.ipc.new_stream(sink, PARTIAL_ROWS) as writer:
         for _, rows in blocks:
             sealed.write_batch(writer, one_row(PARTIAL_ROWS, **rows._asdict()))
 
 
 def _new_partial(job: CountJob) -> str:
-    return storage.join(job.partial_uri, f"rows-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
+    return storage.join(job.partial_uri, f"rows-{uuid.uuid4().hex}.arrow")  # every attempt has a new name
 
 
 def read_text(job: CountJob, number: int) -> np.ndarray:
-    """A slice of the text as kernels.counts.cooccurrences.separated makes it, kept for the worker's next task."""
+    """A slice of the corpus, as kernels.counts.cooccurrences.separated makes it. Kept for the worker's next task."""
     key = job, number, file_names(job.encoded_uri)
     if key not in _texts:
-        _texts.clear()  # before the other is read, not after as in a cache: two would not fit
+        _texts.clear()  # before the next one is read: a plain cache would hold both, which do not fit
         _texts[key] = _read_text(job, number)
     return _texts[key]
 

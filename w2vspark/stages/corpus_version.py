@@ -1,4 +1,4 @@
-"""What tells one state of the corpus from another: files with sizes and times, or a table's snapshot."""
+"""The fingerprint of the corpus: of its files with sizes and times, or of a table's snapshot."""
 
 import re
 import uuid
@@ -14,9 +14,9 @@ from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.storage.files import list_files
 
-# What the names of views begin with whose names tell what is in them (stages.frames).
+# The beginning of the names of views that end with a hash of their rows (stages.frames).
 FRAME = "w2vspark_frame_"
-# How a table that keeps its history is asked for its newest state.
+# Queries for the newest state of a table that keeps its history.
 SNAPSHOTS = {
     "delta": "DESCRIBE HISTORY {name} LIMIT 1",
     "iceberg": "SELECT snapshot_id FROM {name}.snapshots ORDER BY committed_at DESC LIMIT 1",
@@ -24,11 +24,11 @@ SNAPSHOTS = {
 
 
 def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> str:
-    """A fingerprint of the corpus and of how it is read. Spark is started only for a catalog table.
+    """The fingerprint of the corpus and of how it is read. Spark is started only for a catalog table.
 
-    For a table: Delta's version, Iceberg's snapshot, or the files behind it; for a view its query and the files. Where
-    none can be told (JDBC), a new one every time, so that nothing stale is used. Raises InputError for a path or table
-    that is not there.
+    A table counts by its version (Delta), its snapshot (Iceberg) or its files, a view by its query and files. If none
+    of these is known (JDBC), the fingerprint is a new one every time, so that no old table is used. Raises InputError
+    for a path or table that does not exist.
     """
     read = asdict(config) | {"text_column": text_column(config)}
     if not config.table:
@@ -49,7 +49,7 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
     files = _files(spark.table(config.table).inputFiles())
     if files:
         return fingerprint(input=read, files=files, view=described.get("View Text"), query=_query(spark, name))
-    get_logger().warning(key_values(stage="corpus", table=config.table, version="cannot be told: counted anew"))
+    get_logger().warning(key_values(stage="corpus", table=config.table, version="unknown: counted again"))
     return fingerprint(input=read, unknown=uuid.uuid4().hex)
 
 
@@ -60,10 +60,10 @@ def _files(paths: Iterable[str]) -> list[tuple[str, int, int]]:
 
 
 def _query(session: SparkSession, name: str) -> str:
-    """What reading a table or view computes, in Spark's words, without the numbers that it gives to columns.
+    """Spark's optimized plan for reading a table or view, without the numbers of its columns.
 
-    The queries of views behind a view are in it. current_date() is a date here, and rand() has a seed: such a view is
-    another one when these change.
+    It includes the queries of the views that a view uses. In it, current_date() is a date and rand() has a seed, so
+    such a view counts as another one when these change.
     """
     with runtime_settings(session, **{"spark.sql.debug.maxToStringFields": str(2**31 - 1)}):
         (row,) = session.sql(f"EXPLAIN EXTENDED SELECT * FROM {name}").collect()

@@ -1,4 +1,4 @@
-"""Tables documents and term_weights of lsa: a row a document, from the blocks of parameters; a row a word."""
+"""Tables documents (a row for each document, from the blocks of parameters) and term_weights (for each word) of lsa."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +17,7 @@ from w2vspark.storage.listed import read_listed
 
 
 def documents(session: SparkSession, rows: RowSource, term_document_uri: str, count: int, dimensions: int) -> TaskRows:
-    """The rows of all documents as schemas.DOCUMENTS, in the order of the rows. The workers read the blocks."""
+    """All documents with their vectors, as schemas.DOCUMENTS, in the order of the rows. The workers read the blocks."""
     tasks = max(1, count * dimensions * 4 // TASK_BYTES)
     batches = partial(document_batches, rows=rows, term_document_uri=term_document_uri, count=count, tasks=tasks)
     return TaskRows(session.range(0, tasks, 1, tasks), batches, DOCUMENTS)
@@ -26,7 +26,7 @@ def documents(session: SparkSession, rows: RowSource, term_document_uri: str, co
 def document_batches(
     batches: Iterator[pa.RecordBatch], rows: RowSource, term_document_uri: str, count: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.DOCUMENTS, of the task's range of rows."""
+    """mapInArrow: task numbers -> rows of schemas.DOCUMENTS, for the task's range of rows."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = count * task // tasks, count * (task + 1) // tasks
@@ -41,7 +41,7 @@ def term_weights(
 ) -> TaskRows:
     """Every word with its number of documents and its weight, as schemas.TERM_WEIGHTS, sorted by id.
 
-    documents: of the corpus; target: training.cpu_target. One task holds all words.
+    documents: their number in the corpus; target: training.cpu_target. One task holds all words.
     """
     batches = partial(
         term_batches,
@@ -62,7 +62,7 @@ def term_batches(
     documents: int,
     target: str,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, all rows of schemas.TERM_WEIGHTS."""
+    """mapInArrow: one row -> all rows of schemas.TERM_WEIGHTS."""
     cpu_target.pin(target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import global_weights
 

@@ -27,24 +27,24 @@ from w2vspark.text.word_ids import WordIds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedConfig(Settings):
-    """How documents are cut and spread."""
+    """How documents are cut into pieces, and the pieces spread over buckets."""
 
     section = "encoded"
 
     piece_tokens: int = key(
         1000,
         rule=between(10, 10_000),
-        why="In tokens; longer documents are cut, so that none can hold up a round. A window never crosses a cut.",
+        why="Tokens in a piece: longer documents are cut, so that none holds up a round. No window crosses a cut.",
     )
     buckets: int | Auto = key(
         "auto",
         rule=between(1, 1_000_000),
-        why="Parts that the pieces are spread over; auto follows the number of tokens.",
+        why="The number of buckets that the pieces are spread over; auto follows the number of tokens.",
     )
 
 
-# Small row groups: a worker that wants a few buckets skips the others by the footer's ranges. The dictionary packs ids
-# to few bits already; zstd would save a fifth of the bytes and cost a third more time.
+# Row groups are small, so that a worker that reads a few buckets can skip the others by the ranges in the footer. The
+# dictionary already packs ids into few bits; zstd would save a fifth of the bytes and cost a third more time.
 ROW_GROUP_BYTES = 4 << 20
 TOKENS_PER_FILE = 4_000_000
 COUNTING_TASKS = 64  # at most, however many files there are
@@ -56,24 +56,24 @@ _PLACED = ENCODED.append(pa.field("partition_key", pa.int32(), nullable=False))
 
 
 def auto_buckets(tokens: int) -> int:
-    """The number of buckets for a corpus: the power of two next to tokens / 4096, from 64 to 32768."""
+    """The number of buckets for a corpus: the power of two nearest to tokens / 4096, from 64 to 32768."""
     return 1 << min(max(round(math.log2(max(tokens, 1) / 4096)), 6), 15)
 
 
 def file_count(tokens: int, buckets: int) -> int:
-    """How many files, and tasks that write them, suit a corpus: runs of buckets with some four million tokens each."""
+    """The number of files for a corpus, and of tasks that write them; each has some four million tokens."""
     return max(1, min(tokens // TOKENS_PER_FILE, buckets))
 
 
 def encoded(
     corpus: DataFrame, vocabulary_uri: str, words: Words, config: EncodedConfig, buckets: int, files: int
 ) -> DataFrame:
-    """The corpus in ids, as schemas.ENCODED, sorted by (bucket, doc_id, piece) within each partition.
+    """The corpus as word ids, as schemas.ENCODED, sorted by (bucket, doc_id, piece) within each partition.
 
-    Words outside the vocabulary vanish, and the window closes over them. A document is cut into pieces of
-    ``piece_tokens`` ids, the last one shorter; -1 stands between two sentences within a piece and does not count. The
-    set of rows is a function of the documents, the vocabulary and the settings: not of files, partitions or threads.
-    A document without an id is named by the BLAKE2b-128 of its bytes. Write it in groups of ROW_GROUP_BYTES.
+    Words outside the vocabulary are left out, so the words around them become neighbours. A document is cut into pieces
+    of ``piece_tokens`` ids; the last one may be shorter. -1 separates two sentences of a piece and does not count. The
+    set of rows depends on the documents, the vocabulary and the settings, but not on files, partitions or threads. A
+    document without an id is named by the BLAKE2b-128 of its bytes. Write the table in row groups of ROW_GROUP_BYTES.
 
     Raises ConfigError when the tokenizer cannot be made.
     """
@@ -101,7 +101,7 @@ def bucket_counts(session: SparkSession, encoded_uri: str, buckets: int) -> Task
 def count_files(
     batches: Iterator[pa.RecordBatch], encoded_uri: str, buckets: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of tasks -> the rows of schemas.BUCKET_COUNTS for each task's share of the files."""
+    """mapInArrow: task numbers -> rows of schemas.BUCKET_COUNTS, for the task's files."""
     for task in chain.from_iterable(batch.column(0).to_pylist() for batch in batches):
         for file in listed_files(encoded_uri)[task::tasks]:
             pieces, tokens = np.zeros((2, buckets), np.int64)
@@ -115,7 +115,7 @@ def count_files(
 
 
 def count_tokens(starts: _Ints, ids: _Ids) -> _Ints:
-    """Tokens of each row of ids (what is not -1): int64 (rows,). ids, starts: as read_buckets returns them."""
+    """The number of tokens (ids except -1) in each row, int64 (rows,). starts, ids: as read_buckets returns them."""
     separators = np.searchsorted(np.flatnonzero(ids < 0), starts)  # before each row
     return np.diff(starts) - np.diff(separators)
 
@@ -126,11 +126,11 @@ def piece_numbers(buckets: _Ids) -> _Ids:
 
 
 def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids]:
-    """The rows of buckets first … last - 1, sorted by bucket, doc_id and piece, and where these are equal by ids.
+    """The rows of buckets first … last - 1, sorted by bucket, doc_id and piece, then by ids.
 
-    Returns the keys (bucket int32, doc_id string, piece int32), and the ids as flat arrays: those of row i are
-    ids[starts[i] : starts[i + 1]], with starts int64 (rows + 1,). Needs memory for the ids twice, and for the keys,
-    which outweigh the ids of short documents. Raises DamagedTable as scan_listed does.
+    Returns the keys (bucket int32, doc_id string, piece int32), starts, int64 (rows + 1,), and ids, int32: row i has
+    ids[starts[i] : starts[i + 1]]. Needs memory for the ids twice, and for the keys, which are larger than the ids if
+    documents are short. Raises DamagedTable as scan_listed does.
     """
     keys = ENCODED.remove(ENCODED.get_field_index("ids"))
     batches, lengths, values = [], [np.empty(0, np.int64)], []
@@ -145,9 +145,9 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
     table = table.take(order).combine_chunks()
     starts = starts_of(np.concatenate(lengths)[order])
     ids = np.empty(starts[-1], np.int32)
-    positions = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours go in one copy
+    positions = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours are one copy
     positions[order] = starts[:-1]
-    rows = 0  # of the parts before
+    rows = 0  # in the parts before
     for size, part in zip(lengths[1:], values, strict=True):
         begins, to = starts_of(size), positions[rows : rows + len(size)]
         cuts = np.flatnonzero(np.diff(to) != size[:-1]) + 1
@@ -166,7 +166,7 @@ def _flat(lists: pa.ListArray) -> tuple[_Ints, _Ids]:
 
 
 def _sort_twins(table: pa.Table, starts: _Ints, ids: _Ids) -> None:
-    """Puts rows whose keys are all equal in the order of their ids, in place."""
+    """Sort rows with equal keys by their ids, in place."""
     twins = np.ones(max(table.num_rows - 1, 0), dtype=np.bool_)  # rows with the keys of the row before
     for name in table.column_names:
         twins &= pc.equal(table[name][1:], table[name][:-1]).to_numpy()
@@ -185,7 +185,7 @@ def encode_batches(
     buckets: int,
     partition_keys: tuple[int, ...],
 ) -> Iterator[pa.RecordBatch]:
-    """A task's part: batches (doc_id string, text binary) to rows of schemas.ENCODED, with their partition's key."""
+    """mapInArrow: batches (doc_id string, text binary) -> rows of schemas.ENCODED, each with its partition key."""
     ids, read = None, words.reader()
     for batch in batches:
         for part in read(batch["text"]):
@@ -221,10 +221,10 @@ def content_name(given: str | None, text: bytes) -> str:
 
 
 def _pieces(part: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
-    """Cuts documents of words into pieces of ids.
+    """Cut documents of words into pieces of ids.
 
-    Returns each piece's document and number in it (pieces,), the offsets (pieces + 1,) of the pieces and the values
-    that they cut: ids, and -1 between two sentences of a piece.
+    Returns each piece's document and its number in the document, (pieces,) each; the offsets of the pieces, (pieces +
+    1,); and the values of all pieces: ids, and -1 between two sentences of a piece.
     """
     distinct = part.words.dictionary_encode()
     found = ids.find(distinct.dictionary)[distinct.indices.to_numpy()]
@@ -236,7 +236,7 @@ def _pieces(part: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _I
     document = np.repeat(np.arange(len(pieces)), pieces)
     number = np.arange(len(document)) - np.repeat(starts_of(pieces)[:-1], pieces)
     offsets = np.append(starts[document] + number * piece_tokens, starts[-1])
-    # Starts inside a piece; those of sentences without a known word fall together with the next.
+    # Starts of sentences inside a piece. A sentence without a known word has the same start as the next one.
     breaks = np.setdiff1d(sentence_starts, offsets)
     values = np.insert(found[known], breaks, -1)
     return document, number, offsets + np.searchsorted(breaks, offsets), values
@@ -248,12 +248,12 @@ def _bucket(doc_id: str, piece: int, buckets: int) -> int:
 
 
 def _word_ids(uri: str) -> WordIds:
-    # Workers outlive a job, and a table may be written again at the same place: under other file names.
+    # Workers outlive a job, and a table may be written again in the same folder, but with new file names.
     return read_word_ids(uri, file_names(uri))
 
 
 @functools.lru_cache(maxsize=1)
 def read_word_ids(uri: str, _files: tuple[str, ...]) -> WordIds:
-    """The vocabulary as a worker keeps it, until read_word_ids.cache_clear()."""
+    """The ids of the vocabulary's words. A worker keeps them until read_word_ids.cache_clear()."""
     table = read_listed(uri, columns=["word", "id"])
     return WordIds(table["word"], table["id"].to_numpy())

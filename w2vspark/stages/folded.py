@@ -1,4 +1,4 @@
-"""Table documents of new documents: folded into the space of a published model of lsa, each by itself."""
+"""The tables of folding: new documents, each folded alone into the vector space of a published lsa model."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -24,15 +24,15 @@ NO_KNOWN_WORD, NO_TEXT, MALFORMED = "no known word", "no text", "malformed row"
 def folded(corpus: DataFrame, version: Version) -> TaskRows:
     """The corpus as schemas.FOLDED: every document with a vector, or with the reason why it has none.
 
-    version: of the model. Raises OutputError and ConfigError as read_lsa_model does.
+    version: the model's. Raises OutputError and ConfigError as read_lsa_model does.
     """
-    read_lsa_model(version)  # here rather than in a worker
+    read_lsa_model(version)  # raises its errors here, not in a worker
     fold = partial(fold_batches, version=version)
     return TaskRows(corpus.select("doc_id", "text", "malformed"), fold, FOLDED)
 
 
 def fold_batches(batches: Iterator[pa.RecordBatch], version: Version) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: batches (doc_id string, text binary, malformed bool) to rows of schemas.FOLDED."""
+    """mapInArrow: batches (doc_id string, text binary, malformed bool) -> rows of schemas.FOLDED."""
     model = read_lsa_model(version)
     cpu_target.pin(model.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import fold
@@ -58,9 +58,10 @@ def fold_batches(batches: Iterator[pa.RecordBatch], version: Version) -> Iterato
 
 
 def folded_documents(session: SparkSession, folded_uri: str, count: int, dimensions: int) -> DataFrame:
-    """Those of a written table of schemas.FOLDED that have a vector, as schemas.DOCUMENTS; there are `count` of them.
+    """The `count` documents of a written table of schemas.FOLDED that have a vector, as schemas.DOCUMENTS.
 
-    A hash places them in files, in each in the order of their names: how they were read changes no file.
+    A hash of its name chooses a document's file, and a file is sorted by name. So the files do not depend on how the
+    documents were read.
     """
     files = max(1, count * dimensions * 4 // TASK_BYTES)
     keys = F.array(*map(F.lit, placement_keys(files)))
@@ -71,13 +72,13 @@ def folded_documents(session: SparkSession, folded_uri: str, count: int, dimensi
 
 
 def not_folded(session: SparkSession, folded_uri: str) -> DataFrame:
-    """Those that have none, as schemas.NOT_FOLDED, in one file in the order of their names."""
+    """The documents without a vector, as schemas.NOT_FOLDED, in one file sorted by name."""
     rows = listed_frame(session, folded_uri, FOLDED).where(F.col("vector").isNull()).select(*NOT_FOLDED.names)
     return rows.repartition(1).sortWithinPartitions("doc_id", "reason").select(*NOT_FOLDED.names)
 
 
 def count_folded(session: SparkSession, folded_uri: str) -> dict[str, int]:
-    """Documents by the reason why they have no vector; "" = they have one."""
+    """The number of documents for each reason why they have no vector; "" = they have one."""
     rows = listed_frame(session, folded_uri, FOLDED).groupBy(F.coalesce("reason", F.lit("")).alias("reason")).count()
     return {row["reason"]: row["count"] for row in rows.collect()}
 

@@ -1,4 +1,4 @@
-"""A corpus that is given as a frame: for a run it is a view of the session, whose name tells what is in it."""
+"""A corpus that is a frame: during a run it is a view of the session, whose name has a hash of its rows."""
 
 import hashlib
 import threading
@@ -21,11 +21,10 @@ from w2vspark.stages.json_text import column
 
 @contextmanager
 def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Iterator[InputConfig]:
-    """The settings of the input that read a frame: one of Spark's, of this session, or one that Spark can take.
+    """Settings of the input that read a frame: a Spark frame of this session, or one that Spark can convert.
 
-    The rows are read once to tell what is in them: a query alone does not, since it hides the code of functions and the
-    rows of frames in memory. Raises InputError for what is no frame, where it lacks a column, and for one of a wrong
-    type.
+    The rows are read once, to hash them. The query is not enough: it hides the code of functions and the rows of frames
+    in memory. Raises InputError if `frame` is not a frame, lacks a column, or has a column of a wrong type.
     """
     rows = frame if hasattr(frame, "createOrReplaceTempView") else _made(session, frame)
     wanted = replace(config, table=FRAME)
@@ -41,7 +40,7 @@ def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Itera
 
 @contextmanager
 def _shared_view(rows: DataFrame, session: SparkSession, view: str) -> Iterator[None]:
-    """The view, until the last of the runs that read it at once has ended: equal rows have one name."""
+    """Keep a view until the last run that reads it has ended: runs with equal rows share a view."""
     with _LOCK:
         rows.createOrReplaceTempView(view)
         _RUNS[view] += 1
@@ -63,7 +62,7 @@ _SESSIONS: dict[str, list[SparkSession]] = {}
 
 
 def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSession) -> None:
-    """Raise InputError where Spark could not tell which of several columns a name means."""
+    """Raise InputError when a name stands for several columns."""
     cased = session.conf.get("spark.sql.caseSensitive", "false") == "true"
     for name in names:
         same = [found for found in columns if found == name or (not cased and found.lower() == name.lower())]
@@ -72,21 +71,21 @@ def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSess
 
 
 def _made(session: SparkSession, frame: Any) -> DataFrame:
-    if getattr(frame, "empty", False) is True:  # of pandas: Spark cannot tell the types of no values
+    if getattr(frame, "empty", False) is True:  # of pandas: without values, Spark cannot find the types
         fields = [st.StructField(str(name), st.StringType()) for name in frame.columns]
         return session.createDataFrame([], st.StructType(fields))
     try:
         return session.createDataFrame(frame)
-    except Exception as error:  # Spark's many ways to say that it cannot
+    except Exception as error:  # Spark raises many kinds of errors here
         raise InputError(
-            f"the corpus is a {type(frame).__name__}, of which Spark makes no frame ({error}); give a path, or a frame "
+            f"the corpus is a {type(frame).__name__}, which Spark cannot convert ({error}); give a path, or a frame "
             "of Spark, pandas or pyarrow"
         ) from error
 
 
 def _content(rows: DataFrame) -> str:
-    """What tells these rows from others, whatever their order: their number and two sums of their hashes, hashed."""
-    # A null alone leaves a hash as it is: "a" and null would be as null and "a".
+    """A hash of the rows, in any order: of their number and of two sums of the rows' hashes."""
+    # A null does not change a row's hash. Without isNull, the rows ("a", null) and (null, "a") would be equal.
     own = [part for name in rows.columns for part in (column(name), column(name).isNull())]
     hashed = rows.select(F.xxhash64(*own).alias("one"), F.xxhash64(F.lit(1), *own).alias("two"))
     sums = [F.sum(F.col(name).cast("decimal(38,0)")) for name in hashed.columns]

@@ -1,4 +1,4 @@
-"""Tables of parameters: blocks of matrices' rows, in listed files."""
+"""Read tables of parameters: blocks of the rows of matrices, in listed files."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,8 @@ BLOCK_ROWS = 4096  # at most in a block
 def scan_blocks(uri: str, matrix: str, first: int, last: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """The blocks of a matrix that begin in rows first … last - 1, in their order.
 
-    Yields a block's first row and its values, float32 (rows, floats of a row), read-only. Raises DamagedTable when
-    a file is missing or damaged.
+    Yields a block's first row and its values, float32 (rows, floats in a row), read-only. Raises DamagedTable when a
+    file is missing or damaged.
     """
     wanted = [("first_id", ">=", first), ("first_id", "<", last)]
     for file in listed_files(uri, matrix):
@@ -31,14 +31,14 @@ def scan_blocks(uri: str, matrix: str, first: int, last: int) -> Iterator[tuple[
 
 
 def block_checksum(matrix: str, first: int, rows: int, values: memoryview) -> int:
-    """The checksum of a block: of what names it, and of its values, float32 row by row."""
+    """The checksum of a block: of its matrix, first row and number of rows, and of its values, float32 row by row."""
     return checksum(values, checksum(f"{matrix} {first} {rows}".encode()))
 
 
 def scan_rows(
     uri: str, matrix: str, first: int, last: int, columns: int
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Rows first … last - 1 of a matrix in order: the first row of each part, and float32 (rows, columns).
+    """Rows first … last - 1 of a matrix, in order: yields the first row of each run, and float32 (rows, columns).
 
     Raises DamagedTable as scan_blocks does.
     """

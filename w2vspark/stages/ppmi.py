@@ -1,7 +1,8 @@
-"""Table ppmi: pointwise mutual information of words that stand near each other, as sparse rows.
+"""Table ppmi: pointwise mutual information of neighbouring words, as sparse rows.
 
-PMI(i, j) = log(X_ij / (sum_j X_ij) / p(j)), p(j) ~ (sum_i X_ij) ** smoothing, less log(shift); of PPMI what is positive
-(Levy & Goldberg 2014; Levy, Goldberg & Dagan 2015). A task turns one file of the counts into one of this table.
+PMI(i, j) = log(X_ij / (sum_j X_ij) / p(j)) - log(shift), where p(j) ~ (sum_i X_ij) ** smoothing. PPMI has only the
+positive values (Levy & Goldberg 2014; Levy, Goldberg & Dagan 2015). A task turns one file of counts into one file of
+this table.
 """
 
 from collections.abc import Iterator
@@ -24,27 +25,27 @@ from w2vspark.storage.listed import ListedFile, NewFile, file_names, listed_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PpmiConfig(Settings):
-    """Pointwise mutual information of words that stand near each other (Levy, Goldberg & Dagan 2015)."""
+    """Pointwise mutual information of neighbouring words (Levy, Goldberg & Dagan 2015)."""
 
     section = "ppmi"
 
     smoothing: float = key(
         0.75,
         rule=between(0, 1),
-        why="Contexts count as often as their count to this power, which takes weight from rare ones.",
+        why="The counts of contexts are raised to this power; below 1, rare contexts get smaller values.",
     )
     shift: float = key(
         1.0,
         rule=at_least(1),
-        why="The log of it is subtracted from every value; word2vec with k negatives trains a shift of k.",
+        why="Its logarithm is subtracted from every value; word2vec with k negatives trains a shift of k.",
     )
-    positive: bool = key(True, why="Values below 0 become 0; false keeps them.")
+    positive: bool = key(True, why="true: values below 0 become 0; false keeps them.")
     add_context: bool = key(False, why="true: vectors are the sums of word and context vectors.")
 
 
 PPMI, SUMS = "ppmi", "column_sums"  # names in lists of files
-BLOCK_ENTRIES = 1_000_000  # of a block, but for its last row's: 8 MB, from which the slices of a pass are made
-SUM_FILES = 16  # files with sums of columns, at most; every task adds them up
+BLOCK_ENTRIES = 1_000_000  # in a block, which ends with a whole row: 8 MB; the slices of a pass consist of blocks
+SUM_FILES = 16  # at most, with sums of columns; every task adds them up
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ class PpmiJob:
     cpu_target: str
     words: int
     counts_uri: str
-    columns_uri: str  # of column_sums; "" where a column's sum is that of its row
+    columns_uri: str  # of column_sums; "" if a column's sum is that of its row
     table_uri: str
 
 
 def column_sums(session: SparkSession, job: PpmiJob) -> DataFrame:
-    """What contexts are counted, as a lazy frame of PARAMETER_FILES: some files of sums, each of some of the counts.
+    """The sums of the counts' columns, as a lazy frame of PARAMETER_FILES. Each file sums some files of counts.
 
-    Only neighbours on one side need it: those of both sides are as symmetric as the text.
+    It is needed only for neighbours on one side: counts of both sides are symmetric.
     """
     tasks = min(SUM_FILES, len(listed_files(job.counts_uri, COUNTS)))
     numbers = session.range(0, tasks, 1, tasks)
@@ -76,7 +77,7 @@ def ppmi(session: SparkSession, job: PpmiJob) -> DataFrame:
 
 
 def sum_columns(batches: Iterator[pa.RecordBatch], job: PpmiJob, tasks: int) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers, each of some files -> rows of PARAMETER_FILES."""
+    """mapInArrow: task numbers -> rows of PARAMETER_FILES, each for the sums over the task's files of counts."""
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.ppmi import add_columns
 
@@ -105,16 +106,16 @@ def write_rows(batches: Iterator[pa.RecordBatch], job: PpmiJob) -> Iterator[pa.R
 
 
 def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[SparseBlock]:
-    """The rows first … last - 1 of a file of counts, cut where a block has BLOCK_ENTRIES, whatever the file's batches.
+    """Rows first … last - 1 of a file of counts, in blocks of BLOCK_ENTRIES entries, whatever the file's batches.
 
-    What is in memory is a batch and a block, but for a row that is longer.
+    Holds one batch and one block in memory, or one row if that is longer.
     """
     from w2vspark.kernels.counts.ppmi import fill_pmi
 
     row_sums, shares = _sums(job, file_names(job.counts_uri))
     sizes = np.zeros(last - first, np.int64)  # entries of each row
     waiting: list[tuple[np.ndarray, np.ndarray]] = []
-    begin = first  # of the block
+    begin = first  # the block's first row
     for batch in scan_listed(job.counts_uri, COOCCURRENCES.names, files=[file]):
         rows, columns, weights = (column.to_numpy(zero_copy_only=False) for column in batch.columns)
         if not rows.size:
@@ -122,7 +123,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
         out = np.empty(rows.size, np.int32), np.empty(rows.size, np.float32)
         count = fill_pmi(rows, columns, weights, first, row_sums, shares, job.config.positive, sizes, *out)
         waiting.append((out[0][:count], out[1][:count]))
-        whole = int(rows[-1])  # rows before it have all of their entries
+        whole = int(rows[-1])  # the rows before this one are complete
         ends = np.cumsum(sizes[begin - first : whole - first])
         if ends.size and ends[-1] >= BLOCK_ENTRIES:
             columns_left, values_left = (np.concatenate(arrays) for arrays in zip(*waiting, strict=True))
@@ -141,7 +142,7 @@ def _blocks(file: ListedFile, first: int, last: int, job: PpmiJob) -> Iterator[S
 
 @lru_cache(maxsize=1)
 def _sums(job: PpmiJob, _files: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The counts of rows, and the shares of contexts; float64 (words,)."""
+    """The sums of the rows, and the shares of the contexts: float64 (words,) each."""
     from w2vspark.kernels.counts.ppmi import context_shares
 
     row_sums = read_row_sums(job.counts_uri, job.words)
@@ -150,7 +151,7 @@ def _sums(job: PpmiJob, _files: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray
 
 
 def read_column_sums(job: PpmiJob) -> np.ndarray:
-    """float64 (words,): what column_sums counted, added up in the files' order."""
+    """The sums of the counts' columns, float64 (words,): the files of column_sums, added up in their order."""
     sums = np.zeros(job.words)
     for file in listed_files(job.columns_uri, SUMS):
         sums += read_listed(job.columns_uri, files=[file])["weight"].to_numpy()

@@ -11,23 +11,23 @@ from w2vspark.base.schemas import PARAMETER_FILES, SPARSE_ROWS
 from w2vspark.spark.arrow import one_row
 from w2vspark.storage.listed import NewFile, listed_files, scan_listed
 
-BLOCK_ENTRIES = 4_000_000  # of a block, some 32 MB; a single row may have more
+BLOCK_ENTRIES = 4_000_000  # in a block, some 32 MB; a single row may have more
 
 
 class SparseBlock(NamedTuple):
-    """Neighbouring rows: the entries of row first + i are those from ends[i - 1] (or 0) to ends[i]."""
+    """Neighbouring rows. The entries of row first + i are ends[i - 1] (or 0) … ends[i] - 1."""
 
     first: int
     ends: np.ndarray  # int64 (rows,)
-    columns: np.ndarray  # int32, rising in a row
+    columns: np.ndarray  # int32, rising within a row
     values: np.ndarray  # float32
 
 
 class SparseWriter:
-    """Writes neighbouring blocks of a matrix to a new file, a row group each; use it as a context."""
+    """Writes neighbouring blocks of a matrix to a new file, each as a row group; use it in a `with` statement."""
 
     def __init__(self, uri: str, name: str, first: int) -> None:
-        """uri: the table's folder; name: the matrix; first: where the first block begins, if there is one."""
+        """uri: the table's folder; name: the matrix; first: the first row of the first block, even without blocks."""
         self._name, self._first, self._end, self._entries = name, first, first, 0
         options = {"compression": "none", "use_dictionary": False, "write_statistics": ["first_row"]}
         self._file = NewFile(uri, name, SPARSE_ROWS, **options)
@@ -40,7 +40,7 @@ class SparseWriter:
         self._file.__exit__(*error)
 
     def write(self, block: SparseBlock) -> None:
-        """Raises ValueError where a block does not follow the one before."""
+        """Write a block. Raises ValueError when it does not follow the block before."""
         if block.first != self._end:
             raise ValueError(f"the block of {self._name!r} at row {block.first} does not follow row {self._end - 1}")
         of_block = {"ends": block.ends, "columns": block.columns, "values": block.values}
@@ -49,13 +49,13 @@ class SparseWriter:
         self._entries += block.columns.size
 
     def listed(self) -> pa.RecordBatch:
-        """The file as a row of schemas.PARAMETER_FILES, once it is written; its entries stand in tokens."""
+        """The closed file as a row of schemas.PARAMETER_FILES; the column tokens has its number of entries."""
         of_file = {"matrix": self._name, "first_id": self._first, "rows": self._end - self._first}
         return one_row(PARAMETER_FILES, tokens=self._entries, **of_file, **self._file.listed())
 
 
 def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBlock]) -> pa.RecordBatch:
-    """Write neighbouring blocks of a matrix to a new file, as SparseWriter; it as a row of schemas.PARAMETER_FILES."""
+    """Write neighbouring blocks of a matrix to a new file; return the file as a row of schemas.PARAMETER_FILES."""
     with SparseWriter(uri, name, first) as writer:
         for block in blocks:
             writer.write(block)
@@ -65,8 +65,8 @@ def write_sparse_rows(uri: str, name: str, first: int, blocks: Iterator[SparseBl
 def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[SparseBlock]:
     """The blocks that hold rows first … last - 1 of a matrix, in their order, one in memory at a time.
 
-    Whole blocks, also where they begin before `first` or end behind `last`. Raises DamagedTable where a file is missing
-    or damaged, or a row is in no file.
+    The blocks are whole: they may begin before `first` or end after `last`. Raises DamagedTable when a file is missing
+    or damaged, or when a row is in no file.
     """
     expected = first
     for file in listed_files(uri, name):
@@ -93,7 +93,7 @@ def scan_sparse_rows(uri: str, name: str, first: int, last: int) -> Iterator[Spa
 def block_entries(uri: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """First row and number of entries of every block of a matrix, int64 each, in the blocks' order.
 
-    Reads where rows end, and no entry. Raises DamagedTable as scan_sparse_rows does.
+    Reads only the ends of the rows, no entries. Raises DamagedTable as scan_sparse_rows does.
     """
     firsts, entries = [], []
     for file in listed_files(uri, name):

@@ -1,10 +1,10 @@
-"""Table term_document: documents by words, weighted; a row for each document that has a word of the vocabulary.
+"""Table term_document: weighted counts of words in documents, a row for each document with a word of the vocabulary.
 
-The pieces of a document stand in many buckets. So tasks count the words of the pieces in a slice of the text, and a
-hash of the document's id says which reducer gets them; a reducer adds up its documents' pieces. When what all reducers
-know of the words is added up, in the reducers' order, the weights are known, and each reducer's rows are written with
-them. Chunks and reducers follow the corpus alone, and a reducer's documents stand in the order of their ids: so the
-rows have the same order, and the table the same bytes, on any cluster.
+The pieces of a document are in many buckets. So tasks first count the words of the pieces in a slice of the corpus. A
+hash of the document's id chooses the reducer that adds up the document's pieces. One task then adds up the reducers'
+statistics of the words, in the reducers' order. From the sums the tasks know the words' weights, and write each
+reducer's rows. Slices and reducers follow the corpus alone, and a reducer sorts its documents by id. So the table has
+the same bytes on any cluster.
 """
 
 import uuid
@@ -36,11 +36,11 @@ from w2vspark.storage.listed import NewFile, listed_files, read_listed, scan_lis
 if TYPE_CHECKING:
     from w2vspark.kernels.counts.term_weights import Bags, Statistics
 
-REDUCER_TOKENS = 4_000_000  # of a slice of the text, and of a reducer's documents: some 200 MB in a worker
-# Names in the lists of files. The table: its rows, the documents' names (as DOCUMENT_ROWS), what is known of the words
-# (as TERM_STATISTICS, added up). What reducers have: counts-N, and of each reducer the two others.
+REDUCER_TOKENS = 4_000_000  # in a slice of the corpus, and in a reducer's documents: some 200 MB in a worker
+# Matrices in the lists of files. The table has its rows, the documents' names (as DOCUMENT_ROWS), and the sums of the
+# words' statistics (as TERM_STATISTICS). The reducers' folder has counts-N, names and statistics of each reducer N.
 TERM_DOCUMENT, NAMES, TERMS = "term_document", "names", "terms"
-_TOTALS = "_totals"  # a table below the reducers', with all of their statistics added up
+_TOTALS = "_totals"  # a folder in the reducers' folder, with the sums of all their statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class TermDocumentJob:
     words: int
     encoded_uri: str
     table_uri: str
-    counts_uri: str  # a folder for what is on its way between tasks
-    slices: tuple[tuple[int, int], ...]  # first bucket and the one behind the last
+    counts_uri: str  # the reducers' folder: files that tasks exchange
+    slices: tuple[tuple[int, int], ...]  # the first bucket, and one past the last
 
     @property
     def reducers(self) -> int:
@@ -64,16 +64,16 @@ class TermDocumentJob:
 def term_document_job(
     weighting: str, cpu_target: str, words: int, bucket_tokens: np.ndarray, uris: dict[str, str]
 ) -> TermDocumentJob:
-    """The work for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of TermDocumentJob that end in _uri."""
+    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of TermDocumentJob that end in _uri."""
     slices = max(1, -(-int(bucket_tokens.sum()) // REDUCER_TOKENS))
     ranges = tuple(equal_ranges(bucket_tokens, min(slices, bucket_tokens.size)))
     return TermDocumentJob(weighting=weighting, cpu_target=cpu_target, words=words, slices=ranges, **uris)
 
 
 def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str, int]:
-    """Make the table, in listed files; its number of rows (documents) and of entries.
+    """Make the table, in listed files; return its numbers of documents (rows) and of entries.
 
-    Raises InputError where there are less than two documents.
+    Raises InputError when there are fewer than two documents.
     """
     numbers = session.range(0, job.reducers, 1, job.reducers)
     bags = numbers.mapInArrow(partial(count_slices, job=job), spark_schema(PARTIAL_FILES))
@@ -99,7 +99,7 @@ def write_term_document(session: SparkSession, job: TermDocumentJob) -> dict[str
 
 
 def count_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of slices -> rows of PARTIAL_FILES, with the bags of a slice's pieces for each reducer."""
+    """mapInArrow: numbers of slices -> rows of PARTIAL_FILES, for each reducer with its pieces' bags of words."""
     cpu_target.pin(job.cpu_target)  # before any kernel is imported
     from w2vspark.kernels.counts.term_weights import sum_rows
 
@@ -112,7 +112,7 @@ def count_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
         bags = sum_rows(*lists, ids, np.ones(ids.size, np.int32), job.words)
         pieces = pieces.take(pa.array(order)).combine_chunks()
         bounds = np.searchsorted(reducer[order], np.arange(job.reducers + 1)).tolist()
-        # A new name at every attempt.
+        # Every attempt has a new name.
         uri = storage.join(job.counts_uri, f"{number:05d}-{uuid.uuid4().hex}.arrow")
         offsets = {}
         with storage.open_for_writing(uri) as sink:
@@ -127,10 +127,10 @@ def count_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
 
 
 def merge_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PARAMETER_FILES, for each reducer that this task is.
+    """mapInArrow: rows of PARTIAL_FILES -> three rows of PARAMETER_FILES for each reducer of this task.
 
-    They are the counts of its documents, their names, and what they say of the words. first_id is the reducer's number
-    but in the first.
+    The files have the counts of its documents, their names, and the statistics of their words. first_id is the
+    reducer's number, except in the first row.
     """
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.term_weights import new_statistics
@@ -147,9 +147,9 @@ def merge_slices(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Ite
 
 
 def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags"]]:
-    """Pieces as schemas.BAGS, in any order, to whole documents: their names in rising order, and their rows in blocks.
+    """Join pieces (schemas.BAGS, in any order) to documents: their names in rising order, and their rows in blocks.
 
-    Documents that have the same name and content stay several.
+    Documents with the same name and content are not joined.
     """
     from w2vspark.kernels.counts.term_weights import sum_rows
 
@@ -185,7 +185,7 @@ def documents_of(pieces: pa.Table, words: int) -> tuple[pa.Array, Iterator["Bags
 
 
 def add_terms(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, what all reducers know of the words, as a row of PARAMETER_FILES."""
+    """mapInArrow: one row -> a row of PARAMETER_FILES, for the sums of all reducers' statistics of the words."""
     cpu_target.pin(job.cpu_target)
     for _ in batches:
         statistics = read_statistics(job.counts_uri, job.words)
@@ -195,9 +195,9 @@ def add_terms(batches: Iterator[pa.RecordBatch], job: TermDocumentJob) -> Iterat
 def weigh_rows(
     batches: Iterator[pa.RecordBatch], job: TermDocumentJob, reducers: list[tuple[int, int]]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of reducers that have documents -> rows of PARAMETER_FILES, of the table.
+    """mapInArrow: positions in `reducers` -> rows of PARAMETER_FILES, for the files of the table.
 
-    reducers: their numbers, and how many documents each has.
+    reducers: those that have documents, each with its number and its number of documents.
     """
     cpu_target.pin(job.cpu_target)
     from w2vspark.kernels.counts.term_weights import Bags, global_weights, weighted
@@ -227,20 +227,20 @@ def weigh_rows(
 
 
 def read_statistics(uri: str, words: int) -> "Statistics":
-    """What is known of each word, of all reducers of a listed table, added up in their order."""
+    """The statistics of each word: those of all reducers of a listed table, added up in their order."""
     from w2vspark.kernels.counts.term_weights import new_statistics
 
     found = new_statistics(words)
     for file in listed_files(uri, TERMS):
         for batch in scan_listed(uri, files=[file]):
-            at = batch["id"].to_numpy()  # each once in a file
+            at = batch["id"].to_numpy()  # each id occurs once in a file
             for name, sums in found._asdict().items():
                 sums[at] += batch[name].to_numpy()
     return found
 
 
 def scan_names(uri: str, first: int, last: int) -> pa.Array:
-    """The names of the documents of rows first … last - 1 of a term-document table."""
+    """The names of the documents in rows first … last - 1 of a term-document table."""
     found = [pa.array([], pa.string())]
     for file in listed_files(uri, NAMES):
         if file["first_id"] < last and file["first_id"] + file["rows"] > first:
@@ -255,7 +255,7 @@ def _reducer_of(doc_id: str, reducers: int) -> int:
 
 
 def _rows_of_bags(pieces: pa.Table, bags: "Bags", first: int, last: int) -> pa.RecordBatch:
-    """Rows first … last - 1 as schemas.BAGS."""
+    """Pieces first … last - 1 with their bags of words, as schemas.BAGS."""
     ends = np.append(0, bags.ends)[first : last + 1]
     keys = [pieces[name].slice(first, last - first).combine_chunks() for name in ("doc_id", "piece")]
     columns = [binary_values(part[ends[0] : ends[-1]], 4 * np.diff(ends)) for part in (bags.words, bags.counts)]
@@ -268,7 +268,7 @@ def _read_stream(uri: str, offset: int) -> pa.Table:
 
 
 def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[SparseBlock]:
-    """Rows of counts as they are written, after they were added to the statistics."""
+    """Yield blocks of counts for writing, after adding them to the statistics."""
     from w2vspark.kernels.counts.term_weights import add_statistics
 
     first = 0
@@ -279,7 +279,10 @@ def _observed(blocks: Iterator["Bags"], statistics: "Statistics") -> Iterator[Sp
 
 
 def _listed_terms(uri: str, statistics: "Statistics", number: int = 0) -> pa.RecordBatch:
-    """Write what is known of the words that were met; the file as a row of PARAMETER_FILES: rows are all entries."""
+    """Write the statistics of the words that occur; return the file as a row of PARAMETER_FILES.
+
+    The column rows has the number of entries of all documents.
+    """
     met = np.flatnonzero(statistics.documents)
     table = pa.table([met.astype(np.int32), *(column[met] for column in statistics)], schema=TERM_STATISTICS)
     entries = int(statistics.documents.sum())
@@ -287,7 +290,7 @@ def _listed_terms(uri: str, statistics: "Statistics", number: int = 0) -> pa.Rec
 
 
 def _write(uri: str, matrix: str, table: pa.Table) -> dict[str, Any]:
-    """A table in a new file of a folder: its name, size and checksum, as the list has them."""
+    """Write a table to a new file of a folder; return its name, size and checksum, for the list."""
     with NewFile(uri, matrix, table.schema) as file:
         file.write(table, ROWS_PER_BATCH)
     return file.listed()

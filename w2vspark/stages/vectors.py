@@ -1,4 +1,4 @@
-"""Tables vectors and context: a row a word, from the blocks of parameters and the vocabulary."""
+"""Tables vectors and context: a row for each word, from the blocks of parameters and the vocabulary."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,8 +14,8 @@ from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.parameters import scan_rows
 from w2vspark.storage.listed import read_listed
 
-# Rows first … last - 1 as (first row, float32 (n, dimensions)) of blocks that follow each other: a module's function
-# with its other arguments bound by functools.partial.
+# Yields rows first … last - 1 as blocks that follow each other, each as (first row, float32 (n, dimensions)). It is a
+# module's function, with its other arguments bound by functools.partial.
 RowSource = Callable[[int, int], Iterator[tuple[int, np.ndarray]]]
 
 
@@ -28,10 +28,10 @@ def vectors(
     contexts: RowSource | None = None,
     tasks: int | None = None,
 ) -> TaskRows:
-    """The rows of all words as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
+    """All words with their vectors, as schemas.VECTORS, sorted by id within each file. The workers read the blocks.
 
-    contexts: rows that stand beside them, as schemas.VECTORS_AND_CONTEXT has them. tasks: how many make the rows; None
-    = one for each TASK_BYTES.
+    contexts: the source of a second vector for each word; the schema is then VECTORS_AND_CONTEXT. tasks: the number of
+    tasks; None = one for each TASK_BYTES.
     """
     schema = VECTORS if contexts is None else VECTORS_AND_CONTEXT
     tasks = tasks or max(1, words * dimensions * 4 // TASK_BYTES)
@@ -42,7 +42,7 @@ def vectors(
 
 
 def matrix_rows(parameters_uri: str, matrix: str, dimensions: int) -> RowSource:
-    """The rows of one matrix of the parameters."""
+    """The source of the rows of one matrix of the parameters."""
     return partial(_scan, uri=parameters_uri, matrix=matrix, dimensions=dimensions)
 
 
@@ -51,7 +51,7 @@ def _scan(first: int, last: int, uri: str, matrix: str, dimensions: int) -> Iter
 
 
 def summed_rows(sources: Sequence[RowSource]) -> RowSource:
-    """The sums of rows of one or more sources, added in their order."""
+    """The source of the sums of the rows of one or more sources, added in their order."""
     return sources[0] if len(sources) == 1 else partial(_sum, sources=tuple(sources))
 
 
@@ -69,7 +69,7 @@ def whole_block(source: RowSource, first: int, last: int) -> np.ndarray:
 
 
 def known_words(vocabulary_uri: str, first: int, last: int) -> pa.Table:
-    """The words first … last - 1 with their counts, by id."""
+    """The words first … last - 1 with their counts, sorted by id."""
     known = read_listed(vocabulary_uri, ["id", "word", "count"], [("id", ">=", first), ("id", "<", last)])
     return known.take(pc.sort_indices(known, [("id", "ascending")])).combine_chunks()
 
@@ -82,7 +82,7 @@ def vector_batches(
     contexts: RowSource | None,
     tasks: int,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.VECTORS or VECTORS_AND_CONTEXT, of the task's range of ids."""
+    """mapInArrow: task numbers -> rows of schemas.VECTORS or VECTORS_AND_CONTEXT, for the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = words * task // tasks, words * (task + 1) // tasks

@@ -26,24 +26,25 @@ class VocabularyConfig(Settings):
     section = "vocabulary"
 
     min_count: int = key(5, rule=at_least(1), why="Rarer words are dropped: too few contexts to learn from.")
-    max_size: int = key(0, rule=at_least(0), why="Only so many of the most frequent words; 0 is no limit.")
+    max_size: int = key(0, rule=at_least(0), why="Keep at most this many of the most frequent words; 0 = all.")
     stop_words: tuple[str, ...] = key((), why="Words to leave out.")
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Words that no text has."""
+        """Stop words that cannot occur in a text."""
         yield from capital_problems("vocabulary.stop_words", self.stop_words, config)
 
 
 def vocabulary(
     session: SparkSession, word_counts_uri: str, config: VocabularyConfig, earlier_uri: str = "", keep: bool = True
 ) -> TaskRows:
-    """Words with at least ``min_count``, without the stop words, as schemas.VOCABULARY.
+    """The words with a count of at least ``min_count``, except stop words, as schemas.VOCABULARY.
 
-    Ids run from 0 by falling count, equal counts by the word's code points (the order of its UTF-8 bytes); the first
-    ``max_size`` stay. No rows when no word is frequent enough. Stop words are compared as the tokenizer leaves words.
-    The counts of an earlier vocabulary (schemas.VOCABULARY) are added; with ``keep`` its words stay, however rare.
+    Ids run from 0 by falling count, then by the word's code points (the order of its UTF-8 bytes); the first
+    ``max_size`` words stay. There are no rows if no word is frequent enough. Stop words are compared with words as the
+    tokenizer makes them. The counts of an earlier vocabulary (schemas.VOCABULARY) are added; with ``keep`` its words
+    stay, however rare.
     """
-    # One task numbers all words: they are few beside the corpus, and every worker holds them later.
+    # One task numbers all words: they are few compared to the corpus, and every worker holds them later.
     number = partial(number_words, word_counts_uri=word_counts_uri, config=config, earlier_uri=earlier_uri, keep=keep)
     return TaskRows(session.range(0, 1, 1, 1), number, VOCABULARY)
 
@@ -55,7 +56,7 @@ def number_words(
     earlier_uri: str = "",
     keep: bool = True,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, all rows of schemas.VOCABULARY in the order of their ids."""
+    """mapInArrow: one row -> all rows of schemas.VOCABULARY, in the order of their ids."""
     for _ in batches:
         if earlier_uri:
             words = _with_earlier(word_counts_uri, config, earlier_uri, keep)
@@ -72,7 +73,7 @@ def number_words(
 
 
 def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: str, keep: bool) -> pa.Table:
-    """Words and the sums of their counts here and in the earlier vocabulary."""
+    """The words, with the sums of their counts in this corpus and in the earlier vocabulary."""
     before = read_listed(earlier_uri, ["word", "count"])
     here = read_listed(word_counts_uri, ["word", "count"], [("kind", "==", "word")])
     sums = pa.concat_tables([here, before.cast(here.schema)]).group_by("word").aggregate([("count", "sum")])
@@ -84,7 +85,7 @@ def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: s
 
 
 def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: str) -> int:
-    """Tokens of this corpus that are in the vocabulary, whose own counts may be those of an earlier one as well."""
+    """The number of tokens of this corpus in the vocabulary, whose counts may include those of an earlier one."""
     counts = listed_frame(session, word_counts_uri, WORD_COUNTS, where=[("kind", "==", "word")])
     words = listed_frame(session, vocabulary_uri, VOCABULARY).select("word")
     (row,) = counts.join(words, "word").agg(F.sum("count").alias("tokens")).collect()
@@ -92,7 +93,7 @@ def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: s
 
 
 def vocabulary_counts(uri: str) -> np.ndarray:
-    """The counts of a vocabulary's words by their ids, int64 (V,)."""
+    """The counts of a vocabulary's words, by id: int64 (V,)."""
     counts = np.zeros(count_listed(uri), np.int64)
     for batch in scan_listed(uri, ["id", "count"]):
         counts[batch["id"].to_numpy()] = batch["count"].to_numpy()
@@ -100,7 +101,7 @@ def vocabulary_counts(uri: str) -> np.ndarray:
 
 
 def vocabulary_summary(uri: str) -> tuple[int, int]:
-    """Words in a written vocabulary, and the tokens that they cover; reads the counts alone, batch by batch."""
+    """The numbers of words in a written vocabulary and of tokens that they cover. Reads only the counts, in batches."""
     words = tokens = 0
     for batch in scan_listed(uri, columns=["count"]):
         words += batch.num_rows

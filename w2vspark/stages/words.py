@@ -1,4 +1,4 @@
-"""How workers turn text into words: the tokenizer, then the phrases of the passes that were made."""
+"""How workers turn text into words: the tokenizer, then the phrases of every pass."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class Words:
     connectors: tuple[str, ...] = ()
 
     def reader(self) -> Callable[[pa.Array], Iterator[Tokenized]]:
-        """For a task, once: a function as tokenize, with phrases joined."""
+        """A function like `tokenize` that also joins phrases. A task makes it once."""
         made = [read_phrases(uri, file_names(uri)) for uri in self.passes]
 
         def read(texts: pa.Array) -> Iterator[Tokenized]:
@@ -35,6 +35,6 @@ class Words:
 
 @functools.lru_cache(maxsize=16)
 def read_phrases(uri: str, _files: tuple[str, ...]) -> Phrases:
-    """A pass's phrases. Raises DamagedTable as read_listed does."""
+    """The phrases of a pass. Raises DamagedTable as read_listed does."""
     table = read_listed(uri, ["left", "between", "right"]).combine_chunks()
     return Phrases(*(table[name].combine_chunks() for name in ("left", "between", "right")))

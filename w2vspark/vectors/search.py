@@ -71,7 +71,7 @@ def _nearest(folder: str, vector: NDArray[np.float32], top: int) -> list[Hit]:
     wanted = vector.astype(np.float64)
     length = np.sqrt(np.sum(wanted * wanted))
     if not length > 0:
-        raise InputError("the words of the text are equally common in all documents, so none is nearer; use other words")
+        raise InputError("the text's words are equally common in all documents, so none is nearer; use other words")
     best: list[Hit] = []
     for batch in storage.scan_table(folder, ["doc_id", "vector"]):
         if not batch.num_rows:
