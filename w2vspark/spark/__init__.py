@@ -1,1 +1,1 @@
-"""Spark: the session, rows to partitions, and our tables read and written by its workers."""
+"""Spark: the session, the placement of rows in partitions, and our tables as workers read and write them."""

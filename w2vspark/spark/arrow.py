@@ -1,4 +1,4 @@
-"""Arrow schemas as Spark's, and columns and batches as tasks make them."""
+"""Convert Arrow schemas to Spark's, and make Arrow columns and batches in tasks."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,8 +11,8 @@ from w2vspark import storage
 from w2vspark.base.errors import DamagedTable
 from w2vspark.storage import sealed
 
-ROWS_PER_BATCH = 1 << 16  # that a task hands to Spark at once, of tables with small rows
-TASK_BYTES = 32 << 20  # of float32 that one task turns into rows of vectors
+ROWS_PER_BATCH = 1 << 16  # that a task gives to Spark at once, for tables with small rows
+TASK_BYTES = 32 << 20  # of float32 values that one task turns into rows of vectors
 
 _TYPES: dict[pa.DataType, st.DataType] = {
     pa.string(): st.StringType(),
@@ -31,18 +31,18 @@ def spark_schema(schema: pa.Schema) -> st.StructType:
 
 
 def spark_uri(uri: str) -> str:
-    """A URI as Spark must be told it: a local path stays local where the cluster's default is another store."""
+    """A URI in Spark's form: a local path gets file://, for clusters with another default file system."""
     return f"file://{uri}" if uri.startswith("/") else uri
 
 
 def vector_lists(rows: np.ndarray) -> pa.ListArray:
-    """float32 (n, dimensions) as a column of n lists."""
+    """A matrix, float32 (n, dimensions), as a column of n lists."""
     offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(rows.reshape(-1)))
 
 
 def one_row(schema: pa.Schema, **values: object) -> pa.RecordBatch:
-    """A batch of one row; columns that are not given are null. Arrays become binary values, without a copy."""
+    """A batch of one row. Columns without a value are null; NumPy arrays become binary values, without a copy."""
     columns = [_one_value(values.get(field.name), field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -54,16 +54,16 @@ def _one_value(value: object, kind: pa.DataType) -> pa.Array:
 
 
 def binary_values(values: np.ndarray, sizes: np.ndarray) -> pa.Array:
-    """A contiguous array's memory as binary values of so many bytes each, without a copy."""
+    """The memory of a contiguous array as binary values of `sizes` bytes, int64 (values,), without a copy."""
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return pa.Array.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(values)])
 
 
 @contextmanager
 def open_stream(uri: str, offset: int) -> Iterator[pa.RecordBatchStreamReader]:
-    """The Arrow stream that begins so many bytes from a file's beginning.
+    """The Arrow stream at an offset of a file, in bytes.
 
-    Raises DamagedTable where none does, or the file is missing.
+    Raises DamagedTable when there is no stream, or the file is missing.
     """
     with ExitStack() as stack:
         try:
@@ -80,5 +80,5 @@ def _spark_type(arrow: pa.DataType) -> st.DataType:
 
 
 def columns_of(schema: st.StructType) -> str:
-    """Names and types of a schema's columns, as an error message shows them."""
+    """Names and types of a schema's columns, for error messages."""
     return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in schema)

@@ -1,8 +1,8 @@
-"""Spark's classes as the JVM has loaded and checked them, kept from one local run to the next.
+"""An archive of Spark's classes, loaded and checked by a JVM, for the start of later local runs.
 
-Java calls it application class-data sharing (JEP 350): a JVM writes the archive when it ends, later ones map it when
-they start. They refuse an archive that does not fit their version, class path or jars, and go on without.
-`w2vspark warm-up` makes it.
+Java calls this application class-data sharing (JEP 350). A JVM writes the archive when it ends, and later JVMs map it
+when they start. They ignore an archive that does not fit their version, class path or jars. `w2vspark warm-up` makes
+the archive.
 """
 
 import hashlib
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyspark
 
-# Unlike the rest of the JVM's log, what it thinks of an archive would stand on the user's terminal.
+# Unlike the rest of the JVM's log, its messages about an archive would appear on the user's terminal.
 _QUIET = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
 
 
 def archive_path(java_version: str) -> Path:
-    """Where the archive is for this Spark and the Java of which `java -version` prints this: in the user's cache."""
+    """The archive's path in the user's cache. java_version: the output of `java -version`. Each Spark has its own."""
     jars = Path(pyspark.__file__).parent / "jars"
     made_of = f"{java_version} {jars} {jars.stat().st_mtime_ns if jars.exists() else ''}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
@@ -24,10 +24,10 @@ def archive_path(java_version: str) -> Path:
 
 
 def reading_options(archive: Path) -> list[str]:
-    """The JVM's options that map an archive."""
+    """The JVM's options to use an archive."""
     return [f'"-XX:SharedArchiveFile={archive}"', *_QUIET]
 
 
 def writing_options(archive: Path) -> list[str]:
-    """The JVM's options that write an archive of all that it has loaded, some seconds after its work is done."""
+    """The JVM's options to write an archive of all classes that it has loaded. This takes some seconds at its end."""
     return [f'"-XX:ArchiveClassesAtExit={archive}"', *_QUIET]

@@ -1,7 +1,7 @@
 """Our own tables in Spark: tasks write and read the Parquet files themselves, and the driver lists them.
 
-Through Spark's writer such rows cost many times the CPU, and nothing would check what is read back. So tasks return the
-names of the files that they wrote, and when all have ended the driver lists them beside the files (storage.listed).
+Spark's writer would need many times the CPU for such rows, and nothing would check what is read back. So tasks return
+the names of the files that they wrote. When all tasks have ended, the driver writes the list (storage.listed).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +19,8 @@ from w2vspark.spark.arrow import ROWS_PER_BATCH, columns_of, one_row, spark_sche
 from w2vspark.spark.session import VALIDATE_SCHEMA, runtime_settings
 from w2vspark.storage.listed import ROWS, ListedFile, NewFile, listed_files, scan_listed, write_list
 
-ROW_GROUP_BYTES = 64 << 20  # of a row group, before it is compressed
-FILE_BYTES = 256 << 20  # of a file, likewise
+ROW_GROUP_BYTES = 64 << 20  # in a row group, before it is compressed
+FILE_BYTES = 256 << 20  # in a file, before it is compressed
 FILES_OF_TASK = 1 << 20  # at most
 
 Batches = Iterator[pa.RecordBatch]
@@ -28,9 +28,10 @@ Batches = Iterator[pa.RecordBatch]
 
 @dataclass(frozen=True, slots=True)
 class TaskRows:
-    """Rows of a table that are still to be made: a frame, and what its tasks make of their batches.
+    """The rows of a table that is not made yet: a frame, and the function that turns its batches into rows.
 
-    Kept apart, so that the task that makes rows can also write them: a way through the JVM would cost more than both.
+    The two are separate, so that the task that makes rows can also write them. To send the rows through the JVM would
+    cost more than to make and write them.
     """
 
     frame: DataFrame
@@ -43,9 +44,9 @@ class TaskRows:
 
 
 def write_listed(frame: DataFrame, uri: str) -> list[dict[str, Any]]:
-    """Run the tasks that write a table's files into a new folder, and list them; what they returned.
+    """Run the tasks that write a table's files into a new folder, and list the files; return the tasks' rows.
 
-    frame: of schemas.PARAMETER_FILES, a row for every file; rows of METRICS_MATRIX have none.
+    frame: of schemas.PARAMETER_FILES, a row for every file; rows of METRICS_MATRIX have no file.
     """
     with runtime_settings(frame.sparkSession, **{VALIDATE_SCHEMA: "true"}):
         rows = [row.asDict() for row in frame.collect()]
@@ -54,10 +55,10 @@ def write_listed(frame: DataFrame, uri: str) -> list[dict[str, Any]]:
 
 
 def write_table(rows: DataFrame | TaskRows, uri: str, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> int:
-    """Write a table into a new folder, in the order of the frame's partitions; returns its number of rows.
+    """Write a table into a new folder, in the order of the frame's partitions; return its number of rows.
 
-    row_group_bytes: of a row group, before it is compressed. An empty table is one file. Raises OutputError when the
-    names (in order) or types of the columns are not the schema's; nullability is not compared.
+    row_group_bytes: bytes in a row group, before it is compressed. An empty table has one file. Raises OutputError when
+    the columns have other names, types or another order than the schema; nullability is not compared.
     """
     made = rows if isinstance(rows, TaskRows) else TaskRows(rows, _as_they_are, schema)
     expected = columns_of(spark_schema(schema))
@@ -78,7 +79,7 @@ def write_table(rows: DataFrame | TaskRows, uri: str, schema: pa.Schema, row_gro
 def write_rows(
     batches: Batches, uri: str, make: Callable[[Batches], Batches], schema: pa.Schema, row_group_bytes: int
 ) -> Batches:
-    """mapInArrow: a partition's batches -> rows of PARAMETER_FILES, for the files with what `make` made of them."""
+    """mapInArrow: a partition's batches -> rows of PARAMETER_FILES, for the files with the rows that `make` made."""
     context = TaskContext.get()
     first = (context.partitionId() if context else 0) * FILES_OF_TASK
     tables = _tables(make(batches), schema, min(row_group_bytes, FILE_BYTES), uri)
@@ -93,9 +94,9 @@ def listed_frame(
     files: Sequence[ListedFile] | None = None,
     where: Sequence[tuple[str, str, Any]] | None = None,
 ) -> DataFrame:
-    """Rows of a listed table as a lazy frame, a task for each file.
+    """The rows of a listed table as a lazy frame, with a task for each file.
 
-    files: of another list than the folder's own. where: as the filters of storage.read_table.
+    files: the files to read; None = those of the folder's list. where: as the filters of storage.read_table.
     """
     listed = listed_files(uri) if files is None else list(files)
     read = partial(read_files, uri=uri, schema=schema, files=listed, where=where)
@@ -121,7 +122,7 @@ def _as_they_are(batches: Batches) -> Batches:
 
 
 def _tables(batches: Batches, schema: pa.Schema, row_group_bytes: int, uri: str) -> Iterator[pa.Table]:
-    """Batches put together to tables of about so many bytes, as the schema has them."""
+    """Join batches into tables of about `row_group_bytes` bytes, with the types of the schema."""
     waiting: list[pa.RecordBatch] = []
     size = 0
     for batch in batches:
@@ -137,7 +138,7 @@ def _tables(batches: Batches, schema: pa.Schema, row_group_bytes: int, uri: str)
 
 
 def _files(tables: Iterator[pa.Table]) -> Iterator[Iterator[pa.Table]]:
-    """Tables dealt to files of at most FILE_BYTES, or of one table that has more."""
+    """Group tables into files of at most FILE_BYTES; a larger table is a file of its own."""
     ahead = next(tables, None)
 
     def of_file() -> Iterator[pa.Table]:
@@ -155,7 +156,7 @@ def _files(tables: Iterator[pa.Table]) -> Iterator[Iterator[pa.Table]]:
 def _write_file(
     uri: str, number: int, schema: pa.Schema, tables: Iterator[pa.Table], row_group_bytes: int
 ) -> pa.RecordBatch:
-    """A new file with some tables' rows, as a row of PARAMETER_FILES."""
+    """Write the rows of some tables to a new file; return the file as a row of PARAMETER_FILES."""
     with NewFile(uri, f"part-{number:010}", schema, **_options(schema)) as file:
         for table in tables:
             groups = max(1, table.nbytes // row_group_bytes)
@@ -164,7 +165,7 @@ def _write_file(
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Floats are all different: dictionaries, compression and statistics would cost more than they save."""
+    """Options of pyarrow's ParquetWriter: no dictionary, compression or statistics for floats, which rarely repeat."""
     floats: list[str] = []
     others: list[str] = []
     for field in schema:

@@ -1,4 +1,4 @@
-"""Work to tasks in equal parts; rows to partitions of one's choice, on a Spark without repartitionById (before 4.1)."""
+"""Split work into equal parts for tasks, and choose the partition of a row: Spark before 4.1 has no repartitionById."""
 
 import functools
 from itertools import pairwise
@@ -9,7 +9,7 @@ _MASK = 0xFFFFFFFF
 
 
 def equal_ranges(work: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Cut what is numbered from 0 into `count` runs with as equal sums of work, int64 (n,), as the order allows."""
+    """Cut n items into `count` runs (first, one past the last) of about equal work. work: int64 (n,), of each item."""
     ends = np.concatenate([[0], np.cumsum(work, dtype=np.int64)])
     goals = [int(ends[-1]) * i // count for i in range(count + 1)]
     cuts = [0]
@@ -24,11 +24,10 @@ def equal_ranges(work: np.ndarray, count: int) -> list[tuple[int, int]]:
 
 @functools.cache
 def placement_keys(partitions: int) -> tuple[int, ...]:
-    """The int key for each partition: ``repartition(partitions, key_column)`` sends rows with ``keys[p]`` to
-    partition p.
+    """A key for each partition: ``repartition(partitions, key_column)`` sends rows with ``keys[p]`` to partition p.
 
-    Spark places a row by the non-negative remainder of its Murmur3 hash. Were that to change, rows with one key would
-    still share a partition, only less evenly spread: no result depends on it.
+    Spark places a row by the non-negative remainder of its Murmur3 hash. If that changed, rows with the same key would
+    still share a partition, only less evenly spread. No result depends on it.
     """
     keys = [-1] * partitions
     missing, candidate = partitions, 0

@@ -1,4 +1,4 @@
-"""Secret settings on their way to the JVM of a local run: by a private file, since all can read its command line."""
+"""Give secret settings to the JVM of a local run in a private file, because everybody can read its command line."""
 
 import os
 import shlex
@@ -14,16 +14,16 @@ _FILE = "--properties-file"
 
 
 def secret_settings(settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings that are secret, except the JVM's own options: Java takes those from the command line alone."""
+    """The secret settings, except the JVM's own options, which Java takes only from the command line."""
     return {key: value for key, value in settings.items() if is_secret(key, value) and "JavaOptions" not in key}
 
 
 @contextmanager
 def secrets_file(secrets: Mapping[str, str]) -> Iterator[None]:
-    """A JVM that pyspark starts within the block has these settings.
+    """Give these settings to a JVM that pyspark starts within the block.
 
-    They are in a file that its owner alone can read, and that is deleted at the end. spark-defaults.conf, or the
-    properties file that PYSPARK_SUBMIT_ARGS names, holds beside it.
+    They are in a file that only its owner can read, and that is deleted after the block. spark-defaults.conf, or the
+    properties file that PYSPARK_SUBMIT_ARGS names, still applies.
     """
     if not secrets:
         yield
@@ -47,7 +47,7 @@ def secrets_file(secrets: Mapping[str, str]) -> Iterator[None]:
 
 
 def _without_file(arguments: list[str]) -> tuple[list[str], str]:
-    """spark-submit's arguments without a properties file, and that file's name ("" = none)."""
+    """spark-submit's arguments without the properties file, and the name of that file ("" = none)."""
     if _FILE not in arguments[:-1]:
         return arguments, ""
     at = arguments.index(_FILE)
@@ -55,6 +55,6 @@ def _without_file(arguments: list[str]) -> tuple[list[str], str]:
 
 
 def _escaped(text: str) -> str:
-    """A key or value as a file of Java properties holds it."""
+    """A key or value, escaped for a file of Java properties."""
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
     return "".join(named.get(char) or (f"\\{char}" if char in "\\ =:#!" else char) for char in text)

@@ -1,4 +1,4 @@
-"""A look at the executors before the work begins: do they reach the output folder, and run the same code?"""
+"""Check the executors before the work begins: whether they can read the output folder and run the same code."""
 
 import shutil
 import socket
@@ -24,9 +24,10 @@ _SAME = frozenset({"llvmlite", "numba", "numpy", "pyarrow"})  # fingerprints hav
 
 
 def check_executors(session: SparkSession, output: str) -> None:
-    """Raises EnvironmentFailure when an executor cannot read `output` or has another w2vspark or other libraries.
+    """Raise EnvironmentFailure when an executor cannot read `output`, or has another w2vspark or other libraries.
 
-    A local master shares the driver's disk. It is not asked where it shares its Python too, as in sessions of ours.
+    A local master shares the driver's disk. If it also shares the driver's Python, as in our own sessions, nothing is
+    checked.
     """
     if task_slots(session) is not None and _has_our_python(session):
         return
@@ -53,7 +54,7 @@ def _has_our_python(session: SparkSession) -> bool:
 def answer(
     batches: Iterator[pa.RecordBatch], probe: str, code: str, versions: dict[str, str]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow on an executor: its host, and what is wrong there ("" = nothing)."""
+    """mapInArrow on an executor: one row for each batch, with the host and what is wrong there ("" = nothing)."""
     for _ in batches:
         row = {"host": [socket.gethostname()], "problem": [_problem(probe, code, versions)]}
         yield pa.RecordBatch.from_pydict(row, schema=_ANSWER)

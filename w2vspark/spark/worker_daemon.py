@@ -1,11 +1,11 @@
-"""pyspark's daemon, which starts the Python workers of a local run. Spark names it by spark.python.daemon.module.
+"""pyspark's daemon, which starts the Python workers of a local run. Spark finds it by spark.python.daemon.module.
 
-It prints no traceback for a task that Spark itself has ended: when a task fails in the JVM, or is cancelled, its Python
-worker finds the socket closed, and the traceback of that would stand on the user's terminal beside the error.
+It prints no traceback for a task that Spark has ended. When a task fails in the JVM or is cancelled, its Python worker
+finds the socket closed. The traceback of that would appear on the user's terminal beside the real error.
 
-It keeps what it knows of ZIP archives. A worker of Spark 4.0 calls importlib.invalidate_caches() before each task, and
-before Python 3.12 (gh-103200) that reads the list of all files in pyspark.zip again: 0.1 s of CPU a task. No archive
-changes while a session runs; one that is added to the path is read.
+It keeps the lists of files in ZIP archives. A worker of Spark 4.0 calls importlib.invalidate_caches() before each task,
+and before Python 3.12 (gh-103200) that reads the list of pyspark.zip again: 0.1 s of CPU for each task. No archive
+changes while a session runs, and an archive that is added to the path is still read.
 """
 
 import sys
@@ -19,7 +19,7 @@ _ENDED = (BrokenPipeError, ConnectionResetError)
 
 
 def print_unless_ended() -> None:
-    """Prints the traceback of the exception that is handled now, but for a socket that the other side has closed."""
+    """Print the traceback of the current exception, except when the other side has closed the socket."""
     if not isinstance(sys.exc_info()[1], _ENDED):
         traceback.print_exc()
 

@@ -1,4 +1,4 @@
-"""Errors of tasks as what they are: Spark wraps them in its own, with a traceback."""
+"""Find the real error of a task: Spark wraps it in an error of its own, with a traceback."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from w2vspark.storage.uris import FULL_DISK
 _UNREADABLE = re.compile(r"\[FAILED_READ_FILE[.A-Z_]*\] (.+?)(?: SQLSTATE.*)?$", re.MULTILINE)
 _OURS = re.compile(r"^w2vspark\.base\.errors\.(\w+): (.+)$", re.MULTILINE)
 
-# Java's, of Spark's own files and of tables that Spark writes; and Python's, of files that a worker of ours writes.
+# Messages of Java, about Spark's own files and tables that Spark writes; and of Python, about files of our workers.
 _FULL_IN_JAVA = re.compile(
     rf"(?:Exception|Error): (?:[^\n]*: )?(?P<reason>{FULL_DISK}|Failed to create local dir[^\n]*)"
 )
@@ -24,9 +24,9 @@ _WRITES_A_TABLE = re.compile(r"org\.apache\.hadoop\.fs\.|org\.apache\.parquet\."
 
 @contextmanager
 def worker_errors() -> Iterator[None]:
-    """Raise the W2VSparkError that a worker raised instead of Spark's report of it; others pass as they are.
+    """Raise the W2VSparkError of a worker instead of Spark's report of it. Other errors pass unchanged.
 
-    InputError stands for a file that Spark cannot read, EnvironmentFailure for a full disk or a missing module.
+    Raises InputError for a file that Spark cannot read, EnvironmentFailure for a full disk or a missing module.
     """
     try:
         yield
@@ -50,7 +50,7 @@ def worker_errors() -> Iterator[None]:
 
 
 def _full_disk(report: str) -> str:
-    """What to tell about a disk that is full, as Spark's report of a failed task says; "" where none is."""
+    """The message for a full disk in Spark's report of a failed task; "" if the report has none."""
     if in_python := _FULL_IN_PYTHON.search(report):
         return f"an executor's disk is full ({in_python[1].strip()}); free space there"
     found = _FULL_IN_JAVA.search(report)
