@@ -1,4 +1,4 @@
-"""The jobs: what makes tables from a published model, one module a job, and JOBS, the list of all."""
+"""Jobs make tables from a published model. Each job is a module; JOBS has all of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ JOBS: dict[str, Job] = {job.name: job for job in (FOLD,)}
 
 
 def load_config(job: Job, path: str | None, overrides: Sequence[str]) -> Config:
-    """The configuration of a job: of a TOML file, or the defaults, with ``table.key=value`` texts on top.
+    """The configuration of a job: from a TOML file, or the defaults, changed by ``table.key=value`` texts.
 
     Raises ConfigError, which lists all problems, one a line.
     """
@@ -23,12 +23,12 @@ def load_config(job: Job, path: str | None, overrides: Sequence[str]) -> Config:
 
 
 def from_dict(job: Job, tree: Mapping[str, Any]) -> Config:
-    """Like load_config, but from a dictionary of tables."""
+    """The configuration of a job, from a dictionary of tables. Raises ConfigError as load_config does."""
     return build(tree, choice_of(job), [])
 
 
 def choice_of(job: Job) -> Choice:
-    """What a configuration of a job may hold: its own keys, and those of methods at their defaults."""
+    """The keys that a configuration of a job may hold: its own, and those of methods if they have their defaults."""
     tables = listing([f"[{settings.section}]" for settings in job.settings])
     others = {name: method.settings for name, method in METHODS.items()}
     return Choice(f"the job {job.name}, which reads {tables}", job.settings, others)

@@ -1,4 +1,4 @@
-"""Folding: documents in the space of a published model that has document vectors, each by itself."""
+"""The job fold: vectors for new documents in the space of a published lsa model, each document alone."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ from w2vspark.vectors.lsa_model import BLOCK_BYTES, read_lsa_model
 
 
 def sources(run: Run) -> dict[str, str]:
-    """The documents, and the model: this very version of it, whatever is published meanwhile.
+    """The fingerprints of the documents and of the model. The run keeps to this version, whatever is published later.
 
-    Raises OutputError where nothing is published in the model's folder, or a model of another kind.
+    Raises OutputError when nothing is published in the model's folder, or a model of another method.
     """
     model = run.found["model"] = publish.resolve(run.model)
-    read_lsa_model(model)  # a model of another kind is an error before anything is written
+    read_lsa_model(model)  # a model of another method is an error before anything is written
     tokens = TokensConfig(**model.manifest["config"]["tokens"])
     corpus = corpus_version(run.config[InputConfig], run.session)
     of_model = fingerprint(run_id=model.run_id, libraries=library_versions(tokens.libraries()))
@@ -38,12 +38,12 @@ def sources(run: Run) -> dict[str, str]:
 
 
 def folded_settings(_: Config) -> Chosen:
-    """Nothing: how text becomes words is the model's."""
+    """No settings: the model has its own tokenizer."""
     return NO_SETTINGS
 
 
 def make_folded(run: Run) -> dict[str, Any]:
-    """The staged table of schemas.FOLDED; its record has the documents by what became of them."""
+    """Write the staged table of schemas.FOLDED; return its record: how many documents were folded, or why not."""
     session, uri, model = run.session(), run.uri("folded"), run.found["model"]
     duplicates = count_duplicate_ids(session, run.config[InputConfig])
     with model.reading("run again"):
@@ -57,28 +57,28 @@ def make_folded(run: Run) -> dict[str, Any]:
 
 
 def document_rows(run: Run) -> DataFrame:
-    """The documents that have a vector."""
+    """The documents with a vector."""
     dimensions = read_lsa_model(run.found["model"]).inverse.size
     return folded_documents(run.session(), run.uri("folded"), folded_count(run), dimensions)
 
 
 def folded_count(run: Run) -> int:
-    """How many documents have a vector."""
+    """The number of documents with a vector."""
     return int(run.records["folded"]["folded"])
 
 
 def other_rows(run: Run) -> DataFrame:
-    """The documents that have none."""
+    """The documents without a vector."""
     return not_folded(run.session(), run.uri("folded"))
 
 
 def other_count(run: Run) -> int:
-    """How many documents have none."""
+    """The number of documents without a vector."""
     return sum(run.records["folded"]["not_folded"].values())
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """The model, and what became of the documents."""
+    """For the manifest: the model, and the numbers of documents folded and not folded."""
     record, model = run.records["folded"], run.found["model"]
     return {
         "model": {"output": run.model, "version": model.name, "run_id": model.run_id},
@@ -88,7 +88,7 @@ def facts(run: Run) -> dict[str, Any]:
 
 
 def summary(version: Version) -> list[str]:
-    """What became of the documents."""
+    """Lines for the user: the numbers of documents folded and not folded."""
     corpus, model = version.manifest["corpus"], version.manifest["model"]
     lines = [
         f"documents   {corpus['documents']:,}, {corpus['folded']:,} folded into {model['output']} ({model['version']})"
@@ -102,7 +102,7 @@ def summary(version: Version) -> list[str]:
 
 
 def needed(run: Run) -> Needed:
-    """The memory of a worker: the process, a block of the words' matrix, and the words."""
+    """The memory that a worker needs: for the process, a block of the words' matrix, and the words."""
     model = read_lsa_model(run.found["model"])
     words, dimensions = model.weights.size, model.inverse.size
     worker = PROCESS_BYTES + min(BLOCK_BYTES, 4 * words * dimensions) + 200 * words
