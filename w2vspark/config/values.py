@@ -22,8 +22,8 @@ def toml_value(value: Any) -> str:
 def parsed_override(raw: str, wanted: Any) -> Any:
     """The value of a --set text for a field of type ``wanted``.
 
-    The text is parsed as TOML. It is the value itself where that fails, or where the field holds text and the result
-    is not text.
+    The text is parsed as TOML. If that fails, or if the field holds text and the result is not text, the text itself is
+    the value.
     """
     try:
         parsed = tomllib.loads(f"value = {raw}")

@@ -1,4 +1,4 @@
-"""A corpus that is a frame: during a run it is a view of the session, whose name has a hash of its rows."""
+"""Use a frame as the corpus: during a run it is a view of the session, named after a hash of its rows."""
 
 import hashlib
 import threading

@@ -85,7 +85,7 @@ def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: s
 
 
 def corpus_tokens(session: SparkSession, word_counts_uri: str, vocabulary_uri: str) -> int:
-    """The number of tokens of this corpus in the vocabulary, whose counts may include those of an earlier one."""
+    """The number of this corpus's tokens in the vocabulary, which may also have the counts of an earlier corpus."""
     counts = listed_frame(session, word_counts_uri, WORD_COUNTS, where=[("kind", "==", "word")])
     words = listed_frame(session, vocabulary_uri, VOCABULARY).select("word")
     (row,) = counts.join(words, "word").agg(F.sum("count").alias("tokens")).collect()

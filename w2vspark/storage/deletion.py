@@ -16,7 +16,7 @@ DELETIONS = 8  # files that are deleted at once
 
 
 def delete_own(uri: str, names: re.Pattern[str], below: str) -> None:
-    """Delete all files at and below a folder whose whole name matches `names`, then the empty folders.
+    """Delete the files in and below a folder if their whole names match `names`, then the empty folders.
 
     Other files stay, with a warning. Nothing is deleted through a link, whether it is inside the folder or on the path
     from the folder `below` to it. A missing folder is fine.

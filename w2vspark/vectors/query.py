@@ -146,7 +146,7 @@ def row_of(vectors: WordVectors, word: str) -> int:
 
 
 def _close_spellings(words: Sequence[str], word: str) -> list[str]:
-    """Up to five words with a similar spelling and the same first two letters; if there are none, the same first."""
+    """Up to five words with a similar spelling and the same first two letters, or else the same first letter."""
     for letters in (2, 1):
         start, shortest, longest = word[:letters], len(word) - 2, len(word) + 2
         candidates = [w for w in words if w.startswith(start) and shortest <= len(w) <= longest]
