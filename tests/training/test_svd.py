@@ -282,6 +282,6 @@ def test_auto_follows_the_method_and_given_settings_stay():
 def test_values_beyond_float32_are_told(tmp_path):
     matrix = random_matrix()
     matrix.data[0] = 1e30  # its square is too large
-    message = r"not finite: the matrix 'm' of \S+/m has values whose products are beyond float32"
+    message = r"not finite: the matrix 'm' of \S+/m has values whose products are too large for float32"
     with pytest.raises(TrainingError, match=message):
         Found(tmp_path, job_of(stored(tmp_path / "m", matrix), matrix.shape, 3))

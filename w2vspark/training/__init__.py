@@ -1,1 +1,1 @@
-"""The round engine, and a folder a trainer."""
+"""The round engine, and a folder for each trainer."""

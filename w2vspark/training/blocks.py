@@ -1,4 +1,4 @@
-"""Blocks of the tables of parameters, as the tasks of a round read and write them."""
+"""Reads and writes blocks of the parameter tables, in the tasks of a round."""
 
 from collections.abc import Iterator
 
@@ -20,9 +20,10 @@ DIVERGED = "training diverged; lower training.learning_rate (or warm_start.learn
 def read_blocks(
     uri: str | None, shape: MatrixShape, blocks: list[tuple[int, int]], trainer: Trainer
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Blocks of a matrix, given as neighbouring (first row, rows): yields first row and float32 (rows, shape.width).
+    """Yield neighbouring blocks of a matrix: the first row, and float32 (rows, shape.width).
 
-    uri None yields the initial values. The arrays may be read-only. Raises DamagedTable when one is missing.
+    blocks: (first row, number of rows). uri: the table's folder; None yields the initial values. The arrays may be
+    read-only. Raises DamagedTable if a block is missing.
     """
     if uri is None:
         for first, rows in blocks:
@@ -43,11 +44,11 @@ def read_blocks(
 def write_blocks(
     uri: str, name: str, blocks: Iterator[tuple[int, np.ndarray]], cause: str = DIVERGED
 ) -> pa.RecordBatch:
-    """Write neighbouring blocks of a matrix, one or more, to a new file; it as a row of schemas.PARAMETER_FILES.
+    """Write one or more neighbouring blocks of a matrix to a new file; returns its row of schemas.PARAMETER_FILES.
 
-    uri: the table's folder. blocks: first row, and float32 (rows, floats of a row). A row group has one block, and so
-    much is in memory at once when they are read. The file's name is new at every attempt. Raises TrainingError as
-    check_finite does, with the cause, and ValueError where a block does not follow the one before.
+    uri: the table's folder. blocks: the first row, and float32 (rows, floats of a row). A row group has one block, so
+    readers hold one block in memory at a time. The file's name is new at every attempt. Raises TrainingError as
+    check_finite does, and ValueError if a block does not follow the one before.
     """
     begin = end = -1
     # Blocks are large and all different: dictionaries and compression cost more than they save.
@@ -66,7 +67,7 @@ def write_blocks(
 
 
 def check_finite(name: str, first: int, block: np.ndarray, cause: str = DIVERGED) -> None:
-    """Raise TrainingError when a value of float32 (rows, dimensions) is not finite. cause: of that, and the fix."""
+    """Raise TrainingError if a value of a block, float32 (rows, dimensions), is not finite. cause: why, and the fix."""
     row = first_row_not_finite(block)
     if row >= 0:
         raise TrainingError(f"the {name} vector of word id {first + row} is not finite: {cause}")

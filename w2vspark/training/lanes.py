@@ -1,7 +1,7 @@
-"""Inside a shard: lanes train side by side on their own copies of the rows and merge every so many tokens.
+"""Inside a shard: lanes train side by side on their own copies of the rows, and merge the copies at intervals.
 
-Lanes are logical. How many threads run them never changes the result: each lane's work is a function of its
-pieces alone, and merging goes row by row in the lanes' order.
+The number of threads that run the lanes never changes the result: a lane's work depends on its pieces alone, and rows
+are merged in the lanes' order.
 """
 
 from collections.abc import Callable
@@ -19,27 +19,27 @@ from w2vspark.training.plan import MatrixShape
 
 @dataclass(slots=True)
 class Slice:
-    """The pieces of text that one shard trains on between two combinations."""
+    """One slice of a shard: the pieces of text that it reads at a time."""
 
     ids: np.ndarray  # int32, -1 ends a sentence
     starts: np.ndarray  # int64 (pieces + 1,), where each piece begins
-    tokens: np.ndarray  # int64 (pieces,), ids that are not -1
+    tokens: np.ndarray  # int64 (pieces,), how many ids are not -1
     buckets: np.ndarray  # int32 (pieces,)
     numbers: np.ndarray  # int32 (pieces,), each piece's position in its bucket
 
 
 @dataclass(slots=True)
 class Matrix:
-    """One parameter matrix of a shard, with a copy for each lane. A row is as kernels.rows has it."""
+    """One parameter matrix of a shard, with a copy for each lane. kernels.rows has the layout of a row."""
 
     shape: MatrixShape
-    base: np.ndarray  # float32 (rows, stride), and the void row if there is one
+    base: np.ndarray  # float32 (rows, stride), with the void row last, if there is one
     updates: np.ndarray  # int32 (rows,)
     lanes: np.ndarray  # float32 (lanes, rows, stride); with one lane a view of base
     lane_updates: np.ndarray  # int32 (lanes, rows)
 
     def read(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Some rows of the base as a block of the parameters table, float32 (rows, shape.width)."""
+        """Some rows of the base as in the parameters table, float32 (rows, shape.width)."""
         chosen = self.base[rows]
         columns, end = self.shape.columns, chosen.shape[1]
         if not self.shape.state:
@@ -47,7 +47,7 @@ class Matrix:
         return np.hstack([chosen[:, :columns], chosen[:, end - SIMD_WIDTH : end - SIMD_WIDTH + self.shape.state]])
 
     def write(self, first: int, block: np.ndarray) -> None:
-        """Put a block of the parameters table into the base."""
+        """Copy a block of the parameters table into the base, from row `first` on."""
         rows, columns = self.base[first : first + len(block)], self.shape.columns
         rows[:, :columns] = block[:, :columns]
         if self.shape.state:
@@ -59,7 +59,7 @@ TrainLane = Callable[[int, int, int, np.ndarray], tuple[float, int, int]]
 
 
 def make_matrix(shape: MatrixShape, lanes: int) -> Matrix:
-    """A matrix of zeros with room for its lanes. One lane trains on the base itself."""
+    """A matrix of zeros, with a copy for each lane. A single lane trains on the base itself."""
     rows, stride = shape.rows + shape.void, stride_of(shape.columns, shape.state > 0)
     base = aligned_rows(rows, stride)
     updates = np.zeros(rows, np.int32)
@@ -70,7 +70,7 @@ def make_matrix(shape: MatrixShape, lanes: int) -> Matrix:
 
 
 def lane_pieces(tokens: np.ndarray, lanes: int, merge_tokens: int) -> list[list[tuple[int, int]]]:
-    """Cut pieces into steps of one run of pieces per lane, with equal sums of tokens as near as pieces allow."""
+    """Divide the pieces into steps, and each step into ranges of about equal tokens, one per lane."""
     total = int(tokens.sum())
     steps = max(1, round(total / (lanes * merge_tokens)))
     ends = np.concatenate([[0], np.cumsum(tokens)])
@@ -91,7 +91,7 @@ def train_lanes(
     """Train one slice on all lanes, in place in every matrix's base.
 
     tokens: int64 (pieces,). rate_at: share of the slice that is done, float64 (n,) in [0, 1) -> learning rates.
-    train(lane, first piece, piece behind the last, rates) runs the kernel. Returns the sums of what it returns.
+    train(lane, first piece, one past the last piece, rates) runs the kernel. Returns the sums of train's results.
     """
     lanes = matrices[0].lanes.shape[0]
     if lanes > 1:

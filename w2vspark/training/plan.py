@@ -1,6 +1,6 @@
-"""The cut of a training: matrices into blocks, the corpus into shards, slices and rounds.
+"""How a training is cut: matrices into blocks, the corpus into shards, slices and rounds.
 
-All of it is a function of the bucket counts and the configuration, never of cores or executors.
+The cut depends on the bucket counts and the configuration alone, never on cores or executors.
 """
 
 import hashlib
@@ -11,18 +11,18 @@ import numpy as np
 from w2vspark.spark.placement import equal_ranges
 from w2vspark.stages.parameters import BLOCK_ROWS
 
-# Blocks of rows, the unit in which parameters are stored and combined.
+# The largest block. Parameters are stored and combined block by block.
 BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SliceSet:
-    """One slice of every shard: what the shards train side by side."""
+    """One slice of every shard. The shards train these slices side by side."""
 
     epoch: int
-    ranges: tuple[tuple[int, int], ...]  # per shard, first bucket and the one behind the last
-    start: int  # tokens of the whole run before it
-    tokens: int  # of all shards
+    ranges: tuple[tuple[int, int], ...]  # for each shard, the first bucket and one past the last
+    start: int  # tokens that the run trains before this set
+    tokens: int  # tokens of all its slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class MatrixShape:
-    """A parameter matrix as its table holds it."""
+    """The shape of a parameter matrix."""
 
     name: str
     rows: int
     columns: int
-    state: int = 0  # floats that the optimiser keeps behind each row
-    void: int = 0  # rows more in memory: 1 for outputs, whose unused slots point there
+    state: int = 0  # floats that the optimiser keeps after the columns of each row
+    void: int = 0  # extra rows in memory: 1 for outputs, to which unused slots point
 
     @property
     def width(self) -> int:
@@ -56,21 +56,21 @@ class MatrixShape:
 
     @property
     def bytes(self) -> int:
-        """Its size in a worker's memory."""
+        """The matrix's size in a worker's memory."""
         stride = (self.columns + 7) // 8 * 8 + (8 if self.state else 0)
         return self.rows * stride * 4
 
 
 def shuffled(count: int, seed: int, epoch: int) -> list[int]:
-    """A permutation that depends on (seed, epoch) alone, on every platform and version."""
+    """A permutation of 0 … count - 1 from (seed, epoch) alone: the same on every platform and version."""
     return sorted(range(count), key=lambda i: hashlib.blake2b(f"{seed}/{epoch}/{i}".encode(), digest_size=8).digest())
 
 
 def plan_rounds(bucket_tokens: np.ndarray, shards: int, epochs: int, rounds_per_epoch: float, seed: int) -> list[Round]:
     """All rounds of a run over the encoded corpus.
 
-    bucket_tokens: int64 (buckets,). rounds_per_epoch: a whole number, or 1/n for a round of n epochs. The buckets' runs
-    are dealt again to shards and slices in every epoch, so that a shard sees other text each time.
+    bucket_tokens: int64 (buckets,). rounds_per_epoch: a whole number, or 1/n for a round of n epochs. Every epoch
+    shuffles the ranges of buckets among the shards and slices, so that a shard sees other text in each epoch.
     """
     slices = max(1, round(rounds_per_epoch))
     sets_per_round = max(1, round(1 / rounds_per_epoch))
@@ -94,9 +94,9 @@ def plan_rounds(bucket_tokens: np.ndarray, shards: int, epochs: int, rounds_per_
 def combining_blocks(
     shapes: tuple[MatrixShape, ...], reducers: int, reducer: int
 ) -> list[tuple[MatrixShape, list[tuple[int, int]], int]]:
-    """What one of the reducers combines: of each matrix some neighbouring blocks, and the number of the first one.
+    """The blocks that one reducer combines: for each matrix, neighbouring blocks, and the number of the first one.
 
-    Blocks are numbered through all matrices, in their order.
+    The numbers count the blocks of all matrices, in the order of the matrices.
     """
     total = sum(len(shape.blocks) for shape in shapes)
     first, last = total * reducer // reducers, total * (reducer + 1) // reducers

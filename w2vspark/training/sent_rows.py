@@ -1,8 +1,8 @@
-"""The second way for rows to reach a worker: a shard gets those that its slices need, and nothing else.
+"""Training with sent rows: a shard receives only the rows that its slices need.
 
-Three steps of one Spark query. A task for each shard finds the rows that its slices need; a task for each run of blocks
-takes the wanted rows out of them; the task that trains renumbers the rows that it got from 0, and goes on as if they
-were the whole matrix. As with changes, what Spark shuffles is which file has them.
+A round is one Spark query with three steps before the combination. A task for each shard finds the rows that its slices
+need. Each reducer takes these rows from its blocks and sends them to the shards. The training task renumbers the
+received rows from 0, and trains as if they were the whole matrix. Spark shuffles only the names of the files.
 """
 
 import uuid
@@ -25,11 +25,11 @@ from w2vspark.training.plan import MatrixShape, combining_blocks
 from w2vspark.training.shards import ArrowFile, BlockChanges, send_changes, train_slices
 from w2vspark.training.trainer import RoundJob, Share
 
-WAITING_BYTES = 32 << 20  # of rows in memory until they are written
+WAITING_BYTES = 32 << 20  # of rows that wait in memory to be written
 
 
 def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Which rows a shard needs, as schemas.ROWS_WANTED: to each reducer those of its blocks."""
+    """The rows that a shard needs, as schemas.ROWS_WANTED: each reducer gets the ids in its blocks."""
     rows = job.trainer.share(shard, job.round.slice_sets).rows
     for index, key in enumerate(job.reducers):
         for shape, blocks, _ in combining_blocks(job.trainer.shapes, len(job.reducers), index):
@@ -41,9 +41,9 @@ def wanted_rows(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
 
 
 def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, ...]) -> Iterator[pa.RecordBatch]:
-    """Write the wanted rows of one reducer's blocks to a file, and tell the shards where theirs are: ROW_FILES.
+    """Write the wanted rows of one reducer's blocks to a file, and tell each shard its batches, as ROW_FILES.
 
-    targets: the key of each shard's partition. A batch has some neighbouring blocks' rows for one shard.
+    targets: the partition key of each shard. A batch has rows for one shard, from some neighbouring blocks.
     """
     uri = storage.join(job.changes_uri, f"rows-{uuid.uuid4().hex}.arrow")  # a new name at every attempt
     waiting: dict[int, list[tuple[int, np.ndarray]]] = {row["shard"]: [] for row in wanted}
@@ -78,16 +78,16 @@ def send_rows(wanted: list[dict[str, Any]], job: RoundJob, targets: tuple[int, .
 
 
 def _rows_batch(matrix: str, runs: list[tuple[int, np.ndarray]]) -> pa.RecordBatch:
-    """Rows as a batch of schemas.ROWS_SENT. runs: the id of a first row, and float32 (rows, width) from there on."""
+    """Rows as a batch of schemas.ROWS_SENT. runs: the id of the first row, and float32 (rows, width)."""
     first_ids = pa.array([first for first, _ in runs], pa.int64())
     values = binary_values(np.concatenate([rows for _, rows in runs]), np.array([rows.nbytes for _, rows in runs]))
     return pa.RecordBatch.from_arrays([pa.repeat(matrix, len(runs)), first_ids, values], schema=ROWS_SENT)
 
 
 def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of a matrix that a shard was sent: position in its share, and float32 (rows, shape.width) from there.
+    """Yield the received rows of a matrix: the first one's position in the share, and float32 (rows, shape.width).
 
-    files: rows of schemas.ROW_FILES, by number. The positions rise, and each array has rows of one block.
+    files: rows of schemas.ROW_FILES, sorted by number. The positions rise, and each array has rows of one block.
     """
     for file in files:
         with ArrowFile(file["file"]) as sent:
@@ -99,7 +99,7 @@ def sent_rows(files: list[dict[str, Any]], share: Share, shape: MatrixShape) -> 
 
 
 def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Train a shard with the rows that it was sent, files of schemas.ROW_FILES; rows of schemas.CHANGE_FILES."""
+    """Train a shard with its received rows; yields rows of schemas.CHANGE_FILES. files: rows of schemas.ROW_FILES."""
     files = sorted(files, key=itemgetter("number"))
     share = job.trainer.share(shard, job.round.slice_sets)
     matrices = []
@@ -118,7 +118,7 @@ def train_rows(shard: int, files: list[dict[str, Any]], job: RoundJob) -> Iterat
 def _local_changes(
     matrix: Matrix, shape: MatrixShape, files: list[dict[str, Any]], share: Share
 ) -> Iterator[BlockChanges]:
-    """All blocks of a matrix of which a worker holds the rows of its share alone. The old ones are read once more."""
+    """The changes in all blocks of a matrix, of which the worker holds only its share. Reads the old rows again."""
     sent = sent_rows(files, share, shape)
     for first, count_of_rows in shape.blocks:
         begin, end = np.searchsorted(share.rows, (first, first + count_of_rows))

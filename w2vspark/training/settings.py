@@ -1,4 +1,4 @@
-"""What all trainers take: the keys of [training] that every method has. Methods add to them by classes of their own."""
+"""The keys of [training] that all methods share. Methods add their own keys in subclasses."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from w2vspark.config.keys import ABOVE_ZERO, Auto, Settings, at_least, between, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodConfig(Settings):
-    """What makes the model."""
+    """How the model is made."""
 
     section = "training"
 
-    method: str = key("", why="What makes the model: `w2vspark methods` lists them, with what each publishes.")
+    method: str = key("", why="How the model is made; `w2vspark methods` lists the methods and their tables.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,13 @@ class TrainingConfig(MethodConfig):
     seed: int = key(
         1,
         rule=between(0, 2**63 - 1),
-        why="Another seed, other vectors of the same quality; the same seed, the same bytes.",
+        why="The same seed gives the same bytes; another seed gives other vectors of the same quality.",
     )
     cpu_target: str = key(
         "avx2",
-        rule=(lambda name: bool(name.strip()), "must be avx2, host or a name of LLVM's"),
-        why="avx2 gives the same bytes on every machine; host is a little faster and gives that up; or LLVM's name.",
+        rule=(lambda name: bool(name.strip()), "must be avx2, host or LLVM's name of a CPU"),
+        why="avx2 gives the same bytes on every machine; host is a little faster, but its bytes differ between "
+        "machines; or LLVM's name of a CPU.",
     )
 
 
@@ -40,20 +41,20 @@ class RoundsTraining(TrainingConfig):
     epochs: int | Auto = key(
         "auto",
         rule=at_least(1),
-        why="Passes over the corpus, or over its counts. More for small corpora.",
+        why="How often the corpus, or its counts, is trained; small corpora need more epochs.",
     )
     learning_rate: float | Auto = key(
         "auto",
         rule=ABOVE_ZERO,
-        why="How far one step goes, at the beginning.",
+        why="The size of a step at the beginning.",
     )
     shards: int | Auto = key(
         "auto",
         rule=at_least(1),
-        why="Models that train side by side between two rounds; auto follows the corpus, never the cluster.",
+        why="Models that train side by side in a round; auto depends on the corpus, never on the cluster.",
     )
     lanes: int | Auto = key(
         "auto",
         rule=at_least(1),
-        why="Parts of a shard that threads train side by side.",
+        why="Shares of a shard that threads train side by side.",
     )

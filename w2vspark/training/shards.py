@@ -1,4 +1,4 @@
-"""A worker's part of a round: train one shard's slices, and combine the shards' changes block by block."""
+"""What a worker does in a round: train one shard's slices, and combine the shards' changes block by block."""
 
 import time
 import uuid
@@ -23,11 +23,11 @@ from w2vspark.training.trainer import RoundJob
 
 
 def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """Rows of PARAMETER_FILES: the shard's metrics and new blocks; where shards are combined, rows of CHANGE_FILES."""
+    """Train one shard; yields rows of PARAMETER_FILES (metrics, blocks) if it is the only one, else CHANGE_FILES."""
     matrices = _load_matrices(job)
     metrics = train_slices(shard, job, matrices, job.trainer.slices(shard, job.round.slice_sets))
     for matrix in matrices:
-        matrix.lanes = matrix.base[None]  # the copies are not needed any more
+        matrix.lanes = matrix.base[None]  # frees the lanes' copies
     if job.trainer.shards == 1:
         yield one_row(PARAMETER_FILES, **metrics)
         for matrix in matrices:
@@ -40,7 +40,7 @@ def train_shard(shard: int, job: RoundJob) -> Iterator[pa.RecordBatch]:
 def send_changes(
     shard: int, job: RoundJob, metrics: dict[str, Any], changes: Iterable[Iterator["BlockChanges"]]
 ) -> Iterator[pa.RecordBatch]:
-    """Write what a shard changed, matrix by matrix and block by block, and tell every task that combines."""
+    """Write a shard's changes, matrix by matrix and block by block; yields a row of CHANGE_FILES for each reducer."""
     file = _write_changes(shard, job, changes)
     for number, key in enumerate(job.reducers):
         yield one_row(CHANGE_FILES, key=key, file=file, **(metrics if number == 0 else {"shard": shard}))
@@ -50,7 +50,7 @@ _METRICS_ROW = [name for name in PARAMETER_FILES.names if name != "file"]
 
 
 def combine_files(rows: list[dict[str, Any]], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """One reducer's rows of CHANGE_FILES -> the metrics and the combined blocks' files, as rows of PARAMETER_FILES."""
+    """One reducer's rows of CHANGE_FILES -> rows of PARAMETER_FILES: the metrics, and the files of combined blocks."""
     for row in rows:
         if row["matrix"] == METRICS_MATRIX:
             yield one_row(PARAMETER_FILES, **{name: row[name] for name in _METRICS_ROW})
@@ -71,7 +71,7 @@ def _combined_blocks(
     number: int,
     job: RoundJob,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Neighbouring blocks with the changes of all shards' files; number: of the first among all matrices' blocks."""
+    """Neighbouring blocks plus the changes of all shards. number: the first one's, among the blocks of all matrices."""
     for at, (first, block) in enumerate(read_blocks(job.parameters_uri, shape, blocks, job.trainer), number):
         combined = block.copy()
         _combine_block([file.batch(at) for file in files], job.trainer.combine, shape, combined)
@@ -91,7 +91,7 @@ def _load_matrices(job: RoundJob) -> list[Matrix]:
 def train_slices(
     shard: int, job: RoundJob, matrices: list[Matrix], slices: Iterable[tuple[Slice, Any]]
 ) -> dict[str, Any]:
-    """Train the shard's slices in place; the values of its metrics row."""
+    """Train the shard's slices in place; returns the values of its metrics row."""
     loss, terms, tokens, seconds = 0.0, 0, 0, 0.0
     for slice_set, (text, beside) in zip(job.round.slice_sets, slices, strict=True):
         tokens += int(text.tokens.sum())
@@ -112,7 +112,7 @@ def train_slices(
 
 
 class BlockChanges(NamedTuple):
-    """What a shard changed in one block: positions and updates, int32; old and new rows, float32 (n, width)."""
+    """A shard's changes in one block: positions and updates, int32 (n,); old and new rows, float32 (n, width)."""
 
     matrix: str
     first: int
@@ -123,7 +123,7 @@ class BlockChanges(NamedTuple):
 
 
 def _block_changes(matrix: Matrix, job: RoundJob) -> Iterator[BlockChanges]:
-    """All blocks of a matrix that is held whole."""
+    """The changes in all blocks of a matrix that the worker holds whole."""
     for first, old in read_blocks(job.parameters_uri, matrix.shape, matrix.shape.blocks, job.trainer):
         updates = matrix.updates[first : first + len(old)]
         touched = np.flatnonzero(updates).astype(np.int32)
@@ -133,10 +133,10 @@ def _block_changes(matrix: Matrix, job: RoundJob) -> Iterator[BlockChanges]:
 
 
 def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockChanges]]) -> str:
-    """Write the shard's changes, a batch a block in the order of (matrix, first row); return the file's URI.
+    """Write the shard's changes, one batch per block, in the order of (matrix, first row); returns the file's URI.
 
-    Its name is new at every attempt, so that a retried or doubled task never touches a file that is being read. A
-    single shard writes the new rows themselves: there is nothing to combine, and a difference would be rounded.
+    The name is new at every attempt, so a retried or duplicate task never touches a file that others read. A single
+    shard writes the new rows themselves: there is nothing to combine, and a difference would be rounded.
     """
     uri = storage.join(job.changes_uri, f"{shard:05d}-{uuid.uuid4().hex}.arrow")
     with storage.open_for_writing(uri) as sink, pa.ipc.new_file(sink, CHANGES) as writer:
@@ -150,10 +150,10 @@ def _write_changes(shard: int, job: RoundJob, changes: Iterable[Iterator[BlockCh
 
 
 class ArrowFile:
-    """An Arrow file, whose batches are read one at a time and checked; use it as a context."""
+    """An Arrow file whose batches are read and checked one at a time. Use it in a `with` statement."""
 
     def __init__(self, uri: str) -> None:
-        """Raises DamagedTable where the file is missing or is not what was written."""
+        """Open the file. Raises DamagedTable if it is missing or damaged."""
         self._uri = uri
         fs, path = storage.filesystem(uri)
         try:
@@ -170,7 +170,7 @@ class ArrowFile:
         self._file.close()
 
     def batch(self, number: int) -> pa.RecordBatch:
-        """A batch by its number. Raises DamagedTable where it is not what was written."""
+        """The batch with this number. Raises DamagedTable if it is damaged."""
         return sealed.batch_at(self._reader, number, self._uri)
 
 

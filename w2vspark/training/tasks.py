@@ -16,7 +16,7 @@ from w2vspark.training.trainer import RoundJob
 
 
 def train_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: shard numbers -> rows of PARAMETER_FILES (one shard: nothing to combine) or of CHANGE_FILES."""
+    """mapInArrow: shard numbers -> rows of PARAMETER_FILES if there is a single shard, else of CHANGE_FILES."""
     begin_task(job.trainer.cpu_target, job.threads)
     from w2vspark.training.shards import train_shard
 
@@ -38,7 +38,7 @@ def want_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.R
 def send_wanted_rows(
     batches: Iterator[pa.RecordBatch], job: RoundJob, targets: tuple[int, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each reducer that this task is."""
+    """mapInArrow: rows of ROWS_WANTED -> rows of ROW_FILES, for each reducer of this task."""
     begin_task(job.trainer.cpu_target, 1)
     from w2vspark.training.sent_rows import send_rows
 
@@ -47,7 +47,7 @@ def send_wanted_rows(
 
 
 def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard that this task was given."""
+    """mapInArrow: rows of ROW_FILES -> rows of CHANGE_FILES, for each shard of this task."""
     begin_task(job.trainer.cpu_target, job.threads)
     from w2vspark.training.sent_rows import train_rows
 
@@ -56,7 +56,7 @@ def train_sent_rows(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterato
 
 
 def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each reducer that this task is."""
+    """mapInArrow: rows of CHANGE_FILES -> rows of PARAMETER_FILES, for each reducer of this task."""
     begin_task(job.trainer.cpu_target, 1)
     from w2vspark.training.shards import combine_files
 
@@ -65,16 +65,16 @@ def combine_shards(batches: Iterator[pa.RecordBatch], job: RoundJob) -> Iterator
 
 
 def _by(batches: Iterator[pa.RecordBatch], column: str) -> Iterator[list[dict[str, Any]]]:
-    """All rows, in groups with the same value of a column."""
+    """All rows, in groups with the same value in a column."""
     rows = sorted((row for batch in batches for row in batch.to_pylist()), key=itemgetter(column))
     return (list(group) for _, group in groupby(rows, key=itemgetter(column)))
 
 
 def begin_task(target: str, threads: int) -> None:
-    """What comes before any kernel is imported. target: training.cpu_target."""
+    """Prepare the worker, before any kernel is imported. target: training.cpu_target. threads: of this task."""
     cpu_target.pin(target)
     pa.set_cpu_count(threads)
-    read_word_ids.cache_clear()  # what earlier tasks left in this worker
+    read_word_ids.cache_clear()  # frees what earlier tasks left in this worker
     pa.default_memory_pool().release_unused()
     if "numba" in sys.modules:
         _freeze()
@@ -82,5 +82,8 @@ def begin_task(target: str, threads: int) -> None:
 
 @cache
 def _freeze() -> None:
-    """Once a process: Spark collects garbage after every task, 60 ms for what numba and the kernels are made of."""
+    """Exempt existing objects from garbage collection, once per process.
+
+    Spark collects garbage after every task. The objects of numba and the kernels would add 60 ms each time.
+    """
     gc.freeze()

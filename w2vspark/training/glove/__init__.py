@@ -1,1 +1,1 @@
-"""GloVe: settings, plan, the workers' part, and the tables that it publishes."""
+"""GloVe: settings, plan, what the workers do, and the tables that it publishes."""

@@ -1,4 +1,4 @@
-"""Table biases: GloVe's two biases of each word, which stand behind the vectors in the blocks of parameters."""
+"""Table biases: GloVe's two biases of each word. In the parameter blocks they follow the vectors."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +15,7 @@ ROWS_OF_TASK = 1_000_000
 
 
 def biases(session: SparkSession, rows: RowSource, contexts: RowSource, vocabulary_uri: str, words: int) -> TaskRows:
-    """The biases as schemas.BIASES, sorted by id within each file. rows, contexts: with the bias in the last column."""
+    """The biases as schemas.BIASES, sorted by id within each file. rows, contexts: the last column is the bias."""
     tasks = -(-words // ROWS_OF_TASK)
     batches = partial(
         bias_batches, rows=rows, contexts=contexts, vocabulary_uri=vocabulary_uri, words=words, tasks=tasks
@@ -31,7 +31,7 @@ def bias_batches(
     words: int,
     tasks: int,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.BIASES, of the task's range of ids."""
+    """mapInArrow: task numbers -> rows of schemas.BIASES, for the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             first, last = words * task // tasks, words * (task + 1) // tasks

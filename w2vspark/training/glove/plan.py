@@ -1,10 +1,10 @@
-"""What GloVe trains when: shards that never meet in a row of the model, so that nothing is to be combined.
+"""GloVe's plan: which strata each shard trains in each round. Shards share no rows, so nothing is combined.
 
-The counts are a grid of strata (training.glove.strata) with as many rows as columns. A shard owns neighbouring rows of
-the grid, and with them its words. In each round of an epoch a shard trains other columns of the grid, until it has
-trained all of them once; within a round the shard's lanes do the same. What is trained side by side
-shares neither words nor contexts: the result is that of one machine that takes the strata one after another (Gemulla
-et al. 2011, "Large-scale matrix factorization with distributed stochastic gradient descent").
+The counts are a square grid of strata (training.glove.strata). A shard owns neighbouring rows of the grid, and their
+words. In each round of an epoch it trains other columns of the grid, until it has trained every column once. Within a
+round, the shard's lanes do the same. Strata that are trained side by side share neither words nor contexts. So the
+result is the same as if one machine trained one stratum after another (Gemulla et al. 2011, "Large-scale matrix
+factorization with distributed stochastic gradient descent").
 """
 
 import math
@@ -26,34 +26,35 @@ class GloveConfig(Settings):
     x_max: float | Auto = key(
         "auto",
         rule=ABOVE_ZERO,
-        why="Pairs that are counted more often weigh 1, rarer ones (count / x_max) ** alpha; auto follows the corpus.",
+        why="Pairs with a higher count have weight 1, others (count / x_max) ** alpha; auto depends on the corpus.",
     )
-    alpha: float = key(0.75, rule=between(0, 2), why="How fast the weight falls.")
+    alpha: float = key(0.75, rule=between(0, 2), why="How fast the weight falls for rarer pairs.")
     vectors: Literal["sum", "words", "both"] = key(
         "sum",
-        why="What table vectors has: the sum of word and context vectors, the word vectors alone (words), or both, as "
-        "two columns.",
+        why="The contents of table vectors: the sum of word and context vectors (sum), the word vectors alone (words), "
+        "or both in two columns (both).",
     )
 
 
 EPOCHS, RATE = 25, 0.075
-# x_max for so many tokens of text; it grows with their root. On wiki100 5 does best in sum: 10 gains .02 of Google's
-# analogies and loses .02 of WordSim-353, 3 the other way round, and 100 loses much of both.
+# x_max is X_MAX for X_MAX_TOKENS tokens of text, and grows with the square root of the tokens, up to X_MAX_LIMIT. On
+# wiki100, 5 is best overall: 10 gains .02 on Google's analogies and loses .02 on WordSim-353, 3 does the opposite, and
+# 100 loses much on both.
 X_MAX, X_MAX_TOKENS, X_MAX_LIMIT = 5.0, 17_000_000, 100.0
-# Of a shard in a round: some seconds of training, beside which a round's own second weighs little.
+# Records of a shard in a round. They take some seconds, so the extra second that each round costs matters little.
 ROUND_RECORDS = 20_000_000
 MOST_SHARDS = 32
-LANES = 8  # of a single shard: as many threads can share its work, and lanes cost no quality
+LANES = 8  # of a single shard: eight threads can share its work, and lanes cost no quality
 RECORD_BYTES = 9  # of a record in a worker's memory, with its share of a run's entry
 
 
 @dataclass(frozen=True, slots=True)
 class GloveRound:
-    """What the shards train side by side; numbers begin at 1."""
+    """One round of all shards; numbers begin at 1."""
 
     number: int
     epoch: int
-    shift: int  # shard s trains the grid columns with the numbers of shard (s + shift) % shards
+    shift: int  # shard s trains the grid columns that have the numbers of the grid rows of shard (s + shift) % shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class GloveJob:
     glove: GloveConfig  # resolved
     round: GloveRound
     words: int
-    ranges: tuple[tuple[int, int], ...]  # of each grid row: the first matrix row, and the one behind the last
+    ranges: tuple[tuple[int, int], ...]  # for each grid row, the first matrix row and one past the last
     strata_uri: str
-    parameters_uri: str | None  # the last round's; None = initial values
-    table_uri: str  # the folder that takes this round's
+    parameters_uri: str | None  # from the last round; None = initial values
+    table_uri: str  # the folder for this round's table
     threads: int  # that this task may use; never changes the result
 
     @property
@@ -91,9 +92,9 @@ class GloveJob:
 def resolve_glove(
     training: RoundsTraining, glove: GloveConfig, tokens: int, records: int
 ) -> tuple[RoundsTraining, GloveConfig]:
-    """Replace every `auto` by its value for so many tokens of text and records (entries of the counts)."""
+    """Replace every `auto` by its value. tokens: of the text. records: entries of the counts."""
     shards = training.shards
-    if shards == "auto":  # a round of S shards has an S-th of each one's records
+    if shards == "auto":  # with S shards, each shard trains 1/S of its records in a round
         shards = min(MOST_SHARDS, max(1, math.isqrt(records // ROUND_RECORDS)))
     lanes = max(1, LANES // int(shards)) if training.lanes == "auto" else training.lanes
     x_max = glove.x_max
@@ -119,7 +120,7 @@ def plan_glove(training: RoundsTraining) -> list[GloveRound]:
 
 
 def glove_worker_bytes(training: RoundsTraining, words: int, records: int) -> int:
-    """Memory that a worker needs at its peak. training: resolved. The rarer half of the words may be in one shard."""
+    """Bytes that a worker needs at its peak. training: resolved. One shard may have the rarer half of the words."""
     shards = int(training.shards)
     row = 4 * (2 * (training.dimensions + 1) + 24)
     rows = words if shards == 1 else words // 2 + words // shards

@@ -1,4 +1,4 @@
-"""The driver's side of GloVe: a round is one Spark query, whose tasks have nothing to combine."""
+"""The driver's side of GloVe: a round is one Spark query, and nothing is combined."""
 
 from dataclasses import replace
 from functools import partial
@@ -18,9 +18,9 @@ from w2vspark.training.rounds import Record, RoundDone, checked_metrics, go_on, 
 def run_glove(
     session: SparkSession, staging: Staging, fingerprint: str, job: GloveJob, grid: list[list[int]], done: RoundDone
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Train all rounds that are not there yet: the last one's table, and all metrics (schemas.METRICS).
+    """Train the rounds that have no checkpoint yet; returns the last one's table, and all metrics (schemas.METRICS).
 
-    grid: records of each stratum, by grid row and column. done: as rounds.go_on.
+    grid: the number of records of each stratum, by grid row and column. done: as for rounds.go_on.
     """
     shards = int(job.training.shards)
     job = replace(job, threads=threads_of_task(session, shards))

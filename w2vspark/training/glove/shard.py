@@ -1,4 +1,4 @@
-"""A worker's part of GloVe's rounds: read a shard's strata and rows, train its lanes, write its rows."""
+"""What a worker does in GloVe's rounds: read a shard's strata and rows, train its lanes, write its rows."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
-    """Rows of PARAMETER_FILES: the shard's metrics, and its new words and contexts."""
+    """Train one shard; yields rows of PARAMETER_FILES: its metrics, and its new words and contexts."""
     from w2vspark.kernels.glove import records as kernel
 
     rows, columns = job.grid_rows(shard), job.grid_columns(shard)
@@ -35,7 +35,7 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
     words, contexts = (
         [_load(job, side, matrix, *bounds) for bounds in ranges] for side, (matrix, ranges) in enumerate(sides)
     )
-    strata = _kept_strata if job.training.shards == 1 else _read_strata  # every round needs the same ones
+    strata = _kept_strata if job.training.shards == 1 else _read_strata  # a single shard always needs the same strata
     records = strata(job.strata_uri, file_names(job.strata_uri), tuple(ranges), tuple(columns))
     objective = kernel.Objective(
         float(job.glove.x_max), job.glove.alpha, float(job.training.learning_rate), job.training.dimensions
@@ -63,7 +63,7 @@ def train_glove_shard(shard: int, job: GloveJob) -> Iterator[pa.RecordBatch]:
 
 
 def _load(job: GloveJob, side: int, matrix: str, first: int, last: int) -> np.ndarray:
-    """Rows of a matrix in a worker's memory. Raises DamagedTable where the table lacks one."""
+    """Load rows first … last - 1 of a matrix into memory. Raises DamagedTable if the table lacks one."""
     from w2vspark.kernels.glove import records as kernel
 
     dimensions = job.training.dimensions

@@ -1,8 +1,8 @@
-"""Table strata: co-occurrences cut into a grid, as GloVe's workers read them.
+"""Table strata: the co-occurrences, cut into a grid for GloVe's workers.
 
-A grid row is a range of matrix rows; all grid rows have about as many entries. Columns are dealt like cards: of n grid
-columns, number k has the matrix columns k, k + n, k + 2n, … Strata in different grid rows and grid columns share no row
-of the model. Contexts are stored by grid column: those of one grid column are neighbours, in the order of their ids.
+A grid row is a range of matrix rows, and all grid rows have about the same number of entries. If there are n grid
+columns, grid column k has the matrix columns k, k + n, k + 2n, … Strata in different grid rows and grid columns share
+no row of the model. The contexts of one grid column are stored as neighbours, in the order of their ids.
 """
 
 from collections.abc import Iterator
@@ -29,27 +29,27 @@ class StrataJob:
 
     cooccurrences_uri: str
     table_uri: str
-    ranges: tuple[tuple[int, int], ...]  # of each grid row: the first matrix row, and the one behind the last
+    ranges: tuple[tuple[int, int], ...]  # for each grid row, the first matrix row and one past the last
     cpu_target: str
 
     @property
     def grid_columns(self) -> int:
-        """Grid columns, as many as grid rows."""
+        """The number of grid columns, which is also the number of grid rows."""
         return len(self.ranges)
 
 
 def grid_column_name(number: int | str) -> str:
-    """The name of a grid column in the list of files: a sparse matrix with all rows."""
+    """The name of a grid column in the list of files, where it is a sparse matrix with all rows."""
     return f"grid-column-{number}"
 
 
 def grid_column_size(number: int, grid_columns: int, columns: int) -> int:
-    """Matrix columns of a grid column."""
+    """The number of matrix columns in a grid column."""
     return (columns - number + grid_columns - 1) // grid_columns
 
 
 def grid_column_starts(words: int, grid_columns: int) -> list[int]:
-    """Where each grid column begins among the stored contexts, and the end."""
+    """Where each grid column begins among the stored contexts, and where the last one ends."""
     return [0, *np.cumsum([grid_column_size(number, grid_columns, words) for number in range(grid_columns)]).tolist()]
 
 
@@ -59,7 +59,7 @@ def context_rows(
     """The contexts of words first … last - 1, float32 (rows, columns), as one block: a stages.vectors.RowSource."""
     found = np.empty((last - first, columns), np.float32)
     for number, start in enumerate(grid_column_starts(words, grid_columns)[:-1]):
-        begin = -((number - first) // grid_columns)  # the first one of the grid column, and the one behind its last
+        begin = -((number - first) // grid_columns)  # of the grid column: first, and one past the last
         end = -((number - last) // grid_columns)
         rows = found[number + begin * grid_columns - first :: grid_columns]
         for at, part in scan_rows(uri, CONTEXT, start + begin, start + end, columns):
@@ -68,7 +68,7 @@ def context_rows(
 
 
 def row_ranges(cooccurrences_uri: str, words: int, entries: int, count: int) -> tuple[tuple[int, int], ...]:
-    """Rows cut into `count` runs with as equal numbers of entries as their order allows, from the counts' row sums."""
+    """Cut the rows into `count` ranges with about the same number of entries each, in the order of the rows."""
     goals = np.array([entries * number // count for number in range(1, count)])
     cuts, before = [0], 0
     for first, sizes in scan_row_entries(cooccurrences_uri):
@@ -81,7 +81,7 @@ def row_ranges(cooccurrences_uri: str, words: int, entries: int, count: int) -> 
 
 
 def strata(session: SparkSession, job: StrataJob) -> DataFrame:
-    """The grid as a lazy frame of PARAMETER_FILES: a task for each grid row writes a file for each grid column."""
+    """The grid as a lazy frame of PARAMETER_FILES. The task of a grid row writes a file for each grid column."""
     numbers = session.range(0, len(job.ranges), 1, len(job.ranges))
     return numbers.mapInArrow(partial(write_ranges, job=job), spark_schema(PARAMETER_FILES))
 

@@ -1,4 +1,4 @@
-"""What Spark's Python workers run of GloVe's rounds. It pins the CPU target before any kernel is imported."""
+"""The function of GloVe's rounds that Spark's Python workers run. It pins the CPU target before it imports kernels."""
 
 from collections.abc import Iterator
 

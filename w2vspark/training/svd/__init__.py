@@ -1,1 +1,1 @@
-"""The randomised singular value decomposition, of ppmi-svd and lsa."""
+"""The randomised singular value decomposition (SVD), for ppmi-svd and lsa."""

@@ -1,13 +1,14 @@
 """The driver's side of the randomised SVD (Halko, Martinsson & Tropp 2011): a pass over the matrix is one Spark query.
 
-A is rows x columns and sparse, Y = A W with W of some hundred columns. A pass is Z = A^T Y. Between two passes W
-becomes Z T with orthonormal columns, where T comes from Z^T Z alone. The last pass gives Y^T Y = W^T Z as well: with T
-from it, Q = Y T has orthonormal columns and Q^T A = (Z T)^T, and from the eigenvectors P and eigenvalues S**2 of
-(Z T)^T (Z T) come A's right singular vectors V = Z T P S**-1. So what the driver sees is square, with a side of W's
-columns.
+A is the sparse matrix, and W is a dense matrix with some hundred columns. A pass computes Y = A W and Z = A^T Y. Before
+the next pass, W becomes Z T. T comes from Z^T Z alone, and makes the columns of Z T orthonormal.
 
-RIGHT is V S**p, and LEFT is A (V S**(p - 1)) = U S**p, so that a row that is folded in gives back its own row of LEFT.
-What a pass writes is its checkpoint.
+The last pass also computes W^T Z = Y^T Y. T from this matrix makes the columns of Q = Y T orthonormal, and
+Q^T A = (Z T)^T. P and S**2 are the eigenvectors and eigenvalues of (Z T)^T (Z T), and A's right singular vectors are
+V = Z T P S**-1. So the driver handles only square matrices, with a row for each column of W.
+
+RIGHT is V S**p, and LEFT is A (V S**(p - 1)) = U S**p. So folding in a row of A gives its own row of LEFT. The files
+of a pass are its checkpoint.
 """
 
 from dataclasses import dataclass, replace
@@ -31,15 +32,16 @@ from w2vspark.training.rounds import Record, RoundDone, go_on
 from w2vspark.training.svd.plan import LEFT_BYTES, PassJob, SvdJob, column_slices, reducer_count, row_slices
 from w2vspark.training.svd.tasks import find_peaks, multiply_slices, sum_slices, write_vectors
 
-# Squared lengths that are lost in float32, as shares of the longest: of what a direction of Z adds to those before,
-# where it does no harm to keep what is rounding; and of Y, where a thousandth of the largest singular value is left.
+# Squared lengths below these shares of the largest one are lost in float32. LOST is for what a direction of Z adds to
+# the earlier ones, where keeping some rounding errors does no harm. LOST_AT_LAST is for Y, and keeps singular values
+# down to a thousandth of the largest.
 LOST, LOST_AT_LAST = 1e-12, 1e-6
 _TRANSFORM = "_transform"
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A pass over the matrix; the one behind the last writes the vectors."""
+    """A pass over the matrix. One step more, after the last pass, writes the vectors."""
 
     number: int
 
@@ -47,10 +49,10 @@ class Pass:
 def decompose(
     session: SparkSession, staging: Staging, fingerprint: str, job: SvdJob, done: RoundDone
 ) -> tuple[str, list[float]]:
-    """The table with LEFT and RIGHT, and the singular values, the largest first; passes that are there are not made.
+    """Run the passes that have no checkpoint yet; returns the table with LEFT and RIGHT, and the singular values.
 
-    done: as rounds.go_on. Each column's largest value in RIGHT is positive. Raises TrainingError where the matrix has
-    not so many singular values that float32 can tell from 0.
+    The largest singular value comes first. In each column of RIGHT, the value farthest from 0 is positive. done: as for
+    rounds.go_on. Raises TrainingError if float32 can tell fewer than `dimensions` singular values from 0.
     """
     _check_shape(job)
     first = _first_pass(job)
@@ -70,7 +72,7 @@ def decompose(
 
 
 def pass_frame(session: SparkSession, job: PassJob) -> DataFrame:
-    """One pass as a lazy frame of PASS_FILES: a task per slice of rows multiplies, a task per reducer adds up."""
+    """One pass as a lazy frame of PASS_FILES. A task multiplies one slice of rows; reducers add up the products."""
     numbers = session.range(0, len(job.row_slices), 1, len(job.row_slices))
     files = numbers.mapInArrow(partial(multiply_slices, job=job), spark_schema(PARTIAL_FILES))
     placed = files.repartition(job.reducers, "key")
@@ -87,7 +89,7 @@ def _check_shape(job: SvdJob) -> None:
 
 
 def _first_pass(job: SvdJob) -> PassJob:
-    """A pass with all that is the same in each: how the matrix is cut."""
+    """The first pass. It has the cut of the matrix, which is the same in all passes."""
     slices = row_slices(*block_entries(job.matrix_uri, job.matrix), job.rows)
     first = PassJob(
         of=job, number=1, basis_uri="", transform_uri="", width=job.width, row_slices=slices,
@@ -97,7 +99,7 @@ def _first_pass(job: SvdJob) -> PassJob:
 
 
 def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> PassJob:
-    """The pass behind the one that is done. uri: of its own table."""
+    """The pass after the one that is done. uri: of its own table."""
     job = replace(first, number=number, table_uri=uri, partial_uri=storage.join(uri, "partial"))
     if done is None:
         return job
@@ -107,9 +109,9 @@ def _next_pass(first: PassJob, uri: str, number: int, done: Staged | None) -> Pa
 
 
 def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
-    """Write beside a pass's result what makes the next dense matrix of it; the pass's record.
+    """Write the transform that makes the next dense matrix from a pass's result; returns the pass's record.
 
-    written: rows of PASS_FILES. The last pass's transform makes V of Z, and its record has the singular values.
+    written: rows of PASS_FILES. The last pass's transform makes V from Z, and its record has the singular values.
     """
     cpu_target.pin(job.of.cpu_target)
     from w2vspark.kernels.algebra.small_matrices import orthonormalizer
@@ -134,7 +136,7 @@ def _finish(written: list[dict[str, Any]], job: PassJob) -> dict[str, Any]:
 
 
 def right_vectors(gram: np.ndarray, cross: np.ndarray, job: SvdJob) -> tuple[np.ndarray, np.ndarray]:
-    """What makes A's right singular vectors of Z, float64 (width, dimensions), and the singular values.
+    """The transform from Z to A's right singular vectors, float64 (width, dimensions), and the singular values.
 
     gram: Z^T Z, cross: W^T Z = Y^T Y; float64 (width, width). Raises TrainingError as decompose does.
     """
@@ -165,7 +167,7 @@ def _too_few(job: SvdJob, rank: int) -> TrainingError:
 
 
 def _write_vectors(session: SparkSession, job: PassJob, done: dict[str, Any]) -> None:
-    """RIGHT and LEFT. job: its dense matrix is V. The signs are made known to all before anything is written."""
+    """Write RIGHT and LEFT. job: its dense matrix is V. The signs are fixed before anything is written."""
     from w2vspark.kernels.noise import fill_powers
 
     cpu_target.pin(job.of.cpu_target)

@@ -1,4 +1,4 @@
-"""A worker's part of the randomised SVD: multiply some rows of the matrix, add up what all have, write vectors."""
+"""What a worker does in the randomised SVD: multiply a slice of rows, add up the products, write vectors."""
 
 import uuid
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ from w2vspark.storage import sealed
 from w2vspark.training.blocks import write_blocks
 from w2vspark.training.svd.plan import BASIS, PassJob
 
-_RANDOM = 0x57D  # tells the projection's random numbers from others
+_RANDOM = 0x57D  # gives the projection random numbers of its own
 _SUMMED = pa.schema([CHANGES.field("values")])
 
 
 def multiply_slice(row_slice: int, job: PassJob) -> Iterator[pa.RecordBatch]:
-    """A^T (A dense) of a slice of the matrix's rows: a file for each slice of dense's columns, as PARTIAL_FILES."""
+    """Write A^T (A dense) for a slice of A's rows, one file for each slice of dense's columns; yields PARTIAL_FILES."""
     keys = placement_keys(job.reducers)
     for column_slice, (begin, end) in enumerate(job.column_slices):
         dense = _dense(job, begin, end)
@@ -50,9 +50,10 @@ def multiply_slice(row_slice: int, job: PassJob) -> Iterator[pa.RecordBatch]:
 
 
 def sum_slices_for(reducer: int, partial: list[dict[str, Any]], job: PassJob) -> pa.RecordBatch:
-    """Add up a reducer's blocks over all slices, in the slices' order, and write them: a row of PASS_FILES.
+    """Add up a reducer's blocks over all slices, in their order, and write them; returns a row of PASS_FILES.
 
-    Z^T Z of these blocks, and in the last pass dense^T Z behind it, get a file. partial: of PARTIAL_FILES, in order.
+    Another file gets Z^T Z of these blocks, followed by dense^T Z in the last pass. partial: rows of PARTIAL_FILES, in
+    order.
     """
     sums = np.zeros((2 if job.number == job.of.passes else 1, job.width, job.width))
 
@@ -83,7 +84,7 @@ def _summed_block(streams: list[pa.RecordBatchStreamReader], uris: list[str], ro
 
 
 def peaks_of(reducer: int, job: PassJob) -> pa.RecordBatch:
-    """The largest values of dense's columns in a reducer's rows, each with its sign, as a row of PASS_FILES."""
+    """The value farthest from 0 in each column of dense, in a reducer's rows, as a row of PASS_FILES."""
     peaks, positions = np.zeros(job.width), np.zeros(job.width, np.int64)
     for first, block in _dense_blocks(job, job.blocks(reducer), 0, job.width):
         add_peaks(first, block.astype(np.float64), peaks, positions)
@@ -91,13 +92,13 @@ def peaks_of(reducer: int, job: PassJob) -> pa.RecordBatch:
 
 
 def write_right(reducer: int, job: PassJob) -> pa.RecordBatch:
-    """A reducer's blocks of RIGHT, V S**p, which dense is here; the file as a row of PARAMETER_FILES."""
+    """Write a reducer's blocks of dense, which is RIGHT = V S**p here; returns the file's row of PARAMETER_FILES."""
     dense = _dense_blocks(job, job.blocks(reducer), 0, job.width)
     return write_blocks(job.table_uri, RIGHT, dense, _not_finite(job))
 
 
 def write_left(row_slice: int, job: PassJob) -> pa.RecordBatch:
-    """The rows of LEFT in a slice, U S**p: the matrix's rows folded in. The file as a row of PARAMETER_FILES."""
+    """Fold in a slice's rows, and write them as LEFT = U S**p; returns the file's row of PARAMETER_FILES."""
     first, last = job.row_slices[row_slice]
     left = np.empty((last - first, job.width), np.float32)
     for begin, end in job.column_slices:
@@ -110,16 +111,16 @@ def write_left(row_slice: int, job: PassJob) -> pa.RecordBatch:
 
 
 def _not_finite(job: PassJob) -> str:
-    return f"the matrix {job.of.matrix!r} of {job.of.matrix_uri} has values whose products are beyond float32"
+    return f"the matrix {job.of.matrix!r} of {job.of.matrix_uri} has values whose products are too large for float32"
 
 
 _kept: list[tuple[Any, np.ndarray]] = []  # dense rows for this worker's next slice of the same pass
 
 
 def _dense(job: PassJob, begin: int, end: int, singular_values: tuple[float, ...] = ()) -> np.ndarray:
-    """The columns begin … end - 1 of dense, float32 (columns of the matrix, stride).
+    """Columns begin … end - 1 of dense, float32 (columns of the matrix, stride).
 
-    singular_values: what to divide by, so that RIGHT becomes what LEFT is made with.
+    singular_values: if given, the columns of RIGHT are divided by them, which gives the factor for LEFT.
     """
     key = (job, begin, end, singular_values)
     if _kept and _kept[0][0] == key:
@@ -136,7 +137,7 @@ def _dense(job: PassJob, begin: int, end: int, singular_values: tuple[float, ...
 def _dense_blocks(
     job: PassJob, blocks: list[tuple[int, int]], begin: int, end: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Some columns of neighbouring blocks of dense: first row, and float32 (rows, end - begin)."""
+    """Yield columns begin … end - 1 of neighbouring blocks of dense: first row, and float32 (rows, end - begin)."""
     if not job.basis_uri:
         for first, rows in blocks:
             block = np.empty((rows, job.width), np.float32)

@@ -1,6 +1,6 @@
-"""What a randomised SVD does, pass by pass: its settings without `auto`, and how the matrix is cut.
+"""The plan of a randomised SVD: its settings without `auto`, and how the matrix is cut.
 
-All of it is a function of the matrix and the configuration, never of cores or executors.
+The plan depends on the matrix and the configuration alone, never on cores or executors.
 """
 
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ class SvdConfig(Settings):
     oversampling: int | Auto = key(
         "auto",
         rule=between(0, 10_000),
-        why="Columns of the random projection, over training.dimensions; more is more exact.",
+        why="Columns of the random projection beyond training.dimensions; more columns are more exact.",
     )
     power_iterations: int | Auto = key(
-        "auto", rule=between(0, 1000), why="Further passes over the matrix; more is more exact."
+        "auto", rule=between(0, 1000), why="Additional passes over the matrix; more passes are more exact."
     )
 
 
-# What `auto` stands for. PPMI's spectrum falls slowly: with these the first half of the singular values is right within
-# 1 %, and the last one within 10 % (tests/bench/svd.py). More is more exact, and scores no better.
-OVERSAMPLING, OVERSAMPLING_SHARE = 10, 0.1  # so many columns at least, and this share of the dimensions
+# The values of `auto`. PPMI's spectrum falls slowly: with these values the first half of the singular values is right
+# within 1 %, and the last one within 10 % (tests/bench/svd.py). Higher values are more exact, but score no better.
+OVERSAMPLING, OVERSAMPLING_SHARE = 10, 0.1  # the minimum of columns, and of their share of the dimensions
 POWER_ITERATIONS = 3
 
-SLICE_ENTRIES, MOST_SLICES = 8_000_000, 32  # of the matrix, for one task of a pass: a third of a second of work
-REDUCER_BYTES, MOST_REDUCERS = 4 << 20, 32  # of a pass's result, that one task adds up
-COLUMN_SLICE_BYTES = 1_000_000_000  # of dense rows that a worker holds: more columns are multiplied slice by slice
-LEFT_BYTES = 128_000_000  # of rows that a worker makes at once
+SLICE_ENTRIES, MOST_SLICES = 8_000_000, 32  # entries of the matrix in a slice: a third of a second of work for a task
+REDUCER_BYTES, MOST_REDUCERS = 4 << 20, 32  # bytes of a pass's result that one reducer adds up
+COLUMN_SLICE_BYTES = 1_000_000_000  # of dense rows in a worker; if there are more, columns are multiplied in slices
+LEFT_BYTES = 128_000_000  # of rows of LEFT that a worker makes at once
 BASIS = "basis"  # the matrix's name in a pass's table
 
 Ranges = tuple[tuple[int, int], ...]
@@ -64,29 +64,29 @@ class SvdJob:
 
     @property
     def passes(self) -> int:
-        """Over the matrix, until its singular vectors are known."""
+        """Passes over the matrix, until its singular vectors are known."""
         return int(self.settings.power_iterations) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class PassJob:
-    """What a task of one pass needs to know. Dense is what the matrix is multiplied by: random, or basis transform."""
+    """All that a task of one pass needs to know. The matrix is multiplied by dense: random, or basis @ transform."""
 
     of: SvdJob
     number: int
     basis_uri: str  # the table of the last pass; "" = random numbers
-    transform_uri: str  # float64, from the basis's columns to those of dense
+    transform_uri: str  # float64, from the basis's columns to dense's columns
     width: int  # columns of dense
     row_slices: Ranges  # rows of the matrix for each task
     column_slices: Ranges  # columns of dense that are multiplied at a time
     reducers: int  # tasks that add up
     table_uri: str
-    partial_uri: str  # a folder for what is on its way between tasks
+    partial_uri: str  # a folder for the files that tasks send to each other
     singular_values: tuple[float, ...] = ()  # once they are known
 
     @property
     def shape(self) -> MatrixShape:
-        """Of dense, and of the pass's result: all passes have the same blocks, though they may lose columns."""
+        """The shape of dense and of the pass's result. All passes have the same blocks, even if columns are lost."""
         return MatrixShape(BASIS, self.of.columns, self.of.width)
 
     def blocks(self, reducer: int) -> list[tuple[int, int]]:
@@ -96,7 +96,7 @@ class PassJob:
 
 
 def resolved_svd(dimensions: int, svd: SvdConfig, exponent: float) -> SvdConfig:
-    """The settings without `auto`. exponent: what it stands for there, as the method has it."""
+    """The settings without `auto`. exponent: the method's value for `auto`."""
     oversampling = max(OVERSAMPLING, int(OVERSAMPLING_SHARE * dimensions))
     return SvdConfig(
         exponent=exponent if svd.exponent == "auto" else svd.exponent,
@@ -106,10 +106,10 @@ def resolved_svd(dimensions: int, svd: SvdConfig, exponent: float) -> SvdConfig:
 
 
 def row_slices(firsts: np.ndarray, entries: np.ndarray, rows: int, least: int = 1) -> Ranges:
-    """Cut the matrix into slices of whole blocks with about as many entries, one for each task.
+    """Cut the matrix into slices of whole blocks, one for each task, with about the same number of entries.
 
-    least: so many slices, if there are enough blocks.
-    firsts, entries: int64 (blocks,), as stages.sparse_rows.block_entries reads them.
+    least: the minimum number of slices, if there are enough blocks. firsts, entries: int64 (blocks,), from
+    stages.sparse_rows.block_entries.
     """
     count = max(least, min(MOST_SLICES, -(-int(entries.sum()) // SLICE_ENTRIES)))
     bounds = [*firsts.tolist(), rows]
@@ -118,16 +118,16 @@ def row_slices(firsts: np.ndarray, entries: np.ndarray, rows: int, least: int = 
 
 
 def column_slices(rows: int, width: int, matrices: int) -> Ranges:
-    """Columns that are multiplied at a time, where so many dense matrices of so many rows are in memory."""
+    """Cut columns into slices, so that `matrices` dense matrices with `rows` rows fit into COLUMN_SLICE_BYTES."""
     most = max(8, COLUMN_SLICE_BYTES // (4 * matrices * rows) // 8 * 8)
     return tuple((first, min(width, first + most)) for first in range(0, width, most))
 
 
 def reducer_count(shape: MatrixShape) -> int:
-    """How many tasks add up a pass's result: of the matrix alone, since sums of products are grouped by them."""
+    """The number of reducers. It depends on the matrix alone, because it decides how sums of products are grouped."""
     return max(1, min(MOST_REDUCERS, len(shape.blocks), shape.bytes // REDUCER_BYTES))
 
 
 def svd_worker_bytes(columns: int, width: int) -> int:
-    """Memory that a worker of a pass needs at its peak."""
+    """Bytes that a worker of a pass needs at its peak."""
     return PROCESS_BYTES + min(COLUMN_SLICE_BYTES, 2 * 4 * columns * width) + 3 * 8 * SLICE_ENTRIES // 4

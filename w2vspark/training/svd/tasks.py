@@ -21,7 +21,7 @@ def multiply_slices(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator
 
 
 def sum_slices(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each reducer that this task is."""
+    """mapInArrow: rows of PARTIAL_FILES -> rows of PASS_FILES, for each reducer of this task."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import sum_slices_for
 
@@ -31,7 +31,7 @@ def sum_slices(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.R
 
 
 def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of reducers -> rows of PASS_FILES, without files: the largest values of singular vectors."""
+    """mapInArrow: numbers of reducers -> rows of PASS_FILES without files: each column's value farthest from 0."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import peaks_of
 
@@ -41,7 +41,7 @@ def find_peaks(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.R
 
 
 def write_vectors(batches: Iterator[pa.RecordBatch], job: PassJob) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: numbers of reducers, and behind them of row slices -> rows of PARAMETER_FILES, of RIGHT and LEFT."""
+    """mapInArrow: numbers of reducers, then of row slices -> rows of PARAMETER_FILES, for RIGHT and LEFT."""
     begin_task(job.of.cpu_target, 1)
     from w2vspark.training.svd.passes import write_left, write_right
 

@@ -1,4 +1,4 @@
-"""Table adagrad: what AdaGrad keeps with each row of the model, so that a later run can go on from it."""
+"""Table adagrad: AdaGrad's state of each row of the model, from which a later run can go on."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +14,7 @@ from w2vspark.stages.parameters import scan_rows
 
 
 def adagrad(session: SparkSession, parameters_uri: str, matrices: dict[str, int], dimensions: int) -> TaskRows:
-    """The sums of squared gradients as schemas.ADAGRAD. matrices: names with their numbers of rows."""
+    """The sums of squared gradients as schemas.ADAGRAD. matrices: the number of rows by name."""
     tasks = max(1, max(matrices.values()) * dimensions * 4 // TASK_BYTES)
     rows = partial(state_batches, parameters_uri=parameters_uri, matrices=matrices, dimensions=dimensions, tasks=tasks)
     return TaskRows(session.range(0, tasks, 1, tasks), rows, ADAGRAD)
@@ -23,7 +23,7 @@ def adagrad(session: SparkSession, parameters_uri: str, matrices: dict[str, int]
 def state_batches(
     batches: Iterator[pa.RecordBatch], parameters_uri: str, matrices: dict[str, int], dimensions: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.ADAGRAD, of the task's part of every matrix."""
+    """mapInArrow: task numbers -> rows of schemas.ADAGRAD, for the task's rows of every matrix."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             for matrix, count in matrices.items():

@@ -1,4 +1,4 @@
-"""Table codes: each word's Huffman code and the inner nodes on its way, as hierarchical softmax trained them."""
+"""Table codes: each word's Huffman code, and the inner nodes on its path, as in the training."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,13 +16,13 @@ from w2vspark.storage.listed import read_listed
 
 def codes(session: SparkSession, vocabulary_uri: str, target: str) -> TaskRows:
     """All words as schemas.CODES, in the order of their ids. target: the training's cpu_target."""
-    # One task: the tree is one, and made in less time than it takes to write it.
+    # One task: it makes the tree in less time than it needs to write the table.
     rows = partial(code_batches, vocabulary_uri=vocabulary_uri, target=target)
     return TaskRows(session.range(0, 1, 1, 1), rows, CODES)
 
 
 def code_batches(batches: Iterator[pa.RecordBatch], vocabulary_uri: str, target: str) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, all rows of schemas.CODES."""
+    """mapInArrow: a single row -> all rows of schemas.CODES."""
     cpu_target.pin(target)
     from w2vspark.kernels.word2vec.huffman import huffman_paths
 

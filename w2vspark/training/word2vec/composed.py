@@ -1,8 +1,8 @@
-"""Vectors of words that are means of their own rows and their n-grams' rows, in bounded memory.
+"""Vectors of words with subwords, in bounded memory: the mean of the word's own row and its n-grams' rows.
 
-A task publishes a range of words. It gathers only the rows that these words need, in one scan of the matrix. Where the
-rows do not fit the buffer, the task takes the columns in slices, with a scan for each slice. A sum of rows adds column
-by column, so slices do not change a bit of it.
+A task publishes a range of words. It gathers only the rows that these words need, in one scan of the matrix. If the
+rows do not fit the buffer, the task works on slices of the columns, with one scan for each slice. Each column is summed
+separately, so slices do not change a single bit.
 """
 
 import math
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from w2vspark.kernels.word2vec.subwords import Subwords
 
 BUFFER_BYTES = 550_000_000  # of rows that a task holds at once
-SCAN_BYTES = 120_000_000  # that Arrow takes for blocks on their way, and the process does not give back at once
-# Of the vectors that a task makes. Neighbouring words share n-grams: the larger the task, the fewer rows a word needs.
+SCAN_BYTES = 120_000_000  # that Arrow takes to read blocks, and that the process does not give back at once
+# Of the vectors that a task makes. Words share n-grams, so a larger task needs fewer rows per word.
 MEANS_BYTES = 56 << 20
 RUN_NGRAMS = 4_000_000  # that a task lists at once; some 30 bytes each
-PART_ROWS = 4096  # of the vectors that a task hands on at once
+PART_ROWS = 4096  # vectors that a task yields at once
 # For composing_bytes: an English word has some 25 n-grams of 3 to 6 characters.
 NGRAMS_OF_WORD, BYTES_OF_NGRAM, BYTES_OF_BUCKET = 30, 20, 20
 
 
 def composed_tasks(words: int, dimensions: int, means_bytes: int = MEANS_BYTES) -> int:
-    """How many tasks publish so many words."""
+    """The number of tasks that publish `words` words."""
     return max(1, math.ceil(4 * words * dimensions / means_bytes))
 
 
 def composing_bytes(
     words: int, ngrams: int, dimensions: int, buffer_bytes: int = BUFFER_BYTES, means_bytes: int = MEANS_BYTES
 ) -> int:
-    """Memory that a publishing task needs at its peak: its process, blocks, buffer, vectors, lists of n-grams.
+    """Bytes that a publishing task needs at its peak: its process, blocks, buffer, vectors, lists of n-grams.
 
-    words, ngrams: rows of the matrix that are words' own, and those that are n-grams'.
+    words, ngrams: how many rows of the matrix belong to words, and how many to n-grams.
     """
     of_task = math.ceil(words / composed_tasks(words, dimensions, means_bytes))
     listed = min(RUN_NGRAMS, NGRAMS_OF_WORD * of_task)
@@ -66,11 +66,11 @@ def composed_rows(
     dimensions: int,
     buffer_bytes: int = BUFFER_BYTES,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The vectors of words first … last - 1, each the mean of its rows; a RowSource once the rest is bound.
+    """Yield the vectors of words first … last - 1, each the mean of its rows; a RowSource once the rest is bound.
 
-    words: of the whole vocabulary; n-gram i of subword_buckets has row words + i of the matrix. buffer_bytes: of rows
-    in memory, at least one chunk of columns of all rows that a run of words needs. Raises DamagedTable where the matrix
-    lacks a row or cannot be read, and ValueError where subword_buckets lacks a bucket.
+    words: of the whole vocabulary; bucket i of subword_buckets has row words + i of the matrix. buffer_bytes: for rows
+    in memory; at least one chunk of columns is held, of all rows that a run of words needs. Raises DamagedTable if the
+    matrix lacks a row or cannot be read, and ValueError if subword_buckets lacks a bucket.
     """
     cpu_target.pin(tables.cpu_target)
     from w2vspark.kernels.word2vec.subwords import subwords_of
@@ -90,7 +90,7 @@ def composed_rows(
 
 
 def word_runs(words: pa.ChunkedArray, config: SubwordsConfig) -> Iterator[tuple[int, int]]:
-    """Cuts words into runs (first, behind the last) of at most RUN_NGRAMS n-grams, or of a single word."""
+    """Cut words into runs (first, one past the last) with at most RUN_NGRAMS n-grams, or with a single word."""
     lengths = pc.utf8_length(words).to_numpy().astype(np.int64) + 2  # with < and >
     ends = np.cumsum(lengths * (config.max_length - config.min_length + 1))
     first = 0
@@ -102,9 +102,10 @@ def word_runs(words: pa.ChunkedArray, config: SubwordsConfig) -> Iterator[tuple[
 
 
 def column_slices(rows: int, dimensions: int, buffer_bytes: int) -> list[tuple[int, int]]:
-    """Cuts columns into equal slices (first, behind the last) of whole chunks, of which so many rows fit the buffer.
+    """Cut columns into slices (first, one past the last) of whole chunks, so that `rows` rows fit the buffer.
 
-    The last slice ends behind the last whole chunk. A slice has at least one chunk.
+    The slices have the same width. The last one ends with the last chunk, which may go beyond the dimensions. A slice
+    has at least one chunk.
     """
     from w2vspark.kernels.instructions import SIMD_WIDTH
 
@@ -117,10 +118,9 @@ def column_slices(rows: int, dimensions: int, buffer_bytes: int) -> list[tuple[i
 def _wanted_rows(
     subwords: "Subwords", first: int, words: int, ngrams: int
 ) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], "Subwords"]:
-    """Which rows of the matrix a run of words needs, rising: their own, and their n-grams'. And the run's subwords,
-    whose rows are positions in the two.
+    """The rows of the matrix that a run of words needs, and the run's subwords with positions in these rows.
 
-    first: the run's first word.
+    The rows are two rising arrays: the words' own rows, and their n-grams' rows. first: the run's first word.
     """
     from w2vspark.kernels.word2vec.subwords import Subwords
 
@@ -141,7 +141,7 @@ def _fill_columns(
     columns: tuple[int, int],
     means: npt.NDArray[np.float32],
 ) -> None:
-    """Write a slice of the columns of a run's vectors to means, float32 (words, dimensions)."""
+    """Fill a slice of the columns of means, float32 (words, dimensions), the vectors of a run."""
     from w2vspark.kernels.rows import aligned_rows
     from w2vspark.kernels.word2vec.subwords import mean_rows
 
@@ -159,7 +159,7 @@ def _fill_columns(
 def _gather(
     uri: str, matrix: str, wanted: npt.NDArray[np.int64], first: int, last: int, rows: npt.NDArray[np.float32]
 ) -> None:
-    """Copy columns first … last - 1 of the wanted rows, which rise, to rows, in one scan of the matrix."""
+    """Copy columns first … last - 1 of the wanted rows (rising) to `rows`, in one scan of the matrix."""
     if not len(wanted):
         return
     found = 0
@@ -175,7 +175,7 @@ def _gather(
 def rows_in_free_memory(
     first: int, last: int, source: RowSource, target: str
 ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The rows of a source, once what rounds keep in this worker is freed: a process that trained may publish later."""
+    """Yield the rows of a source, after freeing what rounds keep: a process that trained may publish later."""
     begin_task(target, 1)
     from w2vspark.training.word2vec.slices import forget_kept
 

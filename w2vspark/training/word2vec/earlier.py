@@ -1,4 +1,4 @@
-"""Table earlier: the model that a run begins from, with its vocabulary: our own tables, or another program's file."""
+"""Table earlier: the model from which a run begins, and its vocabulary, from our tables or another program's file."""
 
 import json
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ EarlierModel = Version | InputFile  # our own tables, or another program's file
 
 
 def find_earlier(config: WarmStartConfig) -> EarlierModel:
-    """The model that a run begins from, as it is now; the run reads this version, whatever is published meanwhile.
+    """The model from which a run begins. The run reads this version, even if another one is published meanwhile.
 
-    Raises InputError where there is none, OutputError for a damaged version.
+    Raises InputError if there is none, OutputError for a damaged version.
     """
     uri = storage.absolute_uri(config.path)
     version = None
@@ -70,9 +70,9 @@ def identity(model: EarlierModel) -> dict[str, Any]:
 
 
 def carries_subwords(model: EarlierModel, subwords: SubwordsConfig) -> bool:
-    """Whether rows of n-grams carry over: both the earlier model and this run have them.
+    """Whether the rows of n-grams carry over: the earlier model and this run both have them.
 
-    Raises ConfigError where they cut or hash words in another way, so that the rows would mean something else.
+    Raises ConfigError if the two cut or hash words differently, because the same row then has two meanings.
     """
     if not subwords.enabled or not isinstance(model, Version):
         return False
@@ -87,7 +87,7 @@ def carries_subwords(model: EarlierModel, subwords: SubwordsConfig) -> bool:
 
 @contextmanager
 def reading(model: EarlierModel) -> Iterator[None]:
-    """Around all that reads the earlier model: raises an error where it was deleted, replaced or changed meanwhile."""
+    """A context manager for all reads of the earlier model: raises an error if it was deleted, replaced or changed."""
     if isinstance(model, Version):
         with model.reading("run again"):
             yield
@@ -100,8 +100,8 @@ def reading(model: EarlierModel) -> Iterator[None]:
 def earlier(session: SparkSession, model: EarlierModel, format: str, with_subwords: bool) -> DataFrame:
     """All rows of the earlier model as schemas.EARLIER. A file of vectors is read by one worker.
 
-    format: of a file, warm_start.format. with_subwords: of carries_subwords; without, a word's row is its published
-    vector, whatever that was made of. Raises OutputError where a table is missing or damaged.
+    format: warm_start.format, for a file. with_subwords: from carries_subwords; if false, a word's row is its published
+    vector, even if that is a mean of subwords. Raises OutputError if a table is missing or damaged.
     """
     if not isinstance(model, Version):
         rows = partial(file_batches, uri=model.uri, format=format)
@@ -120,7 +120,7 @@ def earlier(session: SparkSession, model: EarlierModel, format: str, with_subwor
 
 
 def _rows(rows: DataFrame, squares: DataFrame | None, matrix: str, key: str) -> DataFrame:
-    """A published table as schemas.EARLIER, with AdaGrad's state where there is one (never beside subwords)."""
+    """A published table as schemas.EARLIER, with AdaGrad's state if there is one (never with subwords)."""
     own = rows.withColumn("matrix", F.lit(matrix)).withColumn("key", F.col(key).cast("string"))
     if squares is None:
         return own.select("matrix", "key", "vector", F.lit(None).cast("float").alias("squares"))
@@ -134,7 +134,7 @@ def _read(session: SparkSession, version: Version, table: str) -> DataFrame:
 
 
 def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, all words of a file of vectors as schemas.EARLIER."""
+    """mapInArrow: a single row -> all words of a file of vectors, as schemas.EARLIER."""
     for _ in batches:
         for words, rows in scan_vector_file(uri, format):
             columns = [
@@ -145,7 +145,7 @@ def file_batches(batches: Iterator[pa.RecordBatch], uri: str, format: str) -> It
 
 
 def earlier_vocabulary(session: SparkSession, model: EarlierModel, earlier_uri: str) -> DataFrame:
-    """The earlier model's words as schemas.VOCABULARY; those of a file, which holds no counts, count once."""
+    """The earlier model's words as schemas.VOCABULARY. A file has no counts, so its words have count 1."""
     if isinstance(model, Version):
         return _read(session, model, "vocabulary").select(*VOCABULARY.names)
     words = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", WORDS)])
@@ -154,7 +154,7 @@ def earlier_vocabulary(session: SparkSession, model: EarlierModel, earlier_uri: 
 
 
 def check_dimensions(earlier_uri: str, config: WarmStartConfig, dimensions: int) -> None:
-    """Raise ConfigError where the earlier model's vectors have another length than the training's."""
+    """Raise ConfigError if the earlier model's vectors do not have `dimensions` numbers."""
     for batch in scan_listed(earlier_uri, ["vector"]):
         if batch.num_rows:
             found = int(np.diff(batch["vector"].offsets.to_numpy()[:2])[0])

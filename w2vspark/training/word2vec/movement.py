@@ -1,7 +1,7 @@
 """Table movement: how far the words of an earlier model moved in a training that began from it.
 
-The old vectors are rotated first, so that both models are as close as can be (orthogonal Procrustes, Schönemann
-1966), since a rotation of all vectors changes no neighbour.
+First the old vectors are rotated, so that both models are as close as possible (orthogonal Procrustes, Schönemann
+1966). A rotation of all vectors does not change any neighbours.
 """
 
 import math
@@ -24,7 +24,7 @@ from w2vspark.stages.parameters import BLOCK_ROWS
 from w2vspark.storage.listed import count_listed, scan_listed
 
 MOST_TASKS = 64  # tasks that join the words of both models
-DIGITS = 6  # of the published figures: the rotation's last bits depend on the machine that finds it
+DIGITS = 6  # of the published figures, because the rotation's last bits depend on the machine
 
 _Floats = npt.NDArray[np.float64]
 _PAIRS = pa.schema([*list(MOVEMENT)[:3], *(pa.field(name, pa.list_(pa.float32())) for name in ("old", "new"))])
@@ -32,7 +32,7 @@ _SUMS = pa.schema([pa.field("block", pa.int64()), pa.field("sums", pa.binary())]
 
 
 def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str) -> DataFrame:
-    """The words of both models with their vectors, sorted by id. Each task has whole blocks."""
+    """The words that both models have, with both vectors, sorted by id. Each task has whole blocks."""
     earlier = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", matrix)])
     old = earlier.select(F.col("key").alias("word"), F.col("vector").alias("old"))
     new = listed_frame(session, vectors_uri, VECTORS).withColumnRenamed("vector", "new")
@@ -45,7 +45,7 @@ def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str
 
 
 def rotation(joined: DataFrame) -> _Floats:
-    """The rotation of the old vectors, float64 (D, D). One D x D sum reaches the driver."""
+    """The rotation of the old vectors, float64 (D, D). The driver receives one D x D sum."""
     blocks = joined.mapInArrow(sum_batches, spark_schema(_SUMS))
     ordered = blocks.repartition(1).sortWithinPartitions("block")
     (row,) = ordered.mapInArrow(add_batches, spark_schema(_SUMS)).collect()
@@ -57,23 +57,23 @@ def rotation(joined: DataFrame) -> _Floats:
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of _PAIRS, sorted by id, to each block's old^T new, as _SUMS."""
+    """mapInArrow: rows of _PAIRS, sorted by id -> old^T new of each block, as _SUMS."""
     for block, old, new in _blocks(batches):
         yield pa.RecordBatch.from_arrays([pa.array([block]), pa.array([(old.T @ new).tobytes()])], schema=_SUMS)
 
 
 def add_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: all rows of _SUMS in the order of their blocks, to one with their sum."""
+    """mapInArrow: all rows of _SUMS, in the order of their blocks -> one row with their sum."""
     total: Any = 0.0
     for batch in batches:
         for sums in batch["sums"]:
             total = total + np.frombuffer(sums.as_buffer(), np.float64)
-    if isinstance(total, np.ndarray):  # one partition holds all rows, and empty ones may stand beside it
+    if isinstance(total, np.ndarray):  # one partition has all rows; others may be empty
         yield pa.RecordBatch.from_arrays([pa.array([0]), pa.array([total.tobytes()])], schema=_SUMS)
 
 
 def _blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, _Floats, _Floats]]:
-    """Whole blocks, however their rows are cut into batches."""
+    """Yield whole blocks, even if their rows are in several batches."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         numbers = batch["id"].to_numpy() // BLOCK_ROWS
@@ -94,12 +94,12 @@ def _joined(batches: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
 
 
 def movement(joined: DataFrame, matrix: _Floats) -> TaskRows:
-    """Cosine and distance of each word's rotated old vector to its new one, as schemas.MOVEMENT, by rising id."""
+    """Cosine and distance between each word's rotated old vector and its new one, as schemas.MOVEMENT, by rising id."""
     return TaskRows(joined, partial(movement_batches, matrix=matrix), MOVEMENT)
 
 
 def movement_batches(batches: Iterator[pa.RecordBatch], matrix: _Floats) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of _PAIRS to rows of schemas.MOVEMENT; a zero vector has cosine 0."""
+    """mapInArrow: rows of _PAIRS -> rows of schemas.MOVEMENT. A zero vector has cosine 0."""
     for batch in batches:
         old, new = _matrix(batch["old"]) @ matrix, _matrix(batch["new"])
         norms = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
@@ -117,7 +117,7 @@ def _matrix(column: pa.ListArray) -> _Floats:
 
 
 def summary(uri: str, most: int = 5) -> dict[str, Any]:
-    """What the written table says in short: words, their mean cosine, and those of 100 or more that moved most."""
+    """A summary of the written table: words, mean cosine, and the words with 100 or more tokens that moved farthest."""
     words = cosines = 0.0
     farthest: list[tuple[float, str]] = []
     for batch in scan_listed(uri, ["word", "count", "cosine"]):

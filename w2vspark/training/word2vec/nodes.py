@@ -1,4 +1,4 @@
-"""Table nodes: the vectors of the inner nodes of Huffman's tree, from the last round's parameter blocks."""
+"""Table nodes: the vectors of the Huffman tree's inner nodes, from the last round's parameter blocks."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +23,7 @@ def nodes(session: SparkSession, parameters_uri: str, count: int, dimensions: in
 def node_batches(
     batches: Iterator[pa.RecordBatch], parameters_uri: str, count: int, dimensions: int, tasks: int
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.NODE_VECTORS, of the task's range of ids."""
+    """mapInArrow: task numbers -> rows of schemas.NODE_VECTORS, for the task's range of ids."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             range_of_task = count * task // tasks, count * (task + 1) // tasks

@@ -1,4 +1,4 @@
-"""word2vec's `auto` values, matrices and needs. All are functions of the corpus and the configuration alone."""
+"""word2vec's `auto` values, matrices and memory needs. All depend on the corpus and the configuration alone."""
 
 import math
 from dataclasses import replace
@@ -11,46 +11,49 @@ from w2vspark.spark.session import PROCESS_BYTES
 from w2vspark.training.plan import MatrixShape, Round, plan_rounds
 from w2vspark.training.word2vec.settings import WarmStartConfig, Word2VecTraining
 
-# A slice is held in memory by its worker: 64 M tokens are 256 MB, and at most some minutes of training.
+# The largest slice. A worker holds its slice in memory: 64 M tokens are 256 MB, and at most some minutes of training.
 SLICE_TOKENS = 64_000_000
-# A round costs half a second beside its training, so small corpora train several epochs in one: some ten seconds.
+# A round costs half a second besides its training, so small corpora train several epochs per round: some ten seconds.
 ROUND_TOKENS = 60_000_000
-# An epoch, for up to 8 shards and for more: fewer rounds an epoch hurt quality.
+# Rounds per epoch for up to 8 shards, and for more shards. Fewer rounds hurt quality.
 FEW_ROUNDS, MANY_ROUNDS = 10, 20
-# Of the whole run, all epochs: one shard with its lanes trains that many in some minutes, and is the best in quality.
+# Tokens of all epochs for each shard. One shard with its lanes trains them in some minutes, and has the best quality.
 SHARD_TOKENS = 1_250_000_000
-# A model up to this size is read whole by every worker: at D = 100 some 2.5 million words. A larger one too, where a
-# slice needs more than a share of its words: to send them would save nothing.
+# Every worker reads the whole model up to this size (at D = 100 some 2.5 million words). It also reads the whole of a
+# larger model if a slice needs more than SENT_SHARE of the words, because sending rows would save nothing.
 ALL_ROWS_BYTES, SENT_SHARE = 2_000_000_000, 0.5
-# Words drawn for a slice, as a share of its tokens: with a tenth, quality falls; at least so many.
+# Size of a slice's negative pool: a share of the slice's tokens (with a tenth, quality falls), and the minimum.
 POOL_SHARE, LEAST_POOL = 0.25, 50_000
-# Between two merges in memory. Quality is the same from 250,000 to 2 million; a merge costs as much as 50,000 tokens.
+# Tokens of a lane between two merges. Quality is the same from 250,000 to 2 million. A merge costs as much time as the
+# training of 50,000 tokens.
 LANE_TOKENS = 1_000_000
-# One replica's learning rate; it grows with the root of their number, up to RATE_CAP times. CBOW's true gradient is
-# shared by the window's words, so that it takes a larger one; with AdaGrad words slow down as they learn. Every centre
-# trains the nodes at the root of Huffman's tree, which a smaller rate suits.
+# The learning rate for one replica. It grows with the square root of the number of replicas, up to RATE_CAP times, or
+# ADAGRAD_CAP times with AdaGrad.
+# CBOW's true gradient is shared by the window's words, so it needs a larger rate. AdaGrad needs a larger rate too,
+# because a word's rate falls as it learns. In the Huffman tree every centre trains the nodes near the root, which need
+# a smaller rate.
 RATES = {
     ("skipgram", "sgd"): 0.025, ("skipgram hs", "sgd"): 0.018,
     ("cbow mean", "sgd"): 0.08, ("cbow sum", "sgd"): 0.035,
     ("skipgram", "adagrad"): 0.07, ("skipgram hs", "adagrad"): 0.07,
     ("cbow mean", "adagrad"): 0.14, ("cbow sum", "adagrad"): 0.07,
 }  # fmt: skip
-WARM_RATE = 0.5  # times these, where the words have their places already
+WARM_RATE = 0.5  # times these for a warm start, whose words are trained already
 RATE_CAP = 4.0
 ADAGRAD_CAP = 2.15
 NEGATIVES, EPOCHS = 5, 5
-# A word's entries in the tables that are drawn from, and what making them takes: noise, or paths of some 20 nodes.
-# A slice's worker keeps counts and cumulative noise of all words, and marks those that it needs.
+# Bytes for each word: to make and hold the noise table, or the Huffman paths of some 20 nodes. With rows = "slice", a
+# worker holds the counts and cumulative noise of all words, and marks the words that it needs.
 TABLES_BYTES, TABLES_BYTES_HS, TABLES_BYTES_SLICE = 60, 220, 24
-SLICE_WORDS = 40.0  # times the root of a slice's tokens: its different words, by Heaps' law
+SLICE_WORDS = 40.0  # times the square root of a slice's tokens gives its number of different words, by Heaps' law
 
 
 def check_vocabulary(training: Word2VecTraining, words: int) -> None:
-    """Raise ConfigError where a method cannot train a vocabulary of so many words."""
+    """Raise ConfigError if the method cannot train a vocabulary of `words` words."""
     if training.loss == "softmax" and words > training.softmax_max_words:
         raise ConfigError(
             f'training.method = "{training.method}": the vocabulary has {words} words, and every step of the softmax '
-            f'takes all; choose "{training.model}-ns" or "{training.model}-hs", lower vocabulary.max_size to '
+            f'uses all; choose "{training.model}-ns" or "{training.model}-hs", lower vocabulary.max_size to '
             f"{training.softmax_max_words}, or raise training.softmax_max_words, if you can wait"
         )
     if training.loss == "hs" and words < 2:
@@ -61,9 +64,9 @@ def check_vocabulary(training: Word2VecTraining, words: int) -> None:
 
 
 def matrix_shapes(training: Word2VecTraining, words: int, ngrams: int = 0) -> tuple[MatrixShape, ...]:
-    """The matrices of a method for so many words: its inputs, then its outputs. training: resolved.
+    """The matrices of a method: its inputs, then its outputs. training: resolved.
 
-    With subwords the rows of `ngrams` buckets stand behind the words' own.
+    With subwords, the rows of `ngrams` buckets follow the words' own rows.
     """
     columns, state = training.dimensions, 1 if training.optimizer == "adagrad" else 0
     if training.loss == "hs":
@@ -74,7 +77,7 @@ def matrix_shapes(training: Word2VecTraining, words: int, ngrams: int = 0) -> tu
 
 
 def rounds_of(bucket_tokens: np.ndarray, training: Word2VecTraining) -> list[Round]:
-    """All rounds of a run, as plan_rounds. training: resolved."""
+    """All rounds of a run, from plan_rounds. training: resolved."""
     return plan_rounds(
         bucket_tokens, int(training.shards), int(training.epochs), float(training.rounds_per_epoch), training.seed
     )
@@ -89,10 +92,8 @@ def resolve(
 ) -> Word2VecTraining:
     """Replace every `auto` by its value for `tokens` tokens and `words` words in the vocabulary.
 
-    Words of several rows (subwords) have no AdaGrad. A warm start has a learning rate of its own: half of what it would
-    be, unless it is given.
-
-    How the rules were found: docs/explanation/replicas.md, and tests/bench/learning_rate.py.
+    Subwords do not use AdaGrad. A warm start has its own learning rate: the configured one, or half of the usual one.
+    docs/explanation/replicas.md and tests/bench/learning_rate.py show how the rules were found.
     """
     epochs = EPOCHS if training.epochs == "auto" else training.epochs
     shards = min(32, max(1, tokens * epochs // SHARD_TOKENS)) if training.shards == "auto" else training.shards
@@ -106,7 +107,7 @@ def resolve(
         least = 1 if shards == 1 else FEW_ROUNDS if shards <= 8 else MANY_ROUNDS
         rounds = max(least, math.ceil(tokens / (shards * SLICE_TOKENS)))
     optimizer = training.optimizer
-    if optimizer == "auto":  # many replicas that learn a frequent word alike overshoot with one rate for all words
+    if optimizer == "auto":  # with one rate for all words, many replicas make frequent words overshoot
         gains = shards > 1 or training.method == "cbow-hs"
         optimizer = "adagrad" if gains and not subwords else "sgd"
     rate = training.learning_rate
@@ -147,15 +148,15 @@ def resolve(
 
 
 def _slice_words(tokens: float, pool: int) -> float:
-    """Different words that a slice and its pool have, roughly; there may be fewer."""
+    """About how many different words a slice and its pool have. It may be fewer."""
     return SLICE_WORDS * math.sqrt(tokens) + pool
 
 
 def worker_bytes(training: Word2VecTraining, shapes: tuple[MatrixShape, ...], words: int, tokens: int) -> int:
-    """Memory that a training worker needs at its peak.
+    """Bytes that a training worker needs at its peak.
 
-    training: resolved. tokens: of the whole corpus. The process itself, the rows with their copies for lanes, update
-    counts, the tables that are drawn from, and the slice (twice while it is sorted).
+    They are for the process itself, the rows with the lanes' copies, update counts, the tables of noise or paths, and
+    the slice (twice while it is sorted). training: resolved. tokens: of the whole corpus.
     """
     lanes = int(training.lanes)
     copies = lanes + 1 if lanes > 1 else 1
@@ -164,7 +165,7 @@ def worker_bytes(training: Word2VecTraining, shapes: tuple[MatrixShape, ...], wo
     of_word = TABLES_BYTES_HS if training.loss == "hs" else TABLES_BYTES
     if training.rows == "slice":
         held = _slice_words(tokens / slices, int(training.negative_pool))
-        share, copies = min(1.0, held / words), copies + 1  # as much again for rows and changes on their way
+        share, copies = min(1.0, held / words), copies + 1  # one copy more, for rows and changes that are sent
         of_word = TABLES_BYTES_SLICE
     rows = sum(shape.bytes + 4 * shape.rows for shape in shapes)
     return PROCESS_BYTES + int(copies * share * rows) + of_word * words + 2 * 4 * tokens // slices

@@ -22,17 +22,17 @@ class Word2VecTraining(RoundsTraining):
     """How word2vec's vectors are learned."""
 
     method: str = key("skipgram-ns", why=keys_of(TrainingConfig)["method"].why)
-    window: int = key(5, rule=at_least(1), why="Words on each side at most; the actual reach is drawn for each word.")
+    window: int = key(5, rule=at_least(1), why="Words on each side, at most; the actual number is drawn for each word.")
     negatives: int | Auto = key(
         "auto",
         rule=between(0, 64),
-        why="Noise words for each window, in methods that end in -ns; auto is 5. 2 to 5 for large corpora, up to 20 "
+        why="Negatives for each window, in methods that end in -ns; auto is 5. Use 2 to 5 for large corpora, up to 20 "
         "for small ones.",
     )
     cbow_gradient: Literal["mean", "sum"] = key(
         "mean",
-        why="CBOW: mean is the true gradient, which the window's words share; sum gives each the whole, as word2vec.c "
-        "does.",
+        why="CBOW: with mean, the window's words share the gradient, which is the true one; with sum, each word gets "
+        "all of it, as in word2vec.c.",
     )
     softmax_max_words: int = key(
         10_000,
@@ -41,34 +41,34 @@ class Word2VecTraining(RoundsTraining):
     )
     optimizer: Literal["auto", "sgd", "adagrad"] = key(
         "auto",
-        why="adagrad gives every word its own rate, which falls the more it has learned; sgd has one for all. auto is "
-        "adagrad for several shards, where sgd would lose quality, and for cbow-hs, which gains most; else sgd. With "
-        "subwords it is always sgd.",
+        why="adagrad gives every word its own rate, which falls as the word learns; sgd has one rate for all words. "
+        "auto is adagrad for several shards, where sgd would lose quality, and for cbow-hs, which gains most; else "
+        "sgd. With subwords, auto is always sgd.",
     )
     adagrad_initial: float = key(
         10.0,
         rule=ABOVE_ZERO,
-        why="Where a word's sum of squared gradients begins, for adagrad; the word's rate halves when this "
+        why="The initial value of a word's sum of squared gradients, for adagrad; the word's rate halves when this "
         "sum has quadrupled.",
     )
     rows: Literal["auto", "all", "slice"] = key(
         "auto",
-        why="A worker holds all rows of the model, or those that its slice needs; auto is slice for a model of more "
-        "than 2 GB where that is less than half of the rows. More shards and rounds make slices smaller.",
+        why="Which rows of the model a worker holds: all, or only the rows that its slice needs. auto is slice for a "
+        "model above 2 GB, if a slice needs less than half of the rows. More shards and rounds make slices smaller.",
     )
     negative_pool: int | Auto = key(
         "auto",
         rule=at_least(0),
-        why="Words drawn for each slice, from which its negatives come; 0 draws from the vocabulary, as auto does "
-        "where workers hold all rows.",
+        why="How many words are drawn for each slice, as the source of its negatives. 0 draws negatives from the whole "
+        "vocabulary; auto does this too if workers hold all rows.",
     )
     noise_exponent: float = key(
-        0.75, rule=between(-2, 2), why="Noise words are drawn by count to this power; below 1 favours rare words."
+        0.75, rule=between(-2, 2), why="Negatives are drawn by count to this power; a power below 1 favours rare words."
     )
     subsample: float = key(
         1e-4,
         rule=(lambda share: 0 <= share < 1, "must be at least 0 (keep every word) and less than 1"),
-        why="Words with a larger share of the corpus are thinned out; 0 keeps all. 1e-3 suits small corpora.",
+        why="Words with a larger share of the corpus than this are thinned out; 0 keeps all. 1e-3 suits small corpora.",
     )
     learning_rate_floor: float = key(
         1e-4, rule=between(0, 1), why="The rate falls linearly to this share of learning_rate."
@@ -76,13 +76,15 @@ class Word2VecTraining(RoundsTraining):
     rounds_per_epoch: float | Auto = key(
         "auto",
         rule=(_is_whole_or_a_part, "must be a whole number, or 1/n for a round of n epochs (0.2)"),
-        why="Times an epoch that shards are combined and a checkpoint is written; auto keeps rounds to minutes.",
+        why="How often per epoch shards are combined and a checkpoint is written; auto keeps rounds to some minutes.",
     )
     lane_merge_tokens: int | Auto = key(
         "auto", rule=at_least(1), why="Tokens that each lane trains between two merges in memory."
     )
     combine: Literal["adasum", "mean"] = key(
-        "adasum", why="adasum adds what is new in each replica and averages what they share; mean averages all."
+        "adasum",
+        why="adasum adds changes in different directions and averages changes in the same direction; mean averages "
+        "all changes.",
     )
 
     @property
@@ -96,7 +98,7 @@ class Word2VecTraining(RoundsTraining):
         return self.method.partition("-")[2]
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Windows and buckets that do not fit the pieces, and keys that the model or the loss has no use for."""
+        """Windows and buckets that do not fit the pieces, and keys that the model or the loss does not use."""
         encoded = config[EncodedConfig]
         if 0 < encoded.piece_tokens <= self.window:
             text = f"must be less than encoded.piece_tokens ({encoded.piece_tokens}), which no window crosses"
@@ -126,19 +128,19 @@ class Word2VecTraining(RoundsTraining):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubwordsConfig(Settings):
-    """Words as the mean of their own vector and those of their character n-grams, as fastText has them."""
+    """Words as the mean of their own vector and the vectors of their character n-grams, as in fastText."""
 
     section = "subwords"
 
     enabled: bool = key(
         False,
-        why="true: a word is the mean of its own vector and those of its character n-grams, so that unseen words have "
-        "vectors too.",
+        why="true: a word is the mean of its own vector and the vectors of its character n-grams, so that unseen words "
+        "have vectors too.",
     )
     min_length: int = key(
         3,
         rule=between(1, 100),
-        why="Characters of the shortest n-gram; < and > stand for a word's beginning and end.",
+        why="Characters of the shortest n-gram; < and > mark a word's beginning and end.",
     )
     max_length: int = key(6, rule=between(1, 100), why="Characters of the longest n-gram.")
     buckets: int = key(
@@ -148,7 +150,7 @@ class SubwordsConfig(Settings):
     )
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Lengths that leave no n-gram, and AdaGrad, which means of rows do not have."""
+        """Lengths that leave no n-gram, and AdaGrad, which does not work with subwords."""
         training = config[Word2VecTraining]
         if self.enabled and training.optimizer == "adagrad":
             text = "cannot be combined with subwords.enabled, which trains means of rows; choose one of them"
@@ -168,12 +170,12 @@ class WarmStartConfig(Settings):
         "", why="Begin from an earlier model: an output folder of w2vspark, or a file in word2vec's or GloVe's format."
     )
     format: Literal["auto", "w2vspark", "word2vec-text", "word2vec-binary", "glove-text"] = key(
-        "auto", why="auto looks at what is there; or w2vspark, word2vec-text, word2vec-binary, glove-text."
+        "auto", why="auto detects the format; or w2vspark, word2vec-text, word2vec-binary, glove-text."
     )
     learning_rate: float | Auto = key(
         "auto",
         rule=ABOVE_ZERO,
-        why="Instead of training.learning_rate; auto is half of that, since the words have their places already.",
+        why="Used instead of training.learning_rate; auto is half of that, because the words are trained already.",
     )
     keep_words: bool = key(
         True, why="true: words of the earlier model that this corpus does not have stay in the vocabulary."

@@ -1,4 +1,4 @@
-"""A worker's part of word2vec: initial values, slices with what their words draw from, and their training."""
+"""What a worker does in word2vec: make initial values, read slices and their tables, and train slices."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,11 +26,11 @@ from w2vspark.training.word2vec.subwords import read_subwords
 if TYPE_CHECKING:
     from w2vspark.training.word2vec.trainer import Word2Vec
 
-_POOL = 0x9001  # tells the pools' random numbers from others
+_POOL = 0x9001  # gives the pools random numbers of their own
 
 
 def objective(training: Word2VecTraining) -> Objective:
-    """What the kernel trains. training: resolved."""
+    """The kernel's objective. training: resolved."""
     return Objective(
         cbow=training.model == "cbow",
         loss=training.loss,
@@ -42,7 +42,7 @@ def objective(training: Word2VecTraining) -> Objective:
 
 
 def make_tables(counts: np.ndarray, training: Word2VecTraining) -> Tables:
-    """What the kernel draws from, from the vocabulary's counts, int64 (V,). Without noise where it comes from pools."""
+    """The kernel's tables. counts: of the vocabulary, int64 (V,). With negative pools there is no noise table."""
     keep = keep_thresholds(counts, training.subsample)
     if training.loss == "ns" and training.negative_pool:
         return Tables(keep)
@@ -54,16 +54,16 @@ def make_tables(counts: np.ndarray, training: Word2VecTraining) -> Tables:
 
 
 def draw_pool(cumulative: np.ndarray, training: Word2VecTraining, slice_set: SliceSet, shard: int) -> np.ndarray:
-    """The words from which a slice's negatives come, int64 (negative_pool,), with those that were drawn twice twice.
+    """The pool of words for a slice's negatives, int64 (negative_pool,). A word may be in it several times.
 
-    cumulative: of cumulative_noise. It depends on the seed and the slice alone.
+    cumulative: from cumulative_noise. The draws depend on the seed and the slice alone.
     """
     stream = hash_of(training.seed, slice_set.start, shard, _POOL)
     return noise_pool(cumulative, int(training.negative_pool), stream)
 
 
 def fill_initial(name: str, first: int, training: Word2VecTraining, rows: np.ndarray) -> None:
-    """Initial values of rows first, first+1, …: words uniform in +-0.5/D, all others 0, as word2vec.c."""
+    """Fill rows first, first + 1, … with initial values: words uniform in +-0.5/D, others 0, as in word2vec.c."""
     if name == WORDS:
         fill_uniform_rows(training.seed, 0, first, 1.0 / training.dimensions, training.dimensions, rows)
     else:
@@ -71,7 +71,7 @@ def fill_initial(name: str, first: int, training: Word2VecTraining, rows: np.nda
 
 
 def learning_rate(training: Word2VecTraining, done: Any) -> Any:
-    """The rate when the share `done` of the run's words is trained: it falls linearly, to learning_rate_floor."""
+    """The rate after the share `done` of the run's tokens. It falls linearly, to the share learning_rate_floor."""
     return float(training.learning_rate) * np.maximum(training.learning_rate_floor, 1.0 - done)
 
 
@@ -86,8 +86,11 @@ def train_slice(
     total: int,
     threads: int,
 ) -> tuple[float, int, int]:
-    """Train one slice. The learning rate falls with the words of all shards: `start` before this slice,
-    `tokens` in it, `total` in the run. Returns (loss, terms in it, centres)."""
+    """Train one slice; returns (loss, terms of the loss, centres).
+
+    The learning rate falls with the tokens of all shards: `start` before this slice set, `tokens` in it, `total` in the
+    run.
+    """
     streams = np.empty(text.tokens.size, np.uint64)
     fill_streams(training.seed, epoch, text.buckets, text.numbers, streams)
 
@@ -121,12 +124,12 @@ def read_slice(uri: str, first: int, last: int) -> Slice:
     """The pieces of buckets first … last - 1 as flat arrays, in the order (bucket, doc_id, piece)."""
     keys, starts, ids = read_buckets(uri, first, last)
     buckets = keys["bucket"].to_numpy()
-    pa.default_memory_pool().release_unused()  # twice the ids, which the matrices' copies need now
+    pa.default_memory_pool().release_unused()  # twice the size of ids; the matrices' copies need it
     return Slice(ids, starts, count_tokens(starts, ids), buckets, piece_numbers(buckets))
 
 
 def slices_of(shard: int, slice_sets: tuple[SliceSet, ...], of: "Word2Vec") -> Iterator[tuple[Slice, Tables]]:
-    """The shard's slices of the round, each with what its words draw from."""
+    """Yield the shard's slices of the round, each with its tables."""
     tables = _tables(of.vocabulary_uri, file_names(of.vocabulary_uri), of.training)
     if of.subwords is not None:
         tables = replace(tables, subwords=read_subwords(of.subwords))
@@ -144,7 +147,7 @@ def slices_of(shard: int, slice_sets: tuple[SliceSet, ...], of: "Word2Vec") -> I
 
 
 def share_of(shard: int, slice_sets: tuple[SliceSet, ...], of: "Word2Vec") -> Share:
-    """A shard's slices and pools, and the words in them, which their ids count from 0."""
+    """A shard's slices and pools, and the words in them. Ids are renumbered to positions in these words."""
     counts, cumulative = read_counts(of.vocabulary_uri, of.training)
     total = int(counts.sum())
     slices = [read_slice(of.encoded_uri, *slice_set.ranges[shard]) for slice_set in slice_sets]
@@ -169,7 +172,7 @@ def _tables(uri: str, _files: tuple[str, ...], training: Word2VecTraining) -> Ta
 
 
 def read_counts(uri: str, training: Word2VecTraining) -> tuple[np.ndarray, np.ndarray]:
-    """The counts, and the cumulative noise from which pools are drawn, float64 (V,)."""
+    """The counts, int64 (V,), and the cumulative noise for drawing pools, float64 (V,)."""
     return _read_counts(uri, file_names(uri), training.noise_exponent)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SubwordTables:
-    """What a worker needs to know which rows make up each word."""
+    """All that a worker needs to find the rows that make up each word."""
 
     config: SubwordsConfig
     vocabulary_uri: str
@@ -43,7 +43,7 @@ def subword_buckets(session: SparkSession, vocabulary_uri: str, config: Subwords
 def bucket_batches(
     batches: Iterator[pa.RecordBatch], vocabulary_uri: str, config: SubwordsConfig, target: str
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, all rows of schemas.SUBWORD_BUCKETS."""
+    """mapInArrow: a single row -> all rows of schemas.SUBWORD_BUCKETS."""
     cpu_target.pin(target)
     from w2vspark.kernels.word2vec import subwords as kernel
 
@@ -59,7 +59,7 @@ def bucket_batches(
 
 
 def read_subwords(tables: SubwordTables) -> "Subwords":
-    """The rows of the matrix of words that make up each word: its own, then V + i for bucket i of subword_buckets."""
+    """The rows that make up each word: its own row, and row V + i for bucket i of subword_buckets."""
     files = file_names(tables.vocabulary_uri), file_names(tables.subword_buckets_uri)
     return _read_subwords(tables, files)
 
@@ -98,7 +98,7 @@ def subword_batches(
     dimensions: int,
     tasks: int,
 ) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: task numbers -> rows of schemas.SUBWORDS, of the task's range of buckets in use."""
+    """mapInArrow: task numbers -> rows of schemas.SUBWORDS, for the task's range of buckets in use."""
     buckets = buckets_in_use(tables)
     for batch in batches:
         for task in batch.column(0).to_pylist():
@@ -109,6 +109,6 @@ def subword_batches(
 
 
 def buckets_in_use(tables: SubwordTables) -> npt.NDArray[np.int32]:
-    """The numbers of the buckets that have a row, rising."""
+    """The numbers of the buckets that have a row, int32, rising."""
     found: npt.NDArray[np.int32] = np.sort(read_listed(tables.subword_buckets_uri, ["bucket"])["bucket"].to_numpy())
     return found

@@ -1,4 +1,4 @@
-"""word2vec's methods for the round engine (training.trainer.Trainer)."""
+"""The trainer of word2vec's methods (training.trainer.Trainer)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Word2Vec:
-    """One run's training, as plain values; its tables are named by their URIs. Kernels are imported when it trains."""
+    """One run's training, as plain values, with URIs for tables. Kernels are imported only when it trains."""
 
     training: Word2VecTraining  # resolved: no "auto"
     total_tokens: int  # of the whole run, all epochs
@@ -45,22 +45,22 @@ class Word2Vec:
 
     @property
     def cpu_target(self) -> str:
-        """What kernels are compiled for."""
+        """The CPU target for which kernels are compiled."""
         return self.training.cpu_target
 
     @property
     def sends_rows(self) -> bool:
-        """Whether a worker holds the rows of its slices alone."""
+        """Whether a worker holds only the rows of its slices."""
         return self.training.rows == "slice"
 
     def fill_initial(self, matrix: str, first: int, rows: npt.NDArray[np.float32]) -> None:
-        """Words uniform in +-0.5/D, all others 0, as word2vec.c."""
+        """Fill words uniformly in +-0.5/D, and all others with 0, as in word2vec.c."""
         from w2vspark.training.word2vec.slices import fill_initial
 
         fill_initial(matrix, first, self.training, rows)
 
     def slices(self, shard: int, slice_sets: tuple[SliceSet, ...]) -> Iterator[tuple["Slice", "Tables"]]:
-        """The shard's slices, each with what its words draw from."""
+        """The shard's slices, each with its tables."""
         from w2vspark.training.word2vec.slices import slices_of
 
         return slices_of(shard, slice_sets, self)
@@ -74,7 +74,7 @@ class Word2Vec:
     def train(
         self, matrices: "list[Matrix]", slice: "Slice", beside: Any, slice_set: SliceSet, threads: int
     ) -> tuple[float, int]:
-        """Train a slice. beside: its Tables. The loss and the number of its terms."""
+        """Train a slice; returns the loss and the number of its terms. beside: the slice's tables."""
         from w2vspark.training.word2vec.slices import train_slice
 
         of_run = slice_set.epoch, slice_set.start, slice_set.tokens, self.total_tokens
@@ -82,7 +82,7 @@ class Word2Vec:
         return loss, terms
 
     def learning_rate(self, slice_set: SliceSet) -> float:
-        """The rate at the end of a slice_set."""
+        """The rate at the end of a slice set."""
         from w2vspark.training.word2vec.slices import learning_rate
 
         return float(learning_rate(self.training, (slice_set.start + slice_set.tokens) / self.total_tokens))

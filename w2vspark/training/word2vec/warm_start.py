@@ -21,14 +21,14 @@ from w2vspark.training.plan import MatrixShape
 from w2vspark.training.word2vec.settings import Word2VecTraining
 from w2vspark.training.word2vec.subwords import SubwordTables, buckets_in_use
 
-# Which row of the earlier model goes where; of an inner node whose branches changed sides the sign changes.
+# Where each row of the earlier model goes. The sign is -1 for an inner node whose branches changed sides.
 _WANTED = pa.schema(
     [
         pa.field("source", pa.string()), pa.field("key", pa.string()), pa.field("matrix", pa.string()),
         pa.field("id", pa.int64()), pa.field("sign", pa.float32()),
     ]
 )  # fmt: skip
-# A row of a block; id -1 stands for the block itself, which is there whether rows of it are or not.
+# A row of a block. Id -1 stands for the block itself, which is made even if no row of the earlier model goes there.
 _PLACED = pa.schema(
     [
         pa.field("matrix", pa.string()), pa.field("first", pa.int64()), pa.field("id", pa.int64()),
@@ -40,7 +40,7 @@ _ORDER = ("partition_key", "matrix", "first", "id")  # of _PLACED's rows in a pa
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the initial parameters are made from; plain values, for the workers."""
+    """The sources of the initial parameters, as plain values for the workers."""
 
     training: Word2VecTraining
     shapes: tuple[MatrixShape, ...]
@@ -48,15 +48,15 @@ class Start:
     subwords: SubwordTables | None
     earlier_uri: str  # schemas.EARLIER
     earlier_vocabulary_uri: str
-    table_uri: str  # the folder that takes the initial parameters
+    table_uri: str  # the folder for the initial parameters
 
 
 def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
-    """The rows of the earlier model by the words, buckets and nodes that they belong to; all others as in a new run.
+    """The initial parameters: rows of the earlier model, matched by word, bucket or node; others as in a new run.
 
-    The tasks write them, and return schemas.PARAMETER_FILES. An inner node of Huffman's tree goes on as the node that
-    the most frequent word beneath it passed at the same depth in the earlier tree: where the counts keep their order
-    all stay what they were.
+    The tasks write the blocks, and return schemas.PARAMETER_FILES. An inner node of the Huffman tree gets the vector of
+    the node that the most frequent word below it passed at the same depth in the earlier tree. If the tree has not
+    changed, every node keeps its vector.
     """
     wanted = session.range(0, 1, 1, 1).mapInArrow(partial(wanted_batches, start=start), spark_schema(_WANTED))
     earlier = listed_frame(session, start.earlier_uri, EARLIER).withColumnRenamed("matrix", "source")
@@ -74,7 +74,7 @@ def initial_parameters(session: SparkSession, start: Start) -> DataFrame:
 
 
 def _partition_key(shapes: tuple[MatrixShape, ...], size: Column, partitions: int) -> Column:
-    """The key of the partition for a row of _PLACED: neighbouring blocks, counted through all matrices, share one.
+    """The partition key of a row of _PLACED. Neighbouring blocks, numbered across all matrices, share a key.
 
     size: rows of the matrix's blocks.
     """
@@ -85,12 +85,12 @@ def _partition_key(shapes: tuple[MatrixShape, ...], size: Column, partitions: in
 
 
 def _of_matrix(values: dict[str, int]) -> Column:
-    """The value for the name in the column `matrix`."""
+    """The value of the matrix that the column `matrix` names."""
     return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[F.col("matrix")]
 
 
 def wanted_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, which rows of the earlier model are wanted, as _WANTED."""
+    """mapInArrow: a single row -> the rows of the earlier model that are wanted, as _WANTED."""
     for _ in batches:
         words = read_listed(start.vocabulary_uri, ["id", "word", "count"]).sort_by("id")
         ids = words["id"].to_numpy().astype(np.int64)
@@ -128,7 +128,7 @@ def _wanted_nodes(start: Start, words: pa.Table) -> list[pa.RecordBatch]:
 
 
 def block_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: for the one row that there is, a row of _PLACED for every block of every matrix."""
+    """mapInArrow: a single row -> a row of _PLACED for every block of every matrix."""
     for _ in batches:
         for shape in start.shapes:
             firsts = [first for first, _ in shape.blocks]
@@ -141,7 +141,7 @@ def block_batches(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[p
 
 
 def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: rows of _PLACED, in order, to the blocks of schemas.PARAMETERS; as schemas.PARAMETER_FILES."""
+    """mapInArrow: rows of _PLACED, in order -> rows of schemas.PARAMETER_FILES, for the blocks that it writes."""
     cpu_target.pin(start.training.cpu_target)
     from w2vspark.training.blocks import write_blocks
 
@@ -150,7 +150,7 @@ def assemble(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[pa.Rec
 
 
 def _assembled(batches: Iterator[pa.RecordBatch], start: Start) -> Iterator[tuple[tuple[int, str], int, np.ndarray]]:
-    """Of the blocks that rows of _PLACED make: partition key and matrix, first row, and float32 (rows, width)."""
+    """Yield the blocks of rows of _PLACED: (partition key, matrix), the first row, and float32 (rows, width)."""
     from w2vspark.training.word2vec.slices import fill_initial
 
     shapes = {shape.name: shape for shape in start.shapes}
