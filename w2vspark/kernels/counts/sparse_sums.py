@@ -1,8 +1,8 @@
 """Sums by column, which are added to in any order and listed in rising order of the columns.
 
 A dense array holds the sums of one row. A bit marks each column that was met, and a second level has a bit for each
-group of 64 such bits. So listing needs no sort and no loop over all columns: it costs as much as the columns that were
-met.
+group of 64 such bits. So listing needs no sort and no loop over all columns: its cost depends on the columns that
+were met.
 """
 
 from collections.abc import Callable

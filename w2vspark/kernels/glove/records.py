@@ -82,7 +82,7 @@ def put_rows(block: np.ndarray, side: int, dimensions: int, rows: np.ndarray) ->
     rows[:] = 0.0
     rows[:, :dimensions], rows[:, bias] = block[:, :dimensions], block[:, dimensions]
     rows[:, _bias_position(dimensions, 1 - side)] = 1.0
-    rows[:, half:] = FIRST_SQUARES  # padding too, so that nothing is divided by 0
+    rows[:, half:] = FIRST_SQUARES  # also where nothing is trained, so that nothing is divided by 0
     rows[:, half : half + dimensions], rows[:, half + bias] = block[:, dimensions + 1 : -1], block[:, -1]
 
 
