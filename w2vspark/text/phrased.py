@@ -1,4 +1,4 @@
-"""Words joined to phrases in columns of words: what the phrases table says, applied to tokenized text."""
+"""Joins words to phrases in tokenized text, as the phrases table says."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from w2vspark.text.tokenized import Tokenized, starts_of
 
 DELIMITER = "_"
-BETWEEN = " "  # stands between several connector words of one phrase: no token holds it
+BETWEEN = " "  # separates the connector words of a phrase; no token contains it
 
 _Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """One pass's phrases: the row of the words left, between (connector words, or "") and right."""
+    """The phrases of one pass. A row is a phrase: the words left, between (connector words, or "") and right."""
 
     left: pa.Array  # string
     between: pa.Array
@@ -27,15 +27,15 @@ class Phrases:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Neighbouring words of each sentence that are no connector words."""
+    """Pairs of neighbouring words in each sentence, where connector words are skipped."""
 
     first: _Ints  # positions of the left words in Tokenized.words
-    last: _Ints  # and of the right ones; connector words alone stand between them
+    last: _Ints  # positions of the right words; only connector words are between left and right
     between: pa.Array  # string: those connector words, or ""
 
 
 def find_pairs(text: Tokenized, connectors: Sequence[str]) -> Pairs:
-    """All pairs of neighbours, in the order of the text; each word may be the end of one and the start of the next."""
+    """All pairs of neighbours, in the order of the text. A word may end one pair and begin the next."""
     positions = np.arange(len(text.words))
     if connectors:
         is_connector = pc.is_in(text.words, value_set=pa.array(connectors, pa.string()))
@@ -56,15 +56,16 @@ def find_pairs(text: Tokenized, connectors: Sequence[str]) -> Pairs:
 
 
 def join_phrases(text: Tokenized, phrases: Phrases, connectors: Sequence[str]) -> Tokenized:
-    """The text with every phrase as one word, left, between and right joined by DELIMITER.
+    """The text with every phrase as one word: left, between and right, joined by DELIMITER.
 
-    From left to right, and no word is in two phrases (as gensim's Phrases, and word2phrase.c but for its connectors).
+    Phrases are joined from left to right, and no word is in two phrases. gensim's Phrases does the same, and so does
+    word2phrase.c, which has no connector words.
     """
     if not len(phrases.left) or not len(text.words):
         return text
     pairs = find_pairs(text, connectors)
     found = _are_phrases(text.words, pairs, phrases)
-    # Of pairs that overlap, every other one: a pair whose left word is taken by the pair before cannot be joined.
+    # Of overlapping pairs, join every other one: a pair cannot be joined if the pair before it has taken its left word.
     follows = np.zeros(len(found), np.bool_)
     follows[1:] = found[1:] & found[:-1] & (pairs.first[1:] == pairs.last[:-1])
     run_start = np.flatnonzero(found & ~follows)
@@ -91,7 +92,7 @@ def join_phrases(text: Tokenized, phrases: Phrases, connectors: Sequence[str]) -
 
 
 def _are_phrases(words: pa.Array, pairs: Pairs, phrases: Phrases) -> npt.NDArray[np.bool_]:
-    """Which pairs are phrases: all three of their parts stand in one row of the table."""
+    """Which pairs are phrases: their three parts are in one row of the table."""
     distinct = words.dictionary_encode()
 
     def ends(positions: _Ints) -> pa.DictionaryArray:

@@ -22,31 +22,30 @@ class TokensConfig(Settings):
     )
     normalize: Literal["NFKC", "NFC", "none"] = key(
         "NFKC",
-        why="NFKC makes one word of different spellings in Unicode (full-width letters, ligatures); NFC keeps those "
-        "apart.",
+        why="NFKC makes one word of different Unicode spellings (full-width letters, ligatures); NFC keeps them apart.",
     )
     lowercase: bool = key(
         True, why='"The" and "the" become one word; false for languages or uses where capitals matter.'
     )
     pattern: str = key(
         "",
-        why='A regular expression for a word; "" is the built-in one: letters, marks and digits, apostrophes inside a '
-        "word.",
+        why='A regular expression for a word; "" is the built-in one: letters, marks and digits, and apostrophes '
+        "inside a word.",
     )
-    min_length: int = key(1, rule=at_least(1), why="In characters; shorter words are dropped.")
+    min_length: int = key(1, rule=at_least(1), why="Words with fewer characters are dropped.")
     max_length: int = key(
-        100, rule=at_least(1), why="In characters; longer words are dropped, since they are addresses and noise."
+        100, rule=at_least(1), why="Words with more characters are dropped, because they are addresses and noise."
     )
     numbers: Literal["keep", "drop", "zero"] = key(
         "keep",
-        why="keep, drop, or zero: every digit of a number becomes 0, so that numbers of one form share a vector.",
+        why="keep, drop, or zero. With zero, every digit of a number becomes 0, so numbers of one form share a vector.",
     )
     sentences: Literal["document", "line", "punctuation"] = key(
-        "document", why="What a window never crosses: the whole document, a line, or a sentence by its punctuation."
+        "document", why="Where a window ends: at the end of the document, of a line, or of a sentence (punctuation)."
     )
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Lengths that leave no word, and patterns that are none or are not used."""
+        """Lengths that leave no word, and patterns that are invalid or not used."""
         if 0 < self.max_length < self.min_length:
             text = f"must not be less than tokens.min_length ({self.min_length}), or no word is left"
             yield "tokens.max_length", self.max_length, text
@@ -63,29 +62,30 @@ class TokensConfig(Settings):
             )
 
     def libraries(self) -> frozenset[str]:
-        """jieba, where it is the tokenizer."""
+        """jieba, if it is the tokenizer."""
         return frozenset({"jieba"} if self.tokenizer == "jieba" else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhrasesConfig(Settings):
-    """Which pairs of words become one word: bank_of_america."""
+    """Which pairs of words become one word, as bank_of_america."""
 
     section = "phrases"
 
     thresholds: tuple[float, ...] = key(
         (),
-        why="One for each pass over the text, mostly falling, as in [100, 50]: pairs that score higher become one "
-        "word, new_york; [] makes no phrases.",
+        why="One threshold for each pass over the text, usually falling, as in [100, 50]. Pairs with a higher score "
+        "become one word, as new_york; [] makes no phrases.",
     )
     scoring: Literal["word2phrase", "gensim", "npmi"] = key(
         "word2phrase",
-        why="word2phrase's score; gensim's, which grows with the vocabulary, not the text; or npmi, from -1 to 1.",
+        why="The score of word2phrase; of gensim, which grows with the vocabulary and not with the text; or npmi, "
+        "from -1 to 1.",
     )
     discount: float = key(
         5.0,
         rule=at_least(0),
-        why="Taken from a pair's count, so that rare words do not make phrases; a pair that occurs less often is no "
+        why="Subtracted from a pair's count, so that rare words do not make phrases; a pair with a lower count is no "
         "phrase.",
     )
     connector_words: tuple[str, ...] = key(
@@ -108,8 +108,8 @@ class PhrasesConfig(Settings):
 
 
 def capital_problems(name: str, words: tuple[str, ...], config: Config) -> Iterator[Problem]:
-    """Words with capitals, where the text is lowered."""
+    """Words with capitals, if the text is turned into lower case."""
     capitals = [word for word in words if word != word.lower()]
     if config[TokensConfig].lowercase and capitals:
-        text = f"{', '.join(capitals)} can never be met while tokens.lowercase is true; write them in lower case"
+        text = f"{', '.join(capitals)} can never occur while tokens.lowercase is true; write them in lower case"
         yield name, words, text

@@ -1,4 +1,4 @@
-"""Columns of documents to columns of words: what tokenizer() does to a text, for many texts at once."""
+"""Splits columns of documents into columns of words: tokenizer() for many texts at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import decode, tokenizer
 
-CHUNK_BYTES = 8 << 20  # of text that is tokenized at once: 100 MB of memory, 160 where words are found one by one
+CHUNK_BYTES = 8 << 20  # of text that is tokenized at once. It takes 100 MB of memory, or 160 MB document by document.
 
 _Ints = npt.NDArray[np.int64]
 _APOSTROPHE, _SPACE = ord("'"), ord(" ")
@@ -22,25 +22,25 @@ _ALNUM = np.array([code < 128 and chr(code).isalnum() for code in range(256)])
 
 @dataclass(slots=True)
 class Tokenized:
-    """The words of some documents of a column; those without a word are among them."""
+    """The words of some documents of a column, which include documents without words."""
 
-    documents: _Ints  # (documents,), each one's row in the column
-    document_starts: _Ints  # (documents + 1,), where its sentences begin
-    sentence_starts: _Ints  # (sentences + 1,), where its words begin
+    documents: _Ints  # (documents,), the document's row in the column
+    document_starts: _Ints  # (documents + 1,), where the document's sentences begin
+    sentence_starts: _Ints  # (sentences + 1,), where the sentence's words begin
     words: pa.Array  # string (words,)
-    invalid_utf8: int  # documents that hold bytes that are not UTF-8
+    invalid_utf8: int  # how many documents are not valid UTF-8
 
 
 def starts_of(lengths: npt.NDArray[Any]) -> _Ints:
-    """Where things of these lengths begin, one after the other, and behind them the end: int64 (lengths + 1,)."""
+    """Where consecutive items with these lengths begin, and where the last one ends: int64 (lengths + 1,)."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
-    """A column (binary; null = no document) in parts of some CHUNK_BYTES, which together hold each document once.
+    """Tokenize a column of documents in parts of some CHUNK_BYTES. Each document is in one of the results.
 
-    The words are those of tokenizer(config). Text that is all ASCII is cut by array operations where the settings
-    allow it, other text document by document. Raises ConfigError as tokenizer does.
+    texts: binary; null = no document. The words are those of tokenizer(config). ASCII documents are split by array
+    operations if the settings allow it, and others one by one. Raises ConfigError as tokenizer does.
     """
     if not len(texts):
         return
@@ -70,7 +70,7 @@ def _can_cut_bytes(config: TokensConfig) -> bool:
 
 
 def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokenized:
-    """As tokenizer(config), which see: the built-in pattern or white space, lower case, lengths."""
+    """Tokenize ASCII documents as tokenizer(config) does: built-in pattern or white space, lower case, lengths."""
     text = b" ".join([b"", *texts, b""]).translate(_translation(config))
     letters = np.frombuffer(text, np.uint8)
     if config.tokenizer == "pattern" and b"'" in text:
@@ -80,7 +80,7 @@ def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokeni
         letters[apostrophes[~inside]] = _SPACE
         text = letters.tobytes()
     in_word = letters != _SPACE
-    edges = np.flatnonzero(in_word[1:] != in_word[:-1])  # behind each: the beginning of a word, or of a gap
+    edges = np.flatnonzero(in_word[1:] != in_word[:-1])  # a word or a gap begins right after each edge
     begins, lengths = edges[::2], edges[1::2] - edges[::2]
     offsets, only_words = starts_of(lengths).astype(np.int32), text.translate(None, b" ")
     words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(only_words))
@@ -95,7 +95,7 @@ def _ascii(texts: list[bytes], documents: _Ints, config: TokensConfig) -> Tokeni
 
 
 def _translation(config: TokensConfig) -> bytes:
-    """Each byte in lower case if that is asked for, and as a space if it is in no word."""
+    """A table for bytes.translate: lower case, if it is configured, and spaces for bytes that are in no word."""
     characters = bytes(range(256))
     if config.lowercase:
         characters = characters.lower()

@@ -1,4 +1,4 @@
-"""Text to sentences of words, in pure Python: the same function runs on the driver, in Spark's workers and in tests."""
+"""Splits text into sentences of words, in pure Python. The driver, Spark's workers and tests run the same function."""
 
 import functools
 import logging
@@ -13,16 +13,16 @@ from w2vspark.text.settings import TokensConfig
 Tokenizer = Callable[[str], list[list[str]]]
 _Words = Callable[[str], list[str]]
 
-# Between two letters these do not end the word: both apostrophes, and the invisible joiners of Persian and Hindi.
+# These do not end a word between two letters: both apostrophes, and the invisible joiners of Persian and Hindi.
 _JOINERS = "'\u2019\u200c\u200d"
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-# ASCII text needs no regex: apostrophes outside words go first, then everything else that is no letter or digit.
+# ASCII text: first remove apostrophes outside words, then all other characters that are no letters or digits.
 _BARE_APOSTROPHE = re.compile(r"(?<![A-Za-z0-9])'|'(?![A-Za-z0-9])")
 _SEPARATORS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "'")}
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _DIGIT = re.compile(r"\d")
-# A stop with the quotes and brackets that close after it. The lookbehind keeps long runs of stops linear.
+# A stop, and the closing quotes and brackets after it. The lookbehind makes the time linear for long rows of stops.
 _CLOSERS = "[\"'\u201d\u2019\u00bb)\\]\u300d\u300f\uff09\u300b\u3011]*+"
 _SENTENCE_END = re.compile(
     rf"(?<![.!?\u2026])[.!?\u2026]++{_CLOSERS}(?=\s|\Z)|[\u3002\uff01\uff1f\uff61][.!?\u2026\u3002\uff01\uff1f\uff61]*+{_CLOSERS}"
@@ -30,7 +30,7 @@ _SENTENCE_END = re.compile(
 
 
 def decode(text: bytes) -> tuple[str, bool]:
-    """A document's text, and whether its bytes were UTF-8; bytes that are not become U+FFFD."""
+    """A document's text, and whether its bytes are valid UTF-8. Invalid bytes become U+FFFD."""
     try:
         return text.decode("utf-8"), True
     except UnicodeDecodeError:
@@ -38,17 +38,18 @@ def decode(text: bytes) -> tuple[str, bool]:
 
 
 def tokenizer(config: TokensConfig) -> Tokenizer:
-    """The function that the settings describe: a document's text to its sentences, each a list of words.
+    """The function for these settings: it splits a document's text into sentences, each a list of words.
 
-    Sentences without a word are left out, so a document without a word gives []. With ``sentences="document"`` there
-    is at most one sentence; ``line`` ends one where str.splitlines does; ``punctuation`` after ``. ! ? …`` that white
-    space or the end follows, and after the full-width stops wherever they stand. A number is a word of decimal digits,
-    possibly with ``.`` or ``,`` between them: ``drop`` removes it, ``zero`` writes every digit of it as 0; a word that
-    only holds digits (mp3) is none. The built-in pattern takes letters, marks and numbers (Unicode L, M, N), beginning
-    with a letter or number; apostrophes and zero-width joiners belong to it between two letters. Lengths are in
-    characters.
+    Sentences without words are left out, so a document without words gives []. ``sentences="document"`` gives at most
+    one sentence. ``line`` ends sentences where str.splitlines does. ``punctuation`` ends them after ``. ! ? …`` before
+    white space or the end of the text, and after every full-width stop.
 
-    Raises ConfigError for a pattern that is no regular expression, and for jieba when it is not installed.
+    A number is a word of decimal digits, possibly with ``.`` or ``,`` between them: ``drop`` removes it, ``zero``
+    writes all its digits as 0. A word of letters and digits (mp3) is no number. The built-in pattern finds words of
+    letters, marks and numbers (Unicode L, M, N) that begin with a letter or number. Between two letters, apostrophes
+    and zero-width joiners belong to the word. Lengths are in characters.
+
+    Raises ConfigError for a pattern that is no regular expression, and for jieba if it is not installed.
     """
     words = _words(config)
     if config.sentences == "document":
@@ -58,7 +59,7 @@ def tokenizer(config: TokensConfig) -> Tokenizer:
             return [found] if found else []
 
         return document
-    # Before normalization: NFKC makes ordinary ones of the full-width stops.
+    # Split before normalization, because NFKC turns full-width stops into ordinary ones.
     split = str.splitlines if config.sentences == "line" else _split_at_stops
 
     def sentences(text: str) -> list[list[str]]:
@@ -99,13 +100,13 @@ def _built_in(text: str) -> list[str]:
         if "'" in text:
             text = _BARE_APOSTROPHE.sub(" ", text)
         return text.translate(_SEPARATORS).split()
-    # Within the basic plane re looks characters up in a table; the ranges beyond it cost three times as much.
+    # re looks up characters of the basic plane in a table; ranges beyond it take three times as long.
     return _built_in_pattern(sys.maxunicode if _ASTRAL.search(text) else 0xFFFF).findall(text)
 
 
 @functools.cache
 def _built_in_pattern(last: int) -> re.Pattern[str]:
-    """The built-in pattern for characters up to ``last``. Python's ``\\w`` lacks the marks that Hindi words hold."""
+    """The built-in pattern for characters up to ``last``. Python's ``\\w`` lacks the marks in Hindi words."""
     first, more = _character_class("LN", last), _character_class("LMN", last)
     return re.compile(f"{first}{more}*(?:[{_JOINERS}]{first}{more}*)*")
 
@@ -128,7 +129,7 @@ def _jieba() -> _Words:
     except ImportError as error:
         message = 'tokens.tokenizer = "jieba" needs the package jieba: pip install w2vspark[chinese]'
         raise ConfigError(message) from error
-    jieba.setLogLevel(logging.WARNING)  # it reports the loading of its dictionary on standard error
+    jieba.setLogLevel(logging.WARNING)  # else it reports on standard error that it loads its dictionary
     return lambda text: [word for word in jieba.lcut(text) if any(map(str.isalnum, word))]
 
 
@@ -140,7 +141,7 @@ def _filter(config: TokensConfig) -> Callable[[list[str]], list[str]]:
             words = [word for word in words if not _NUMBER.fullmatch(word)]
         elif numbers == "zero":
             words = [_DIGIT.sub("0", word) if _NUMBER.fullmatch(word) else word for word in words]
-        if shortest > 1 or max(map(len, words), default=0) > longest:  # one pass in C where nothing is to be dropped
+        if shortest > 1 or max(map(len, words), default=0) > longest:  # all in C if no word is dropped
             words = [word for word in words if shortest <= len(word) <= longest]
         return words
 

@@ -1,4 +1,4 @@
-"""A vocabulary's words to their ids, in some 30 bytes a word and in arrays alone; a dict takes 130."""
+"""Finds the ids of a vocabulary's words, with arrays that take some 30 bytes a word. A dict takes 130."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,17 +7,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_WORDS_AT_ONCE = 1 << 16  # that are Python strings while they are hashed
+_WORDS_AT_ONCE = 1 << 16  # words that are Python strings at the same time, to be hashed
 
 
 class WordIds:
-    """Finds words by a hash of 64 bits, and compares the words themselves."""
+    """Finds words by a hash of 64 bits, and then compares the words themselves."""
 
     def __init__(self, words: pa.ChunkedArray, ids: npt.NDArray[np.int32], hash_of: Callable[[str], int] = hash):
-        """words: string (V,), all different; ids: int32 (V,). hash_of: to 64 bits; Python's own, as no other process
-        sees it."""
+        """words: string (V,), all different; ids: int32 (V,). hash_of: word -> 64 bits; Python's own hash will do,
+        because no other process sees it."""
         self._hash_of = hash_of
-        words = words.cast(pa.large_string())  # more than 2 GB of words in one array
+        words = words.cast(pa.large_string())  # room for more than 2 GB of words in one array
         hashes = np.empty(len(words), np.int64)
         for first in range(0, len(words), _WORDS_AT_ONCE):
             some = words.slice(first, _WORDS_AT_ONCE).to_pylist()
@@ -25,7 +25,8 @@ class WordIds:
         order = np.argsort(hashes)
         self._hashes, self._ids = hashes[order], ids[order]
         self._words = words.take(pa.array(order)).combine_chunks()
-        # Of words with the same hash, find sees the first; the others, one in a million of vocabularies, stand here.
+        # find sees only the first of several words with the same hash. The others are here; one vocabulary in a million
+        # has any.
         again = 1 + np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
         self._others = {self._words[at].as_py(): self._ids[at] for at in again.tolist()}
 
