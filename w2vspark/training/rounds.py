@@ -1,7 +1,7 @@
-"""The driver's side of the round engine: a round is one Spark query, and what its tasks wrote is its checkpoint.
+"""The driver's side of the round engine: a round is one Spark query, and its tasks' files are its checkpoint.
 
-`go_on` is the loop of checkpoints for whatever trains in rounds or passes. `run_rounds` is a round of shards that are
-combined: what a trainer (training.trainer) leaves to the engine.
+`go_on` is the checkpoint loop for everything that trains in rounds or passes. `run_rounds` runs the rounds of a trainer
+(training.trainer), in which shards train and are combined.
 """
 
 import json
@@ -35,7 +35,7 @@ class Numbered(Protocol):
 
     @property
     def number(self) -> int:
-        """From 1 on."""
+        """The number of the round; the first is 1."""
 
 
 Record = dict[str, Any]
@@ -46,9 +46,9 @@ R = TypeVar("R", bound=Numbered)
 def run_rounds(
     session: SparkSession, staging: Staging, fingerprint: str, rounds: list[Round], job: RoundJob, done: RoundDone
 ) -> tuple[str, list[dict[str, Any]]]:
-    """Train all rounds of a trainer that are not there yet: the last one's table, and all metrics (schemas.METRICS).
+    """Train the rounds that have no checkpoint yet; returns the last one's table, and all metrics (schemas.METRICS).
 
-    job: what does not change between rounds, and where the first begins. done: as go_on.
+    job: what all rounds share, and the parameters from which the first one begins. done: as for go_on.
     """
     trainer, shards = job.trainer, job.trainer.shards
     job = replace(job, reducers=placement_keys(shards), threads=threads_of_task(session, shards))
@@ -76,11 +76,11 @@ def go_on(
     done: RoundDone,
     kept: int = KEPT_ROUNDS,
 ) -> tuple[Staged, list[Record]]:
-    """Train the rounds that are not there yet; the last one, and the records of all.
+    """Train the rounds that have no checkpoint yet; returns the last one's table, and the records of all rounds.
 
-    table: the path in staging under which every round has its number. train(round, the one before it, its own table)
-    runs it and returns its record, which gets the key "seconds". The files of the last `kept` rounds stay, and
-    the records of all.
+    table: the folder in staging that has a table for each round. train(round, the last round's table, the URI of this
+    round's table) trains a round and returns its record, to which "seconds" is added. The files of the last `kept`
+    rounds stay, and the records of all rounds.
     """
     number, last, records = _trained(staging, table, len(rounds))
     for todo in rounds[number:]:
@@ -100,12 +100,12 @@ def go_on(
 
 
 def metrics_of(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The rows of schemas.METRICS of all rounds."""
+    """The rows of schemas.METRICS, of all rounds."""
     return [row for record in records for row in record["metrics"]]
 
 
 def _trained(staging: Staging, table: str, rounds: int) -> tuple[int, Staged | None, list[Record]]:
-    """The last round that is whole, its table, and the records of all rounds up to it; 0 and None where none is."""
+    """The number of the last complete round, its table, and all records up to it; (0, None, []) if there is none."""
     for number in range(rounds, 0, -1):
         last = staging.find(table, _name(number))
         if last is None:
@@ -122,12 +122,12 @@ def _trained(staging: Staging, table: str, rounds: int) -> tuple[int, Staged | N
 def round_frame(session: SparkSession, job: RoundJob) -> DataFrame:
     """One round as a lazy frame of PARAMETER_FILES.
 
-    A task per shard trains; with several shards, a task per run of blocks combines. Blocks, changes and rows that are
-    sent to shards go from worker to worker as files: through Spark's shuffle changes cost twice the CPU of all the rest
-    of a round. What Spark is told is their names, which come from the attempt that succeeded.
+    One task trains each shard. If there are several shards, each reducer combines some blocks. Workers exchange blocks,
+    changes and sent rows as files, because changes in Spark's shuffle would cost twice the CPU of the rest of a round.
+    Spark shuffles only the names of the files, which come from the attempt that succeeded.
     """
     shards = job.trainer.shards
-    numbers = session.range(0, shards, 1, shards)  # one shard a task; any shuffle would put two into one
+    numbers = session.range(0, shards, 1, shards)  # one shard per task; a shuffle could put two shards into one task
     if job.trainer.sends_rows:
         targets = placement_keys(shards)
         wanted = numbers.mapInArrow(partial(want_rows, job=job), spark_schema(ROWS_WANTED))
@@ -158,9 +158,10 @@ def threads_of_task(session: SparkSession, shards: int) -> int:
 def checked_metrics(
     written: list[dict[str, Any]], uri: str, number: int, shards: int, tokens: int, wanted: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """The metrics of a round's shards, once every row of every matrix is there and every token or record trained.
+    """The metrics of a round's shards. Checks that all rows are written, and all tokens or records are trained.
 
-    written: rows of schemas.PARAMETER_FILES; wanted: rows of each matrix.
+    written: rows of schemas.PARAMETER_FILES. wanted: the number of rows of each matrix. Raises TrainingError if
+    something is missing.
     """
     rows = dict.fromkeys(wanted, 0)
     metrics = []
