@@ -42,6 +42,7 @@ def corpus(run: Path) -> Path:
 
 def fold(run: Path, corpus: Path, output: Path, *more: str, **settings: object) -> Outcome:
     chosen = {"input__path": corpus, "input__format": "json", "input__id_column": "id", "output__path": output}
+    chosen["input__max_malformed"] = 0.1
     return run_here("fold", str(run), *options(**chosen | settings), *more)
 
 
@@ -153,7 +154,8 @@ def test_folded_documents_are_searched_with_the_model(spark, run, corpus, tmp_pa
 def test_a_tables_settings_come_from_a_file_too(spark, run, corpus, tmp_path):
     file = tmp_path / "fold.toml"
     file.write_text(
-        f'[input]\npath = "{corpus}"\nformat = "json"\nid_column = "id"\n[output]\npath = "{tmp_path / "out"}"\n'
+        f'[input]\npath = "{corpus}"\nformat = "json"\nid_column = "id"\nmax_malformed = 0.1\n'
+        f'[output]\npath = "{tmp_path / "out"}"\n'
     )
     run_here("fold", str(run), "--config", str(file)).assert_done()
     assert len(documents(tmp_path / "out")) == 43  # distinct names

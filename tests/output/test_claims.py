@@ -46,6 +46,51 @@ def test_a_claim_is_released_when_the_run_fails(output: str) -> None:
     assert said(output, 1)["released"] is True
 
 
+def test_a_failed_run_leaves_nothing_where_it_made_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name, stays in (("new", False), ("there", True)):
+        with Claim(str(tmp_path / name)) as claim:
+            (tmp_path / name / "staging" / "word_counts" / "f1").mkdir(parents=True)
+            claim.undo_output()
+        assert (tmp_path / name).exists() is stays, "the folder goes only where this run made it"
+    assert os.listdir(tmp_path / "there") == []
+    with Claim(str(tmp_path / "new")) as claim:
+        assert claim.term == 1
+
+
+def test_an_output_that_holds_something_stays(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with Claim(str(output)) as claim:
+        (output / "staging").mkdir()
+        (output / "staging" / "part.parquet").write_text("rows")
+        claim.undo_output()
+        claim.check()
+        (output / "staging" / "part.parquet").unlink()
+    with Claim(str(output)) as claim:  # made by an earlier run
+        claim.undo_output()
+        claim.check()
+    assert sorted(os.listdir(output)) == ["claims", "staging", "w2vspark.json"]
+
+
+def test_a_run_that_begins_while_a_failed_one_undoes_the_output_has_a_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = str(tmp_path / "out")
+    really_claim = Claim._claim
+
+    def claim_late(self: Claim, folder: claim_folder.Folder) -> None:
+        failed.undo_output()  # behind our look for the marker
+        failed.__exit__(None, None, None)
+        really_claim(self, folder)
+
+    failed = Claim(output)
+    failed.__enter__()
+    monkeypatch.setattr(Claim, "_claim", claim_late)
+    with Claim(output) as claim:
+        claim.check()
+        assert sorted(os.listdir(output)) == ["claims", "w2vspark.json"]
+
+
 def test_the_marker_comes_first_and_a_foreign_folder_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("years of work")
     assert "thesis.doc" in refused(str(tmp_path))

@@ -49,7 +49,7 @@ UNREADABLE = "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file fi
             EnvironmentFailure,
             r"^a worker's Python has no module pyarrow; ship .*PYSPARK_PYTHON",
         ),
-        (HEAD + UNREADABLE + DRIVER, InputError, r"reading file file:///x\.gz\. check that it is whole"),
+        (HEAD + UNREADABLE + DRIVER, InputError, r"^file:///x\.gz: cannot be read; check that the file is whole"),
     ],
 )
 def test_a_report_becomes_the_error_that_it_is(report: str, kind: type[W2VSparkError], expected: str) -> None:

@@ -10,15 +10,15 @@ from w2vspark.base.schemas import DOCUMENTS, FOLDED, NOT_FOLDED
 from w2vspark.config.config import Config
 from w2vspark.fingerprints.fingerprint import fingerprint, library_versions
 from w2vspark.flow.run import Run
-from w2vspark.flow.work import NO_SETTINGS, Chosen, Job, Needed, Step, Table
+from w2vspark.flow.work import NO_SETTINGS, Chosen, Command, Job, Needed, Step, Table
 from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import PROCESS_BYTES, SparkConfig
-from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.corpus import check_malformed, count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
-from w2vspark.stages.folded import count_folded, folded, folded_documents, not_folded
+from w2vspark.stages.folded import MALFORMED, count_folded, folded, folded_documents, not_folded
 from w2vspark.stages.input import InputConfig
 from w2vspark.text.settings import TokensConfig
 from w2vspark.vectors.lsa_model import BLOCK_BYTES, read_lsa_model
@@ -49,7 +49,9 @@ def make_folded(run: Run) -> dict[str, Any]:
     with model.reading("run again"):
         write_table(folded(read_corpus(session, run.config[InputConfig], duplicates), model), uri, FOLDED)
     reasons = count_folded(session, uri)
-    counts = {"documents": sum(reasons.values()), "folded": reasons.pop("", 0), "duplicate_ids": duplicates}
+    documents = sum(reasons.values())
+    check_malformed(session, run.config[InputConfig], reasons.get(MALFORMED, 0), documents)
+    counts = {"documents": documents, "folded": reasons.pop("", 0), "duplicate_ids": duplicates}
     if not counts["folded"]:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "there is none"
         raise InputError(f"none of {counts['documents']} documents could be folded ({why}); check input and the model")
@@ -101,6 +103,11 @@ def summary(version: Version) -> list[str]:
     return lines
 
 
+def next_commands(version: Version, output: str) -> list[Command]:
+    """A search in the documents that were folded."""
+    return [("search", version.manifest["model"]["output"], "your question", "--documents", output)]
+
+
 def needed(run: Run) -> Needed:
     """The memory that a worker needs: for the process, a block of the words' matrix, and the words."""
     model = read_lsa_model(run.found["model"])
@@ -122,6 +129,7 @@ FOLD = Job(
     ),
     facts=facts,
     summary=summary,
+    next_commands=next_commands,
     needed=needed,
     model="the output folder of an lsa run (or one version of it)",
 )

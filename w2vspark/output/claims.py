@@ -18,7 +18,7 @@ from types import TracebackType
 from w2vspark import storage
 from w2vspark.base.errors import ConfigError, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.output.claim_folder import CLAIMS, Folder, Hold, claim_folder, numbers
+from w2vspark.output.claim_folder import CLAIMS, DiskFolder, Folder, Hold, claim_folder, numbers
 from w2vspark.output.claim_holder import parse, this_process
 from w2vspark.output.claim_watch import ended_claims
 from w2vspark.output.current import (
@@ -31,7 +31,8 @@ from w2vspark.output.current import (
     stopping,
     version_number,
 )
-from w2vspark.output.marker import Kind, check_output, create_marker
+from w2vspark.output.marker import MARKER, Kind, check_output, create_marker
+from w2vspark.output.staging import STAGING
 from w2vspark.output.versions import list_versions
 from w2vspark.storage import deletion
 from w2vspark.storage.conditional import ObjectVersion, Store, is_store
@@ -74,6 +75,7 @@ class Claim:
         self._store: Store | None = None
         self._seen: ObjectVersion | None = None  # of current.json in a store, when the output was claimed
         self._renewed = 0.0  # on our own monotonic clock
+        self._made_folder = self._made_output = False  # whether this run made it
         self._lost = ""  # why this run has lost the claim, which is final
         self._one_at_a_time = threading.Lock()  # renewal and check
         self._stop = threading.Event()
@@ -83,13 +85,16 @@ class Claim:
         check_output(self._output, self._kind)
         if not self._single_writer:
             self._folder = claim_folder(self._output)
-        create_marker(self._output, self._kind, single_writer=self._single_writer)
+        self._made_folder = not storage.exists(self._output)
+        self._made_output = create_marker(self._output, self._kind, single_writer=self._single_writer)
         try:
             if self._folder is None:
                 self._set_term(self._highest() + 1)
                 self._write_plainly()
             else:
                 self._claim(self._folder)
+                # A run that failed may have undone the output since we read its marker.
+                create_marker(self._output, self._kind)
                 self._thread.start()
         except BaseException:
             self._release()
@@ -131,6 +136,27 @@ class Claim:
             self._seen = replace_in_store(self._store, self.term, self._seen, text, self.check)
         else:
             replace_on_disk(self._output, self.term, text, self.check)
+
+    def undo_output(self) -> None:
+        """Delete the marker and this claim, if this run made the output and nothing else is in it.
+
+        For a run that failed before it made anything, on a disk, and has no task alive. The output stays claimed until
+        the marker is gone, so that no other run begins meanwhile.
+        """
+        claims = storage.join(self._output, CLAIMS)
+        if not (self._made_output and self.term == 1 and isinstance(self._folder, DiskFolder)):
+            return
+        self.check()
+        deletion.delete_empty_folders(storage.join(self._output, STAGING))
+        if set(storage.list_names(self._output)) != {MARKER, CLAIMS}:
+            return
+        if storage.list_names(claims) != ["000001.json"]:
+            return
+        deletion.delete_own_file(storage.join(self._output, MARKER), self._output)
+        deletion.delete_own_file(storage.join(claims, "000001.json"), self._output)
+        deletion.delete_empty_folder(claims)
+        if self._made_folder:
+            deletion.delete_empty_folder(self._output)
 
     def _claim(self, folder: Folder) -> None:
         for attempt in range(TRIES):

@@ -89,39 +89,41 @@ def read_marker(output_uri: str) -> dict[str, Any] | None:
     return marker
 
 
-def create_marker(output_uri: str, kind: Kind, *, single_writer: bool = False) -> None:
+def create_marker(output_uri: str, kind: Kind, *, single_writer: bool = False) -> bool:
     """Write the marker, before anything else is written to the folder. An existing marker stays as it is.
 
     Call check_output first. Raises OutputError when another run has marked the folder with another kind meanwhile, and
     when the store has no conditional writes.
     """
-    if read_marker(output_uri) is None:
-        _create(output_uri, kind, single_writer)
+    created = read_marker(output_uri) is None and _create(output_uri, kind, single_writer)
     found = read_marker(output_uri)
     if found is None or found["kind"] != kind:
         check_output(output_uri, kind)
         raise OutputError(f"{storage.join(output_uri, MARKER)}: disappeared; is the folder being deleted?")
+    return created
 
 
-def _create(output_uri: str, kind: Kind, single_writer: bool) -> None:
+def _create(output_uri: str, kind: Kind, single_writer: bool) -> bool:
+    """Create the marker; False where another run has made it just now."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     value = {"format": FORMAT, "kind": kind, "w2vspark": __version__, "created": created}
     text = json.dumps(value, indent=2) + "\n"
     fs, path = storage.filesystem(output_uri)
     if single_writer:
         storage.write_text(storage.join(output_uri, MARKER), text)
-    elif is_store(output_uri):
+        return True
+    if is_store(output_uri):
         try:
             Store(output_uri).create(MARKER, text.encode())
         except Conflict:
-            pass  # another run has made it just now
-    elif fs.type_name == "local":
+            return False
+        return True
+    if fs.type_name == "local":
         with reaching(output_uri):
             os.makedirs(path, exist_ok=True)
             draft = os.path.join(path, f".{MARKER}.{uuid.uuid4().hex}")
-            create_file(os.path.join(path, MARKER), text.encode(), draft)
-    else:
-        raise no_conditions(output_uri, fs.type_name)
+            return create_file(os.path.join(path, MARKER), text.encode(), draft)
+    raise no_conditions(output_uri, fs.type_name)
 
 
 def _damaged(uri: str, why: str) -> OutputError:

@@ -83,6 +83,16 @@ class Staging:
             return found
         return None
 
+    def newest_record(self, table: str) -> dict[str, Any] | None:
+        """The record of the newest whole attempt at a table, of whatever fingerprint; None where there is none."""
+        parent = storage.join(self._output, STAGING, table)
+        found = [
+            (name, fingerprint)
+            for fingerprint in storage.list_folders(parent)
+            for name in self._records(storage.join(parent, fingerprint))
+        ]
+        return self.record(table, max(found)[1]) if found else None
+
     def begin(self, table: str, fingerprint: str) -> str:
         """The folder of a new attempt. Raises OutputError when the run may no longer write."""
         claim = self._held()

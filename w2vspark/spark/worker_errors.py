@@ -44,9 +44,17 @@ def worker_errors() -> Iterator[None]:
         if full := _full_disk(str(error)):
             raise errors.EnvironmentFailure(full) from error
         if unreadable := _UNREADABLE.search(str(error)):
-            fix = "check that it is whole, and of the format that input.format says"
-            raise errors.InputError(f"{unreadable[1]} {fix}") from error
+            raise errors.InputError(_unreadable(unreadable[1], str(error))) from error
         raise
+
+
+def _unreadable(message: str, report: str) -> str:
+    """Name the file that Spark cannot read, and why. message: Spark's own, which ends with the file's name."""
+    file = re.search(r"\S+:/\S+?(?=\.?(\s|$))", message)
+    causes: list[str] = re.findall(r"^Caused by: (?:[\w.$]+\.)?(\w+(?:: .+)?)$", report, re.MULTILINE)
+    cause = f" ({causes[-1].strip()})" if causes else ""
+    name = file[0] if file else message.strip()
+    return f"{name}: cannot be read{cause}; check that the file is whole, and that input.format fits it"
 
 
 def _full_disk(report: str) -> str:

@@ -21,6 +21,7 @@ log = logging.getLogger("w2vspark")
 _TEXT_FORMATS = ("text", "wholetext")
 # Options with which a record is not a line of UTF-8: Spark infers the columns.
 _INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}
+SHOWN_CHARACTERS = 80  # of a malformed row, in a message
 _PROBED_ROWS, _PROBED_BYTES = 1000, 1 << 20
 # What Spark calls the mistakes that are the user's to mend; anything else is raised as it is.
 _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "DATA_SOURCE_NOT_FOUND")
@@ -52,6 +53,28 @@ def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int |
 def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
     """How many ids occur more than once; 0 without an id column. Raises InputError as read_corpus does."""
     return _count(_repeated_ids(_load(session, config))) if config.id_column else 0
+
+
+def check_malformed(session: SparkSession, config: InputConfig, malformed: int, rows: int) -> None:
+    """Raise InputError, with the first malformed row, where their share is above input.max_malformed."""
+    if malformed <= config.max_malformed * rows:
+        return
+    name = text_column(config)
+    _, is_malformed = text_and_malformed(name, config.options)
+    first = (
+        _read(session, config, [name])
+        .where(is_malformed)
+        .select(
+            F.col("_metadata.file_path").alias("file"), F.coalesce(CORRUPT, column(name).cast("string")).alias("row")
+        )
+        .first()
+    )
+    example = f"; the first is in {first['file']}: {str(first['row'])[:SHOWN_CHARACTERS]!r}" if first else ""
+    raise InputError(
+        f"{_source(config)}: {malformed:,} of {rows:,} rows are malformed ({malformed / rows:.1%}), more than "
+        f"input.max_malformed = {config.max_malformed:g} allows{example}; correct them, or raise input.max_malformed "
+        "to leave them out"
+    )
 
 
 def _load(session: SparkSession, config: InputConfig) -> DataFrame:

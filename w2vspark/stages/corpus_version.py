@@ -31,6 +31,7 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
     for a path or table that does not exist.
     """
     read = asdict(config) | {"text_column": text_column(config)}
+    del read["max_malformed"]  # it stops runs, and changes no result
     if not config.table:
         return fingerprint(input=read, files=_files(config.path))
     if config.table.startswith(FRAME):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from w2vspark import storage
 from w2vspark.config.config import Config
-from w2vspark.config.keys import Problem, Settings, key
+from w2vspark.config.keys import Problem, Settings, between, key
 from w2vspark.output.settings import OutputConfig
 from w2vspark.storage import globs
 
@@ -30,6 +30,12 @@ class InputConfig(Settings):
         "", why='The column with the text; "" is "value" for files of format text and wholetext, "text" for all else.'
     )
     id_column: str = key("", why='The column that names documents; "" names them by a hash of their content.')
+    max_malformed: float = key(
+        0.01,
+        rule=between(0, 1),
+        why="The share of rows that may be malformed JSON. With more, the run stops; 1 accepts any. Malformed rows are "
+        "left out.",
+    )
     options: dict[str, str] = key({}, why='Handed to Spark\'s reader as they are, as in { encoding = "latin1" }.')
 
     def problems(self, config: Config) -> Iterator[Problem]:

@@ -85,6 +85,15 @@ def delete_empty_folder(uri: str) -> None:
             os.rmdir(path)
 
 
+def delete_empty_folders(uri: str) -> None:
+    """Delete a folder of a disk and the folders in it, where no file is in any of them. Never through a link."""
+    fs, path = filesystem(uri)
+    if isinstance(fs, pafs.LocalFileSystem) and not os.path.islink(path):
+        for folder, _, _ in os.walk(path, topdown=False):
+            with suppress(OSError):  # it holds something
+                os.rmdir(folder)
+
+
 def _delete_own_local(folder: str, names: re.Pattern[str]) -> None:
     if not os.path.isdir(folder):
         return
