@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
 from w2vspark.spark.listed_files import write_table
-from w2vspark.stages.phrases import count_batches, pair_counts, phrases, read_pair_counts
+from w2vspark.stages.phrases import count_batches, pair_counts, phrases, read_pair_counts, scored_pairs
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import read_listed
 from w2vspark.text.settings import PhrasesConfig, TokensConfig
@@ -52,7 +52,8 @@ def ours(
         write_table(pair_counts(corpus, words), str(folder / f"counts-{number}"), PAIR_COUNTS)
         made.append(str(folder / f"pass-{number}"))
         counts = read_pair_counts(spark, str(folder / f"counts-{number}"))
-        write_table(phrases(counts, config, number), made[-1], PHRASES)
+        scored = scored_pairs(counts, config)
+        write_table(phrases(scored, config.thresholds[number - 1], number), made[-1], PHRASES)
         rows = read_listed(made[-1]).to_pylist()
         assert {row["pass"] for row in rows} <= {number}
         found.append({(row["left"], row["between"], row["right"]): row["score"] for row in rows})

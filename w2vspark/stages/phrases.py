@@ -3,6 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +16,11 @@ from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
 from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
-from w2vspark.text.phrased import find_pairs
+from w2vspark.storage.listed import read_listed
+from w2vspark.text.phrased import DELIMITER, find_pairs
 from w2vspark.text.settings import PhrasesConfig
 
+ScoredPhrase = dict[str, Any]  # phrase, count, score
 SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
 
 
@@ -60,8 +63,8 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from _rows(kind, *of_kind.take())
 
 
-def phrases(counts: DataFrame, config: PhrasesConfig, number: int) -> DataFrame:
-    """The pairs that score above a pass's threshold, as schemas.PHRASES. counts: schemas.PAIR_COUNTS; number: from 1.
+def scored_pairs(counts: DataFrame, config: PhrasesConfig) -> DataFrame:
+    """Pairs with their scores: left, between, right, count, score. counts: as schemas.PAIR_COUNTS.
 
     Scores are word2phrase's, (pair - discount) / (left x right) x tokens (Mikolov et al. 2013, equation 6); gensim's,
     which has the number of different words and pairs for the tokens; or the normalized pointwise mutual information
@@ -79,8 +82,36 @@ def phrases(counts: DataFrame, config: PhrasesConfig, number: int) -> DataFrame:
         known = of_kind["word"].select(F.col("key").alias(side), F.col("count").cast("double").alias(f"{side}_count"))
         pairs = pairs.join(known, side)
     scored = pairs.crossJoin(F.broadcast(total)).withColumn("score", _score(config))
-    chosen = scored.where(F.col("score") > F.lit(float(config.thresholds[number - 1])))
+    return scored.select("left", "between", "right", "count", "score")
+
+
+def phrases(scored: DataFrame, threshold: float, number: int) -> DataFrame:
+    """The pairs that score above the threshold of a pass, as schemas.PHRASES. number: of the pass, from 1."""
+    chosen = scored.where(F.col("score") > F.lit(float(threshold)))
     return chosen.withColumn("pass", F.lit(number)).select(*PHRASES.names)
+
+
+def best_below(scored: DataFrame, threshold: float, most: int) -> list[ScoredPhrase]:
+    """The best pairs that do not score above a threshold, the best first."""
+    below = scored.where(F.col("score") <= F.lit(float(threshold)))
+    return [
+        _scored_phrase(row.asDict())
+        for row in below.orderBy(F.desc("score"), "left", "between", "right").limit(most).collect()
+    ]
+
+
+def best_and_last(uri: str, most: int) -> tuple[list[ScoredPhrase], list[ScoredPhrase]]:
+    """Of the written phrases of a pass the best ones, and those with the lowest scores; both with the best first."""
+    table = read_listed(uri)
+    keys = [("score", "descending"), *((name, "ascending") for name in ("left", "between", "right"))]
+    ordered = table.take(pc.sort_indices(table, sort_keys=keys))
+    best, last = ordered.slice(0, most), ordered.slice(max(0, len(ordered) - most))
+    return [_scored_phrase(row) for row in best.to_pylist()], [_scored_phrase(row) for row in last.to_pylist()]
+
+
+def _scored_phrase(row: dict[str, Any]) -> ScoredPhrase:
+    words = (row["left"], *row["between"].split(), row["right"])
+    return {"phrase": DELIMITER.join(words), "count": row["count"], "score": row["score"]}
 
 
 def _score(config: PhrasesConfig) -> Column:

@@ -1,0 +1,60 @@
+"""The command that helps to choose thresholds: phrases. It starts no Spark."""
+
+import argparse
+import sys
+from typing import Any
+
+from w2vspark.base.errors import OutputError
+from w2vspark.cli.queries import add_command, positive, table_lines, write_json
+
+TO_CHOOSE = """To choose phrases.thresholds: raise the threshold of a pass where pairs just above it are no phrases;
+lower it where pairs just below it are phrases."""
+COUNT_THEM = "count them with: w2vspark run … --set 'phrases.thresholds=[100]' --until phrases"
+
+
+def add_phrase_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    phrases = add_command(subparsers, "phrases", "phrases near their thresholds, to choose these", handle_phrases)
+    phrases.add_argument("--top", metavar="N", type=positive, default=10, help="how many of each kind (10, at most 20)")
+    phrases.add_argument("--json", action="store_true", help="print JSON")
+
+
+def handle_phrases(arguments: argparse.Namespace) -> int:
+    """Print for each pass the best phrases, and the pairs just above and just below the threshold."""
+    passes = read_passes(arguments.output)
+    if arguments.json:
+        return write_json([_cut(of_pass, arguments.top) for of_pass in passes])
+    for number, of_pass in enumerate(passes, 1):
+        shown = _cut(of_pass, arguments.top)
+        sys.stdout.write(f"pass {number}: {of_pass['found']:,} phrases score above {of_pass['threshold']:g}\n")
+        for kind, title in (("best", "the best"), ("last", "just above"), ("below", "just below: not joined")):
+            rows = [(f"  {row['phrase']}", f"{row['score']:,.3g}", f"{row['count']:,}") for row in shown[kind]]
+            sys.stdout.write(table_lines([f"{title}", "score", "count"], rows) if rows else f"{title}: none\n")
+    sys.stdout.write(f"\n{TO_CHOOSE}\n")
+    return 0
+
+
+def read_passes(output: str) -> list[dict[str, Any]]:
+    """What is known of each pass, from staging where a run counted phrases last, else from the current version.
+
+    Raises OutputError where the folder is no output of ours, or has no phrases.
+    """
+    from w2vspark import storage
+    from w2vspark.output.marker import check_ours
+    from w2vspark.output.publish import find_version
+    from w2vspark.output.staging import Staging
+
+    uri = storage.absolute_uri(output)
+    version = find_version(uri)
+    if version is None or version.folder != uri.rstrip("/"):
+        check_ours(uri)
+        record = Staging(uri).newest_record("phrases")
+        if record is not None:
+            return list(record["passes"])
+    if version is None or not version.manifest.get("phrases"):
+        raise OutputError(f"{output}: has no phrases; {COUNT_THEM}")
+    return list(version.manifest["phrases"])
+
+
+def _cut(of_pass: dict[str, Any], most: int) -> dict[str, Any]:
+    return of_pass | {"best": of_pass["best"][:most], "last": of_pass["last"][-most:], "below": of_pass["below"][:most]}
