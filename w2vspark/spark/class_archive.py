@@ -19,8 +19,12 @@ def archive_path(java_version: str) -> Path:
     """The archive's path in the user's cache. java_version: the output of `java -version`. Each Spark has its own."""
     jars = Path(pyspark.__file__).parent / "jars"
     made_of = f"{java_version} {jars} {jars.stat().st_mtime_ns if jars.exists() else ''}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    return cache / "w2vspark" / f"spark-classes-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.jsa"
+    return cache_folder() / f"spark-classes-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.jsa"
+
+
+def cache_folder() -> Path:
+    """What w2vspark keeps on this machine, in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "w2vspark"
 
 
 def reading_options(archive: Path) -> list[str]:

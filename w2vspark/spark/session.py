@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,13 @@ from w2vspark.base.terminated import signals_wait
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Problem, Settings, key
 from w2vspark.spark.class_archive import archive_path, reading_options
+from w2vspark.spark.jvm_messages import noise_filtered
 from w2vspark.spark.secret_settings import secret_settings, secrets_file
+
+_MASTER = re.compile(
+    r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
+    r"|(spark|k8s|sc)://\S+|yarn"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,14 @@ class SparkConfig(Settings):
     section = "spark"
     of_result = False
 
-    master: str = key("local[*]", why="For local runs; under spark-submit the cluster's settings stand.")
+    master: str = key(
+        "local[*]",
+        rule=(
+            lambda master: _MASTER.fullmatch(master) is not None,
+            "must be local[*], local[2] for two threads, spark://host:port, yarn or k8s://https://host:port",
+        ),
+        why="Where a run that was not started by spark-submit runs. Under spark-submit the cluster's settings stand.",
+    )
     driver_memory: str = key(
         "2g",
         rule=(
@@ -96,7 +109,8 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
         if config.master.startswith("local"):  # a worker of the system's python would miss our packages
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        with signals_wait(), secrets_file(secrets):
+        starts_jvm = ours and SparkContext._gateway is None
+        with signals_wait(), secrets_file(secrets), noise_filtered() if starts_jvm else nullcontext():
             session = builder.getOrCreate()
     except (PySparkException, Py4JError, ConnectionError) as error:  # the last two: the JVM ended while it started
         reason = " ".join(str(error).partition("\n\tat ")[0].split())
@@ -134,6 +148,20 @@ def require_java() -> str:
 def is_hotspot(java_version: str) -> bool:
     """Whether a Java of which `java -version` prints this is the usual one, whose options we know."""
     return "HotSpot" in java_version or "OpenJDK 64-Bit Server VM" in java_version
+
+
+def starts_locally(config: SparkConfig) -> bool:
+    """Whether build_session would start a JVM here, in which all tasks run."""
+    return not _chosen_outside() and (config.master == "local" or config.master.startswith("local["))
+
+
+def is_local(session: SparkSession) -> bool:
+    """Whether all tasks run in this machine's one JVM, and end with it. False where that cannot be told any more."""
+    try:
+        master = session.conf.get("spark.master", "") or ""
+    except (PySparkException, Py4JError, ConnectionError):  # the JVM has ended
+        return False
+    return master == "local" or master.startswith("local[")
 
 
 def task_slots(session: SparkSession) -> int | None:

@@ -1,0 +1,75 @@
+"""Kernels that are compiled ahead, in a process of their own, once on a machine."""
+
+import logging
+import os
+import re
+import time
+from pathlib import Path
+
+import planted
+import pytest
+from commands import options, run_command
+
+from w2vspark.config.config import Config, to_dict
+from w2vspark.config.load import read_tree
+from w2vspark.flow import compiling
+from w2vspark.flow.compiling import Compiling
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own; the functions of these tests are not kernels, whose code counts."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiling, "code_of", lambda *functions: [function.__name__ for function in functions])
+    monkeypatch.setattr(compiling, "versions_of", lambda *_: {})
+    return tmp_path / "cache" / "w2vspark"
+
+
+def stamps(cache: Path) -> list[str]:
+    return sorted(os.listdir(cache)) if cache.exists() else []
+
+
+def test_what_was_compiled_once_is_not_compiled_again(cache, caplog):
+    first = Compiling((to_dict,), Config({}))
+    with caplog.at_level(logging.INFO, logger="w2vspark"):
+        first.wait()
+    assert re.fullmatch(r"stage=kernels event=end made=True seconds=[\d.]+", caplog.messages[0])
+    assert len(stamps(cache)) == 1 and not first.is_going_on()
+    again = Compiling((to_dict,), Config({}))
+    assert not again.is_going_on()
+    again.wait()
+    assert len(caplog.messages) == 1
+    Compiling((to_dict, to_dict), Config({})).wait()
+    assert len(stamps(cache)) == 2, "other functions are other kernels"
+
+
+def test_a_failure_is_told_and_stops_no_run(cache, caplog):
+    with caplog.at_level(logging.WARNING, logger="w2vspark"):
+        Compiling((read_tree,), Config({})).wait()
+    assert "event=kernels_not_compiled_ahead why=" in caplog.messages[0] and stamps(cache) == []
+
+
+def test_the_process_ends_with_the_run(cache, monkeypatch):
+    monkeypatch.setattr(compiling, "PROGRAM", "import time; time.sleep(100)")
+    began = time.monotonic()
+    going_on = Compiling((to_dict,), Config({}))
+    assert going_on.is_going_on()
+    going_on.end()
+    assert not going_on.is_going_on() and time.monotonic() - began < 50 and stamps(cache) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["skipgram-ns", "cbow-hs", "glove", "ppmi-svd", "lsa"])
+def test_a_run_on_a_new_machine_compiles_ahead_all_that_it_needs(method, tmp_path):
+    """No file comes into numba's cache after the kernels are said to be compiled."""
+    planted.write_lines(tmp_path / "corpus", planted.documents(60, seed=8))
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "numba"), "XDG_CACHE_HOME": str(tmp_path / "xdg")}
+    words = options(
+        input__path=tmp_path / "corpus", output__path=tmp_path / "out", vocabulary__min_count=2,
+        training__method=method, training__dimensions=10, spark__master="local[2]",
+    )  # fmt: skip
+    done = run_command("run", *words, environment=environment).assert_done()
+    assert "stage=kernels event=end made=True" in done.err
+    (stamp,) = (tmp_path / "xdg" / "w2vspark").glob("compiled-*")
+    late = [path.name for path in (tmp_path / "numba").rglob("*.nb*") if path.stat().st_mtime > stamp.stat().st_mtime]
+    assert late == []

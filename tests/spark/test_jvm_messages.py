@@ -1,0 +1,49 @@
+"""The standard error of a JVM: one line is left out, and nothing else changes."""
+
+import subprocess
+import sys
+
+NOISE = "WARNING: Using incubator modules: jdk.incubator.vector"
+SCRIPT = """
+import subprocess, sys
+from w2vspark.spark.jvm_messages import noise_filtered
+
+try:
+    with noise_filtered():
+        child = subprocess.Popen(["sh", "-c", sys.argv[1]], stdin=subprocess.PIPE)
+        if sys.argv[2] == "fails":
+            child.wait()
+            raise RuntimeError
+    sys.stderr.write("ours\\n")
+    child.stdin.close()
+    child.wait()
+except RuntimeError:
+    sys.stderr.write("told last\\n")
+sys.stderr.close()
+import time
+time.sleep(0.3)
+"""
+
+
+def said(shell: str, end: str = "goes on") -> str:
+    """What reaches standard error of a process that starts a shell in the block."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT, shell, end], capture_output=True, timeout=60)
+    return done.stderr.decode()  # as it is: a bar begins with a carriage return
+
+
+def test_the_line_is_left_out_and_all_others_pass_as_they_are():
+    shown = said(f"echo before >&2; echo '{NOISE}' >&2; echo 'an {NOISE}' >&2; printf '\\n\\r\\033[Kbar' >&2")
+    assert sorted(shown.replace("ours\n", "").split("\n")) == sorted(f"before\nan {NOISE}\n\n\r\033[Kbar".split("\n"))
+
+
+def test_a_line_that_comes_in_two_parts_is_left_out_too():
+    shown = said(f"printf '{NOISE[:20]}' >&2; sleep 0.2; echo '{NOISE[20:]}' >&2; echo after >&2")
+    assert sorted(shown.split()) == ["after", "ours"]
+
+
+def test_messages_pass_after_the_block_for_as_long_as_the_child_lives():
+    assert "late\n" in said("cat; echo late >&2")
+
+
+def test_the_last_lines_of_a_jvm_that_does_not_start_come_before_our_own_error():
+    assert said("echo 'no memory' >&2; exit 1", "fails") == "no memory\ntold last\n"
