@@ -36,7 +36,7 @@ def command(corpus: Path, output: Path, **settings: object) -> list[str]:
 @pytest.fixture(scope="module")
 def output(spark: object, corpus: Path) -> Path:
     done = run_here(*command(corpus, corpus.parent / "output")).assert_done()
-    assert "glove, 20 dimensions; 60 epochs; 1 shards x 8 lanes, 60 rounds, learning rate 0.075, loss" in done.out
+    assert "glove, 20 dimensions; 60 epochs; 1 shard x 8 lanes, 60 rounds, learning rate 0.075, loss" in done.out
     return corpus.parent / "output"
 
 

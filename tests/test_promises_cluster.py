@@ -62,7 +62,7 @@ def test_an_executor_that_dies_while_it_trains_changes_no_byte(spark, corpus, tm
         process = subprocess.Popen([COMMAND, *words], stderr=stream, stdout=stream, start_new_session=True)
     try:
         deadline = time.monotonic() + 200
-        while "event=progress round=1 " not in log.read_text():
+        while "event=end round=1 " not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.02)
         family = psutil.Process(process.pid).children(recursive=True)

@@ -35,7 +35,7 @@ def test_a_terminated_run_ends_with_143_and_one_line_and_leaves_no_process(
     family: list[psutil.Process] = []
     try:
         first, deadline = psutil.Process(process.pid), time.monotonic() + 200
-        while not (family if moment == "starting Spark" else f"event=progress {moment}" in log.read_text()):
+        while not (family if moment == "starting Spark" else f"event=end {moment}" in log.read_text()):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             family = first.children(recursive=True)
             time.sleep(0.01)

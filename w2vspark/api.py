@@ -132,9 +132,9 @@ def carry_out(work: Work, config: Config, **how: Any) -> Result:
     return _performed(begin(work, config, Progress(), **how))
 
 
-def dry_run(work: Work, config: Config, **how: Any) -> str:
-    """What a run would do, as --dry-run prints it. Nothing is written. how: as for carry_out."""
-    return plan(begin(work, config, Progress(), **how))
+def dry_run(work: Work, config: Config, *, every_setting: bool = False, **how: Any) -> str:
+    """What a run would do, as --dry-run prints it. Nothing is written. every_setting: as --all. how: as carry_out."""
+    return plan(begin(work, config, Progress(), **how), every_setting)
 
 
 def _with_corpus(work: Work, config: Config, frame: Any, **how: Any) -> Result:

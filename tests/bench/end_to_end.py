@@ -4,7 +4,6 @@ All on two cores, each as a process of its own, five epochs; `w2vspark warm-up` 
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -75,16 +74,9 @@ def measure(report: Report, arguments: argparse.Namespace) -> None:
 
 
 def our_stages(run: Measured) -> dict[str, float]:
-    """Seconds of each stage; the session's start is taken out of the stage that happens to start it."""
+    """Seconds of Spark's start, and of each stage."""
     stages = stage_seconds(run)
-    logged = stages.pop("session", None)
-    if logged is None:  # a version that does not log it: measured apart, some tenths of a second off
-        tell("session starts, three times")
-        apart = [run_measured(python(PEERS, "session")).output[-1][1] for _ in range(3)]
-        session, label = statistics.median(map(float, apart)), "session start (measured apart)"
-    else:
-        session, label = logged, "session start"
-    return {label: session} | stages | {PREPARING[0]: stages[PREPARING[0]] - session}
+    return {"spark": stages.pop("spark")} | stages
 
 
 def run_peer(peer: str, folder: Path, files: list[Path], epochs: int) -> Measured:

@@ -38,7 +38,7 @@ def warm_up() -> None:
 
 
 def stage_seconds(run: Measured) -> dict[str, float]:
-    """Seconds of every stage that the run made, by its log; the session's start is a stage of its own."""
+    """Seconds of every stage that the run made, by its log; "spark" is Spark's start."""
     found = {}
     for _, event in run.events():
         if event["stage"] not in ("round", "pass") and event.get("event") == "end" and "seconds" in event:

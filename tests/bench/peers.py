@@ -75,20 +75,10 @@ def fasttext(arguments: argparse.Namespace) -> None:
     np.savez(arguments.output.with_suffix(".npz"), words=np.array(words), matrix=matrix, wall=wall, cpu=cpu)
 
 
-def session(_: argparse.Namespace) -> None:
-    """No peer: how long our session takes to start."""
-    from w2vspark.spark.session import SparkConfig, build_session
-
-    began = time.perf_counter()
-    started = build_session(SparkConfig(master="local[2]"), "w2vspark")
-    print(time.perf_counter() - began)
-    started.stop()
-
-
 def main() -> None:
     """Parse and run one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("peer", choices=("gensim", "mllib", "fasttext", "session"))
+    parser.add_argument("peer", choices=("gensim", "mllib", "fasttext"))
     parser.add_argument("output", type=Path, nargs="?", help="where its vectors go")
     parser.add_argument("files", type=Path, nargs="*", help="compressed text")
     parser.add_argument("--epochs", type=int, default=5)
@@ -96,7 +86,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--partitions", type=int, default=1)
     arguments = parser.parse_args()
-    {"gensim": gensim, "mllib": mllib, "fasttext": fasttext, "session": session}[arguments.peer](arguments)
+    {"gensim": gensim, "mllib": mllib, "fasttext": fasttext}[arguments.peer](arguments)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import planted
@@ -81,10 +82,9 @@ def test_help_and_version_end_with_0_and_name_all_exit_codes():
 def test_the_same_command_again_finds_nothing_to_do_and_starts_no_spark(corpus, output, no_java):
     before = {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()}
     done = run_command("run", *settings(corpus, output), environment=no_java)
-    assert (
-        done.assert_done().out
-        == f"nothing to do: {version_folder(output)} was made from this input, configuration and code\n"
-    )
+    first, second, *commands = done.assert_done().out.splitlines()
+    assert first == f"nothing to do: {version_folder(output)} was made from this input, configuration and code"
+    assert second == "try next:" and all(line.startswith("  w2vspark ") for line in commands)
     assert {file: file.stat().st_mtime_ns for file in sorted(output.rglob("*")) if file.is_file()} == before
 
 
@@ -165,7 +165,7 @@ def test_an_interrupted_run_ends_with_130_releases_its_lock_and_goes_on_afterwar
         process = subprocess.Popen([COMMAND, "run", *words], stdout=stream, stderr=stream, start_new_session=True)
     try:
         deadline = time.monotonic() + 200
-        while "event=progress round=2 " not in log.read_text():
+        while "event=end round=2 " not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
             time.sleep(0.01)
         family = psutil.Process(process.pid).children(recursive=True)
@@ -188,9 +188,10 @@ def test_an_interrupted_run_ends_with_130_releases_its_lock_and_goes_on_afterwar
 def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpus, tmp_path, no_java):
     output = tmp_path / "output"
     words = [*settings(corpus, output, training__seed=77), *SECRET]
-    shown = run_command("run", *words, "--dry-run", environment=no_java).assert_done().out
+    shown = run_command("run", *words, "--dry-run", "--all", environment=no_java).assert_done().out
     assert not output.exists() and "geheim" not in shown
-    config, _, rest = shown.partition("plan:\n")
+    assert shown.startswith("plan:\n")
+    rest, _, config = shown.partition("\n# every setting:\n")
     assert '"auto"' not in config.partition("[training]")[2]
     (tmp_path / "again.toml").write_text(config)
     asked, found = to_dict(load_config(None, words[1::2])[1]), to_dict(load_config(str(tmp_path / "again.toml"), [])[1])
@@ -203,6 +204,23 @@ def test_a_dry_run_prints_configuration_plan_and_memory_and_starts_nothing(corpu
     assert re.search(r"^memory, for [\d,]+ words and [\d,]+ tokens \(guessed", rest, re.MULTILINE)
     assert re.search(r"model [\d,]+ MB; a training worker [\d,]+ MB", rest)
     assert "publishes" not in rest
+
+
+def test_a_dry_run_prints_the_settings_that_differ_from_the_defaults_which_are_a_configuration_too(corpus, tmp_path):
+    words = settings(corpus, tmp_path / "output", training__seed=77)
+    shown = run_command("run", *words, "--dry-run").assert_done().out
+    assert shown.startswith("plan:\n") and shown.index("\nmemory, ") < shown.index("\n# settings that differ ")
+    (tmp_path / "again.toml").write_text(shown[shown.index("\n# settings that differ ") :])
+    found = tomllib.loads((tmp_path / "again.toml").read_text())
+    assert found["training"]["seed"] == 77 and found["training"]["learning_rate"] > 0  # what auto stands for
+    assert "window" not in found["training"] and "tokens" not in found
+    whole = run_command("run", *words, "--dry-run", "--all").assert_done().out.partition("# every setting:\n")[2]
+    (tmp_path / "whole.toml").write_text(whole)
+    assert load_config(str(tmp_path / "again.toml"), []) == load_config(str(tmp_path / "whole.toml"), [])
+
+
+def test_all_without_a_dry_run_is_refused(corpus, tmp_path):
+    run_here("run", *settings(corpus, tmp_path / "output"), "--all").assert_one_error(2, "--all", "--dry-run")
 
 
 def test_a_dry_run_tells_the_memory_of_publishing_where_subwords_are_on(corpus, tmp_path, no_java):

@@ -9,7 +9,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import ConfigError, EnvironmentFailure, OutputError
-from w2vspark.cli.demo import NEIGHBOURS, SETTINGS, _command, demo, read_docstrings, read_topics, write_corpus
+from w2vspark.cli import works
+from w2vspark.cli.demo import NEIGHBOURS, SETTINGS, demo, read_docstrings, read_topics, write_corpus
 from w2vspark.methods import load_config
 
 QUICKSTART = Path(__file__).parents[2] / "conf" / "quickstart.toml"
@@ -192,9 +193,9 @@ def test_the_commands_to_try_next_work_where_the_environment_is_not_activated(
     monkeypatch.setattr("sys.executable", str(own.with_name("python")))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert _command() == "clone/.venv/bin/w2vspark"
+    assert works.program() == "clone/.venv/bin/w2vspark"
     monkeypatch.chdir(own.parent / "..")
-    assert _command() == "bin/w2vspark"
+    assert works.program() == "bin/w2vspark"
     monkeypatch.chdir("/")
     monkeypatch.setenv("PATH", str(own.parent))
-    assert _command() == "w2vspark"
+    assert works.program() == "w2vspark"

@@ -126,6 +126,7 @@ VIOLATIONS = {
     "input.table": ["t", 1],
     "input.text_column": ["body", 1],
     "input.id_column": ["id", False],
+    "input.max_malformed": [-0.1, 1.1, "many"],
     "input.options": ["x", 1],
     "output.path": ["", "/in/below", "/out*", 1],
     "output.keep_versions": [0, 1.5],

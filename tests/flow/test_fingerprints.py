@@ -71,6 +71,7 @@ KEYS: dict[str, tuple[Any, Expected]] = {
     "input.table": ("golden", ALL),
     "input.text_column": ("body", ALL),
     "input.id_column": ("name", ALL),
+    "input.max_malformed": (0.5, ""),
     "input.options": ({"mode": "FAILFAST"}, ALL),
     "output.path": ("/elsewhere", ""),
     "output.keep_versions": (7, ""),

@@ -1,9 +1,6 @@
-"""The bar on a terminal, and log lines elsewhere."""
+"""The bar on a terminal, and figures for the log elsewhere."""
 
 import io
-import logging
-
-import pytest
 
 from w2vspark.flow.progress import Progress
 
@@ -14,13 +11,30 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
+    @property
+    def line(self) -> str:
+        """What the terminal shows in its last line."""
+        return self.getvalue().rpartition("\x1b[K")[2]
+
 
 def test_a_terminal_shows_rounds_speed_loss_and_the_time_that_is_left():
     stream = Terminal()
     progress = Progress(stream)
     progress.round(1, 4, METRICS, 2.0)
-    line = stream.getvalue().rpartition("\x1b[K")[2]
-    assert line == "training ██████░░░░░░░░░░░░░░░░░░ round 1/4  2.00 M words/s  loss 0.400  0:06 left"
+    progress.round(2, 4, METRICS, 2.0)
+    assert stream.line == "training ████████████░░░░░░░░░░░░ round 2/4  2.00 M words/s  loss 0.400  0:04 left"
+
+
+def test_a_short_first_round_which_may_have_compiled_says_nothing_about_the_time_that_is_left():
+    stream = Terminal()
+    progress = Progress(stream)
+    assert progress.round(1, 4, METRICS, 40.0) == {"words_per_second": 100_000, "loss": 0.4}
+    assert stream.line == "training ██████░░░░░░░░░░░░░░░░░░ round 1/4  0.10 M words/s  loss 0.400"
+    assert progress.round(2, 4, METRICS, 2.0)["seconds_left"] == 4.0, "the first round does not count"
+
+
+def test_a_long_first_round_does_since_compiling_is_a_small_share_of_it():
+    assert Progress(io.StringIO()).round(1, 4, METRICS, 100.0)["seconds_left"] == 300.0
 
 
 def test_the_line_of_a_terminal_is_clean_when_a_run_ends():
@@ -31,14 +45,11 @@ def test_the_line_of_a_terminal_is_clean_when_a_run_ends():
     assert stream.getvalue() == "\r\x1b[Kvectors …\r\x1b[K"
 
 
-def test_elsewhere_a_round_is_a_log_line_and_nothing_else_is_written(caplog: pytest.LogCaptureFixture):
+def test_elsewhere_nothing_is_written_and_the_figures_are_for_the_log():
     stream = io.StringIO()
     progress = Progress(stream)
-    with caplog.at_level(logging.INFO, logger="w2vspark"):
-        progress.stage("rounds")
-        progress.round(2, 4, METRICS, 2.0)
-        progress.done()
+    progress.stage("rounds")
+    figures = progress.round(4, 4, METRICS, 2.0)
+    progress.done()
     assert stream.getvalue() == ""
-    assert caplog.messages == [
-        "stage=rounds event=progress round=2 of=4 words_per_second=2000000 loss=0.4 seconds=2 seconds_left=4"
-    ]
+    assert figures == {"words_per_second": 2_000_000, "loss": 0.4, "seconds_left": 0.0}

@@ -1,47 +1,95 @@
-"""The command line: run and the jobs; methods, jobs; similar, analogy, evaluate, probe, search, export; versions, ….
+"""The command line.
 
 spark-submit's scripts call it too: jobs/train.py is `w2vspark run`, jobs/job.py NAME is `w2vspark NAME`.
 """
 
 import argparse
 import sys
+import textwrap
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from w2vspark import __version__
 from w2vspark.base.errors import W2VSparkError
 from w2vspark.base.terminated import Terminated, sigterm_raises
+from w2vspark.cli.configurations import add_configuration_commands
 from w2vspark.cli.documents import add_document_commands
+from w2vspark.cli.phrases import add_phrase_command
 from w2vspark.cli.queries import add_query_commands
 from w2vspark.cli.versions import add_version_commands
 from w2vspark.cli.works import add_job_commands, add_listing_commands, add_run_command, add_setup_commands
 
-ABOUT = (
-    "Train vectors of words and documents on Spark; query, export and manage what was published. Begin with: w2vspark "
-    "demo. Every command has --help."
-)
+ABOUT = "Train vectors of words and documents on Spark, and use them. Begin with: w2vspark demo"
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
 2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not ours or
 without a model; 5 Java, Spark, storage or an executor does not fit; 6 training failed; 130 interrupted;
 143 terminated (SIGTERM)"""
+# What --help calls the commands together. Those of jobs come after run.
+GROUPS = {
+    "make": ("run", "demo"),
+    "look": ("similar", "analogy", "evaluate", "probe", "search", "phrases"),
+    "keep": ("versions", "promote", "rollback", "clean"),
+    "tools": ("export", "config", "methods", "jobs", "warm-up"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="w2vspark", description=ABOUT, epilog=EXIT_CODES)
-    parser.add_argument("--version", action="version", version=f"w2vspark {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    return _call(make_parser(given), given)
+
+
+def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands. given: the arguments; where they name no job, the jobs' commands are left out."""
+    parser = Parser(
+        prog="w2vspark",
+        usage="w2vspark COMMAND …   (w2vspark COMMAND --help shows its options)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"w2vspark {__version__}", help="show the version")
+    commands = parser.add_subparsers(
+        prog="w2vspark", required=True, metavar="COMMAND", help=argparse.SUPPRESS, parser_class=argparse.ArgumentParser
+    )
     add_run_command(commands, EXIT_CODES)
     add_setup_commands(commands)
     add_listing_commands(commands)
+    add_configuration_commands(commands)
     add_query_commands(commands)
+    add_phrase_command(commands)
     add_document_commands(commands)
     add_version_commands(commands)
     # The jobs' modules need Spark, which takes a while to load.
     if not given or given[0] not in {*commands.choices, "--version"}:
         add_job_commands(commands, EXIT_CODES)
-    return _call(parser, given)
+    helps = {action.dest: action.help or "" for action in commands._choices_actions}
+    parser.description = f"{ABOUT}\n\n{grouped(helps)}"
+    parser.epilog = textwrap.fill(" ".join(EXIT_CODES.split()), 80, subsequent_indent="  ")
+    return parser
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what to write where a value of --set stands apart from its key."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does. Ends the program with exit code 2 on a wrong command line."""
+        parsed, rest = self.parse_known_args(args, namespace)
+        bare = next((text for text in getattr(parsed, "overrides", []) if "=" not in text), None)
+        if bare is not None and (rest or getattr(parsed, "config", None)):  # argparse takes the value for a file
+            self.error(f"--set {bare}: key and value must be one word, joined by =, as in --set {bare}=VALUE")
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return parsed
+
+
+def grouped(helps: Mapping[str, str]) -> str:
+    """The commands with a line of help each, in groups. helps: of every command."""
+    jobs = [name for name in helps if not any(name in names for names in GROUPS.values())]
+    lines = []
+    for group, (first, *others) in GROUPS.items():
+        names = [first, *(jobs if group == "make" else []), *others]
+        lines += [f"{group}:", *(f"  {name:<10}{helps[name]}" for name in names if name in helps), ""]
+    return "\n".join(lines[:-1])
 
 
 def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:

@@ -2,9 +2,6 @@
 
 import ast
 import platform
-import shlex
-import shutil
-import sys
 import sysconfig
 import time
 import warnings
@@ -14,7 +11,9 @@ from pathlib import Path
 from w2vspark.api import carry_out
 from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.base.log import get_logger, log_end, log_start
+from w2vspark.cli.works import try_next
 from w2vspark.flow.progress import Progress
+from w2vspark.flow.work import Command
 from w2vspark.methods import load_config
 from w2vspark.vectors import load_vectors, similar
 
@@ -52,7 +51,7 @@ def demo(folder: str) -> str:
     done = carry_out(method, config)
     seconds = time.perf_counter() - began
     took = f"job         {seconds:.1f} s\n" if done.made else ""
-    return f"{done.summary}{took}\n{_neighbours(output)}\n{_next_commands(output)}"
+    return f"{done.summary}{took}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:
@@ -162,21 +161,11 @@ def _neighbours(output: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _next_commands(output: str) -> str:
-    command, folder = shlex.quote(_command()), shlex.quote(output)
-    return (
-        "try next:\n"
-        f"  {command} similar {folder} string integer\n"
-        f"  {command} analogy {folder} read reader write\n"
-        f"  {command} analogy {folder} client request server\n"
-        f"  {command} export {folder} --format word2vec-text demo-vectors.txt\n"
-        f"  {command} run --set input.path=YOUR_TEXT --set output.path=YOUR_VECTORS\n"
-    )
-
-
-def _command() -> str:
-    """How the reader's shell finds this w2vspark: `make demo` runs it in an environment that is not activated."""
-    own = Path(sys.executable).with_name("w2vspark")
-    if not own.exists() or shutil.which("w2vspark") == str(own):
-        return "w2vspark"
-    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
+def _next_commands(output: str) -> list[Command]:
+    return [
+        ("similar", output, "string", "integer"),
+        ("analogy", output, "read", "reader", "write"),
+        ("analogy", output, "client", "request", "server"),
+        ("export", output, "--format", "word2vec-text", "demo-vectors.txt"),
+        ("run", "quickstart", "--set", "input.path=YOUR_TEXT", "--set", "output.path=YOUR_VECTORS"),
+    ]

@@ -203,17 +203,9 @@ _ABOUT_COMMANDS = (
 
 def commands() -> "argparse._SubParsersAction[argparse.ArgumentParser]":
     """The commands with their parsers, those of the jobs too."""
-    from w2vspark.cli import documents, queries, versions, works
+    from w2vspark.cli.command_line import make_parser
 
-    found = argparse.ArgumentParser(prog=NAME).add_subparsers()
-    works.add_run_command(found, "")
-    works.add_job_commands(found, "")
-    works.add_setup_commands(found)
-    works.add_listing_commands(found)
-    queries.add_query_commands(found)
-    documents.add_document_commands(found)
-    versions.add_version_commands(found)
-    return found
+    return next(action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
 
 
 def _commands(
@@ -243,7 +235,7 @@ def _usage(name: str, parser: argparse.ArgumentParser) -> list[str]:
             parts.append(_positional(action))
     lines, line = [], f"{NAME} {name}"
     for part in parts:
-        if len(line) + len(part) > 100:
+        if len(line) + len(part) > 76:
             lines.append(line)
             line = " " * 4
         line += f" {part}"

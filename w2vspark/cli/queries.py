@@ -29,7 +29,7 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     similar.add_argument("words", metavar="WORD", nargs="+", help="each word gets a list of its own")
     _add_answer_options(similar)
 
-    analogy = add_command(subparsers, "analogy", "answer 'A is to B as C is to ?': man king woman", handle_analogy)
+    analogy = add_command(subparsers, "analogy", "A is to B as C is to what? as in: man king woman", handle_analogy)
     for name in "abc":
         analogy.add_argument(name, metavar=name.upper())
     _add_answer_options(analogy)
@@ -45,8 +45,8 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     evaluate.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd", help=answered)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    about = "how much likelier words stand near one word than near another: ice steam --words solid gas"
-    probe = add_command(subparsers, "probe", about, handle_probe)
+    probe = add_command(subparsers, "probe", "which words stand nearer one word than another", handle_probe)
+    probe.description = "how much likelier words stand near A than near B: ice steam --words solid gas"
     probe.add_argument("a", metavar="A")
     probe.add_argument("b", metavar="B")
     probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="whose neighbourhood is asked for")
@@ -122,7 +122,7 @@ def handle_probe(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
     rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), _decimal(ratio)) for k, near_a, near_b, ratio in found]
-    return _write(_table(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
+    return _write(table_lines(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
 
 
 def handle_export(arguments: argparse.Namespace) -> int:
@@ -164,7 +164,7 @@ def positive(text: str) -> int:
 
 def _neighbours(title: str, measure: str, found: "list[Neighbour]", count: dict[str, int]) -> str:
     rows = [(f"  {word}", f"{score:.4f}", f"{count[word]:,}") for word, score in found]
-    return _table([title, measure, "count"], rows)
+    return table_lines([title, measure, "count"], rows)
 
 
 def _pair_table(scores: "dict[str, PairScore]") -> str:
@@ -172,7 +172,7 @@ def _pair_table(scores: "dict[str, PairScore]") -> str:
         (file, _decimal(score.spearman), _decimal(score.pearson), f"{score.covered:,}", f"{score.total:,}")
         for file, score in scores.items()
     ]
-    return _table(["pairs", "spearman", "pearson", "covered", "total"], rows)
+    return table_lines(["pairs", "spearman", "pearson", "covered", "total"], rows)
 
 
 def _analogy_table(title: str, score: "AnalogyScore") -> str:
@@ -180,7 +180,7 @@ def _analogy_table(title: str, score: "AnalogyScore") -> str:
         (f"  {part.section}", _decimal(part.accuracy), f"{part.correct:,}", f"{part.covered:,}", f"{part.total:,}")
         for part in (*score.sections, score.semantic, score.syntactic, score.total)
     ]
-    return _table([title, "accuracy", "correct", "covered", "total"], rows)
+    return table_lines([title, "accuracy", "correct", "covered", "total"], rows)
 
 
 def _analogy_object(score: "AnalogyScore") -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _scientific(number: float) -> str:
     return f"{number:.2e}" if math.isfinite(number) else "-"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lines with the first column to the left and the others to the right."""
     widths = [max(_width(row[column]) for row in (header, *rows)) for column in range(len(header))]
     lines = []
@@ -219,7 +219,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Writes lines with aligned columns; the exit code."""
-    return _write(_table(header, rows))
+    return _write(table_lines(header, rows))
 
 
 def _width(text: str) -> int:

@@ -109,9 +109,9 @@ def _wrapped(text: str, width: int) -> list[str]:
 def every_key() -> str:
     """conf/word2vec.toml: every key of every method."""
     head = (
-        "# Every key of every method with its default, for skip-gram vectors from a folder of text. `w2vspark methods\n"
-        "# NAME` prints the keys of one method alone. Set the two paths on the command line:\n"
-        "#   w2vspark run conf/word2vec.toml --set input.path=/lake/text --set output.path=/lake/vectors\n\n"
+        "# Skip-gram with negative sampling, the usual choice: every key of every method with its default.\n"
+        "# `w2vspark methods NAME` prints the keys of one method alone.\n"
+        "#   w2vspark run word2vec --set input.path=/lake/text --set output.path=/lake/vectors\n\n"
     )
     first = next(iter(METHODS.values()))
     return head + _toml(all_settings(), first.name, first.auto)

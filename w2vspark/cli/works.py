@@ -1,23 +1,31 @@
 """The commands that start Spark: run, one for each job, demo, warm-up; and methods and jobs, which list these."""
 
 import argparse
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2vspark.base import log
+from w2vspark.base.errors import ConfigError
+from w2vspark.output.settings import OutputConfig
 
 if TYPE_CHECKING:
+    from w2vspark.api import Result
     from w2vspark.config.config import Config
-    from w2vspark.flow.work import Work
+    from w2vspark.flow.work import Command, Work
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+CONFIG = "a TOML file, or a ready-made configuration (w2vspark config list); without it the defaults stand"
 
 
 def add_run_command(commands: "Commands", epilog: str) -> None:
     """Adds `run`, which trains by any method."""
-    about = "make a model from text, as a configuration says"
+    about = "train a model on your text"
     run = commands.add_parser("run", help=about, description=about, epilog=epilog)
-    run.add_argument("config", nargs="?", help="TOML file; without one the defaults stand")
+    run.add_argument("config", nargs="?", help=CONFIG)
     _add_options(run, "training.dimensions=300")
     run.set_defaults(handler=handle_run)
 
@@ -29,20 +37,19 @@ def add_job_commands(commands: "Commands", epilog: str) -> None:
     for job in JOBS.values():
         command = commands.add_parser(job.name, help=job.help, description=job.help, epilog=epilog)
         command.add_argument("model", metavar="MODEL", help=job.model)
-        command.add_argument("--config", metavar="FILE", help="TOML file; without one the defaults stand")
+        command.add_argument("--config", metavar="CONFIG", help=CONFIG)
         _add_options(command, "output.path=TABLES")
         command.set_defaults(handler=handle_job, job=job.name)
 
 
 def add_setup_commands(commands: "Commands") -> None:
     """Adds demo and warm-up."""
-    demo = commands.add_parser("demo", help="vectors from the documentation of Python's standard library")
+    demo = commands.add_parser("demo", help="train on the documentation of Python's library, as a first look")
     demo.add_argument("folder", nargs="?", default="demo-output", help="where the corpus and tables go (demo-output)")
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=handle_demo)
-    warm_up = commands.add_parser(
-        "warm-up", help="once: compile the kernels and keep Spark's loaded classes, so that local runs start faster"
-    )
+    about = "once: compile the kernels and keep Spark's loaded classes, so that local runs start faster"
+    warm_up = commands.add_parser("warm-up", help="make later local runs start faster", description=about)
     warm_up.set_defaults(handler=handle_warm_up)
 
 
@@ -63,7 +70,8 @@ def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
         help=f"a setting over the file's, as in {example}",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="print configuration, plan and memory needed, and stop")
+    parser.add_argument("--dry-run", action="store_true", help="print plan, memory needed and settings, and stop")
+    parser.add_argument("--all", action="store_true", help="with --dry-run: print every setting, not only changed ones")
     parser.add_argument(
         "--from", metavar="STAGE", dest="force_from", help="make this stage's table and what follows again"
     )
@@ -99,7 +107,33 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
     from w2vspark.api import carry_out, dry_run
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
-    return _write(dry_run(work, config, **how) if arguments.dry_run else carry_out(work, config, **how).summary)
+    if arguments.dry_run:
+        return _write(dry_run(work, config, every_setting=arguments.all, **how))
+    if arguments.all:
+        raise ConfigError("--all: is for --dry-run; add it, or leave --all out")
+    result = carry_out(work, config, **how)
+    return _write(result.summary + try_next(next_commands(work, result, config[OutputConfig].path)))
+
+
+def next_commands(work: "Work", result: "Result", output: str) -> list["Command"]:
+    """What to try after a run. output: as the user wrote it. Where nothing was published, nothing."""
+    from w2vspark.output import publish
+
+    return work.next_commands(publish.resolve(result.folder), output) if result.version else []
+
+
+def try_next(commands: list["Command"]) -> str:
+    """The lines that tell what to try next; "" for no commands."""
+    lines = "".join(f"  {shlex.join((program(), *command))}\n" for command in commands)
+    return f"try next:\n{lines}" if lines else ""
+
+
+def program() -> str:
+    """How the user's shell finds this w2vspark: `make demo` runs it in an environment that is not activated."""
+    own = Path(sys.executable).with_name("w2vspark")
+    if not own.exists() or shutil.which("w2vspark") == str(own):
+        return "w2vspark"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def handle_demo(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import Any, get_origin
 from w2vspark import storage
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.redaction import REDACTED, is_secret, redacted_value
+from w2vspark.config import ready_made
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Key, Problem, Settings, keys_of
 from w2vspark.config.values import converted, did_you_mean, flattened, parsed_override, toml_value
@@ -50,18 +51,22 @@ class Choice:
 
 
 def read_tree(path: str | None) -> dict[str, Any]:
-    """The tables of a TOML file, not checked; empty without a path.
+    """Read a TOML file, or a ready-made configuration by its name; without a path the tree is empty.
 
-    Raises ConfigError when the file is missing or is not TOML.
+    A file goes before a ready-made configuration of the same name. Raises ConfigError where there is neither, and where
+    the file cannot be read.
     """
     if path is None:
         return {}
     try:
         return tomllib.loads(storage.read_text(path))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: there is no such configuration file; check its path") from error
+        if (ready_made_file := ready_made.find(path)) is not None:
+            return tomllib.loads(ready_made_file.read_text("utf-8"))
+        why = "there is no such configuration file, and no ready-made configuration of this name"
+        raise ConfigError(f"{path}: {why}{did_you_mean(path, ready_made.names())}") from error
     except ValueError as error:  # TOML that does not parse, or bytes that are not UTF-8
-        raise ConfigError(f"{path}: is not valid TOML ({error}); fix that line") from error
+        raise ConfigError(f"{path}: is not valid TOML ({error}); mend that line") from error
 
 
 def put_overrides(tree: dict[str, Any], overrides: Sequence[str], choice: Choice) -> list[str]:

@@ -12,6 +12,7 @@ from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.redaction import redacted_value
 from w2vspark.config.config import Config
+from w2vspark.flow.compiling import Compiling
 from w2vspark.flow.identity import fingerprints, forced_stages, steps_until
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
@@ -22,6 +23,7 @@ from w2vspark.output.marker import check_output
 from w2vspark.output.settings import OutputConfig
 from w2vspark.output.staging import Staging
 from w2vspark.output.versions import delete_unfinished, list_versions
+from w2vspark.spark.session import SparkConfig, is_local, starts_locally
 from w2vspark.spark.worker_errors import worker_errors
 
 
@@ -77,12 +79,29 @@ def perform(run: Run) -> None:
         try:
             if not (run.publishes and (stands(run) or promoted(run))):
                 _make_all(run)
+        except BaseException:
+            _undo_output(run, claim)
+            raise
         finally:
+            if run.compiling is not None:
+                run.compiling.end()
             run.progress.done()
+
+
+def _undo_output(run: Run, claim: Claim) -> None:
+    """Leave no output folder behind a run that made nothing; the error that stopped it counts more than one of this."""
+    # Tasks of a cluster may live a little longer than the run, and write.
+    if run.made or (run.started_session is not None and not is_local(run.started_session)):
+        return
+    try:
+        claim.undo_output()
+    except W2VSparkError as problem:
+        get_logger().warning(key_values(event="output_not_undone", output=run.output, problem=problem))
 
 
 def _make_all(run: Run) -> None:
     """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
+    _compile_ahead(run)
     for table in run.forced:
         run.staging.discard(table, run.fingerprints[table])
     damaged: set[str] = set()
@@ -103,26 +122,40 @@ def _make_all(run: Run) -> None:
             run.staging.discard_attempt(attempt)
 
 
+def _compile_ahead(run: Run) -> None:
+    """Begin to compile what the steps need that are not there yet, where the tasks run on this machine."""
+    if run.started_session is not None or not starts_locally(run.config[SparkConfig]):
+        return
+    missing = [step for step in run.steps if run.staging.find(step.table, run.fingerprints[step.table]) is None]
+    wanted = dict.fromkeys(step.compile_kernels for step in missing if step.compile_kernels is not None)
+    if wanted:
+        run.compiling = Compiling(tuple(wanted), run.config)
+
+
 def _make_or_find(run: Run, step: Step) -> None:
     own = run.fingerprints[step.table]
+    for text in step.advice(run):
+        run.advise(text)
     found = run.staging.find(step.table, own)
     if found is not None:
         if step.table not in run.made:
             log_end(step.table, made=False, fingerprint=own)
         _is_there(run, step.table, found.uri, found.record)
         return
+    if step.compile_kernels is not None:
+        run.await_kernels()
     run.progress.stage(step.table.replace("_", " "))
     log_start(step.table, **{"fingerprint": own, **_shown(step.settings(run.config))})
     run.staging.discard_others(step.table, own)
     attempt = run.uris[step.table] = run.staging.begin(step.table, own)
-    began = time.perf_counter()
+    began, apart = time.perf_counter(), sum(run.apart.values())
     try:
         with worker_errors():
             record = step.make(run)
     except BaseException:
         _give_up(run, step.table, attempt)
         raise
-    record["seconds"] = round(time.perf_counter() - began, 3)
+    record["seconds"] = round(time.perf_counter() - began - (sum(run.apart.values()) - apart), 3)
     _is_there(run, step.table, attempt, record)
     run.made.append(step.table)
     if step.table != VERSION:

@@ -1,15 +1,18 @@
-"""What --dry-run prints: the configuration without `auto`, which tables are there, and the memory that is needed."""
+"""What --dry-run prints: the plan, the memory that is needed, and the settings without `auto`."""
 
 from w2vspark.base.redaction import redacted
-from w2vspark.config.config import to_dict, to_toml
+from w2vspark.config.config import Config, Tree, to_dict, to_toml
 from w2vspark.flow.run import Run
 from w2vspark.flow.standing import matching_candidate, standing
 
+CHANGED = "# settings that differ from the defaults (--dry-run --all prints every setting):"
+EVERY = "# every setting:"
 
-def plan(run: Run) -> str:
-    """The resolved configuration, which tables are there and which will be made, and the memory needed.
 
-    run: as it begins. Nothing is written.
+def plan(run: Run, every_setting: bool = False) -> str:
+    """Which tables are there and which will be made, the memory needed, and the resolved settings as TOML.
+
+    run: as it begins. every_setting: also those that have their defaults. Nothing is written.
     """
     lines = ["plan:"]
     found = standing(run) if run.publishes else None
@@ -24,4 +27,16 @@ def plan(run: Run) -> str:
         lines[1:] = [f"  {candidate.folder} was made from just this and will be promoted"]
     needed = run.work.needed(run)
     memory = f"memory, {needed.memory}; the driver's Python less than 400 MB"
-    return "\n".join([to_toml(redacted(to_dict(needed.config))), *lines, memory, ""])
+    settings = to_dict(needed.config) if every_setting else changed(needed.config)
+    heading = EVERY if every_setting else CHANGED
+    return "\n".join([*lines, memory, "", heading, to_toml(redacted(settings))])
+
+
+def changed(config: Config) -> Tree:
+    """The settings that differ from their defaults; those that were `auto` have the value that it stands for."""
+    defaults = to_dict(Config({table: type(settings)() for table, settings in config.tables.items()}))
+    differing = {
+        table: {name: value for name, value in keys.items() if value != defaults[table][name]}
+        for table, keys in to_dict(config).items()
+    }
+    return {table: keys for table, keys in differing.items() if keys}

@@ -6,8 +6,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from w2vspark.base.log import log_end
-from w2vspark.config.config import Config
+from w2vspark.base.log import get_logger, key_values, log_end
+from w2vspark.config.config import Config, as_tree
+from w2vspark.config.keys import Settings
+from w2vspark.flow.compiling import Compiling
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.work import VERSION, Step, Work
 from w2vspark.output.claims import Claim
@@ -39,6 +41,11 @@ class Run:
     nothing_to_do: str = ""  # why; "" where something was made or promoted
     there: str = ""  # the folder of the version that was there, where nothing was made
     found: dict[str, Any] = field(default_factory=dict)  # what Work.sources found when the run began
+    notes: list[str] = field(default_factory=list)  # advice that the user should read at the end, too
+    began: float = field(default_factory=time.perf_counter)
+    # Seconds beside those of the tables: of starting Spark and asking its executors, of waiting for kernels.
+    apart: dict[str, float] = field(default_factory=lambda: {"spark": 0.0})
+    compiling: Compiling | None = None
     started_session: SparkSession | None = None
     checked_executors: bool = False
 
@@ -49,16 +56,45 @@ class Run:
 
     def session(self) -> SparkSession:
         """The Spark session, started when it is first needed; under a claim, once its executors reach the output."""
+        began, was_there = time.perf_counter(), self.started_session is not None
         if self.started_session is None:
             self.progress.stage("starting Spark")
-            began = time.perf_counter()
             self.started_session = build_session(self.config[SparkConfig], "w2vspark")
-            log_end("session", spark=self.started_session.version, seconds=round(time.perf_counter() - began, 3))
         if self.claim is not None and not self.checked_executors:
             with worker_errors():
                 check_executors(self.started_session, self.output)
             self.checked_executors = True
+        seconds = time.perf_counter() - began
+        self.apart["spark"] += seconds
+        if not was_there:
+            log_end("spark", version=self.started_session.version, seconds=round(seconds, 3))
         return self.started_session
+
+    def await_kernels(self) -> None:
+        """Wait for kernels that are being compiled."""
+        if self.compiling is not None and self.compiling.is_going_on():
+            self.progress.stage("compiling the kernels, once on this machine")
+            began = time.perf_counter()
+            self.compiling.wait()
+            self.apart["kernels"] = self.apart.get("kernels", 0.0) + time.perf_counter() - began
+        elif self.compiling is not None:
+            self.compiling.wait()
+
+    def log_resolved(self, *settings: Settings) -> None:
+        """Log what `auto` stands for in this run. settings: without `auto`, of tables of the configuration."""
+        values = {
+            f"{one.section}.{name}": value
+            for one in settings
+            for name, value in as_tree(one).items()
+            if as_tree(self.config.tables[one.section])[name] == "auto" != value
+        }
+        get_logger().info(key_values(event="auto", **values))
+
+    def advise(self, text: str) -> None:
+        """Tell the user what a setting will do to the result: now in the log, and again when the run ends."""
+        if text not in self.notes:
+            get_logger().warning(key_values(event="advice", note=text))
+            self.notes.append(text)
 
     def uri(self, table: str) -> str:
         """Where an intermediate table is: the folder of the attempt that is whole, or is going on."""

@@ -1,5 +1,7 @@
 """What a run prints when it has ended well."""
 
+import time
+
 from w2vspark import storage
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import VERSION
@@ -22,7 +24,7 @@ def summary(run: Run) -> str:
     record = version.manifest
     lines = [
         *run.work.summary(version),
-        "seconds     " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in record["seconds"].items()),
+        seconds_line(run),
         f"tables      {version.folder}/{{{','.join(record['tables'])}}}",
     ]
     if artefacts := record.get(publish.ARTEFACTS):
@@ -30,7 +32,15 @@ def summary(run: Run) -> str:
     if run.hold:
         output = run.config[OutputConfig].path
         lines.append(f"candidate   make it current with: w2vspark promote {output} {version.name}")
+    lines += _notes(run)
     return "\n".join(lines) + "\n"
+
+
+def seconds_line(run: Run) -> str:
+    """Seconds of what this run did: starting Spark, each table that it made, and the whole run."""
+    shown = run.apart | {table: run.records[table]["seconds"] for table in run.made}
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in shown.items())
+    return f"seconds     {stages}; {time.perf_counter() - run.began:.1f} in all"
 
 
 def _staged(run: Run) -> str:
@@ -39,4 +49,9 @@ def _staged(run: Run) -> str:
     for table, record in run.records.items():
         how = f"made in {record['seconds']:.1f} s" if table in run.made else "was there"
         lines.append(f"  {table:<14} {how:<16} {run.uri(table)}")
+    lines += [seconds_line(run), *_notes(run)]
     return "\n".join(lines) + "\n"
+
+
+def _notes(run: Run) -> list[str]:
+    return [f"note        {note}" for note in run.notes]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VERSION = "version"  # the last step of every run: what is published
 Chosen = dict[str, Any]  # settings by their names
 NO_SETTINGS: Chosen = {}
+Command = tuple[str, ...]  # of w2vspark, without its name: ("similar", "vectors", "word")
 
 
 def always(_: Config) -> bool:
@@ -28,6 +29,10 @@ def always(_: Config) -> bool:
 
 def _none(_: Config) -> Chosen:
     return NO_SETTINGS
+
+
+def _no_advice(_: "Run") -> list[str]:
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ class Step:
     # the record's key "at" says where, as Staging.relative has it.
     make: Callable[["Run"], dict[str, Any]]
     wanted: Callable[[Config], bool] = always  # whether a run has it
+    # What the user should know before it is made: settings that leave too little, with the fix. A line each.
+    advice: Callable[["Run"], list[str]] = _no_advice
+    # Compiles the kernels that it needs; called in a process of its own, while Spark starts. None: the workers do it.
+    compile_kernels: Callable[[Config], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,10 @@ class Needed:
     memory: str  # "for N words:\n  a worker 1 MB": --dry-run puts "memory, " before it and the driver's behind it
 
 
+def _no_commands(_version: "Version", _output: str) -> list[Command]:
+    return []
+
+
 def _as_given(run: "Run") -> Config:
     return run.config
 
@@ -112,6 +125,8 @@ class Work:
     publishes: tuple[Table | Artefact, ...]
     needed: Callable[["Run"], Needed]  # for --dry-run
     summary: Callable[["Version"], list[str]]  # lines about a version that was made
+    # What a user may try next with a version, whose output folder is the second argument.
+    next_commands: Callable[["Version", str], list[Command]] = _no_commands
     resolved: Callable[["Run"], Config] = _as_given  # the settings of a run that has made its tables, without `auto`
     facts: Callable[["Run"], dict[str, Any]] = _nothing  # what the manifest says beside what it says of every version
     # Sources that identify the request, None = all: a rollback stays in force until they or the settings change.

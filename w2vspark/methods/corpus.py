@@ -12,16 +12,25 @@ from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, 
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
+from w2vspark.methods.advice import few_words
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import SparkConfig, runtime_settings
 from w2vspark.stages import encoded as encoding
-from w2vspark.stages.corpus import count_duplicate_ids, read_corpus
+from w2vspark.stages.corpus import check_malformed, count_duplicate_ids, read_corpus
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.encoded import EncodedConfig
 from w2vspark.stages.input import InputConfig
-from w2vspark.stages.phrases import pair_counts, phrases, read_pair_counts, read_phrase_table
+from w2vspark.stages.phrases import (
+    best_and_last,
+    best_below,
+    pair_counts,
+    phrases,
+    read_pair_counts,
+    read_phrase_table,
+    scored_pairs,
+)
 from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.words import Words
@@ -32,6 +41,7 @@ from w2vspark.training.settings import TrainingConfig
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
 LAST_SETTINGS = (SparkConfig,)  # in the order of a configuration file
 ASKED = ("corpus",)  # an earlier model is none: it may be this output's own last version
+SHOWN_PHRASES = 20  # of each pass, as examples: the best, the last above the threshold, and the best below it
 # A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
 SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
@@ -60,17 +70,20 @@ def phrases_settings(config: Config) -> Chosen:
 
 def make_phrases(run: Run) -> dict[str, Any]:
     """Pairs of words that become one word, pass after pass: each pass counts text with the phrases of those before."""
-    config, found = run.config[PhrasesConfig], []
+    config, passes = run.config[PhrasesConfig], []
     corpus = read_corpus(run.session(), run.config[InputConfig], 0)
-    for number in range(1, len(config.thresholds) + 1):
+    for number, threshold in enumerate(config.thresholds, 1):
         run.progress.stage(f"phrases, pass {number}")
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
             write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
-        chosen = phrases(read_pair_counts(run.session(), counts), config, number)
-        found.append(write_table(chosen, phrases_uri(run, number), PHRASES))
+        scored, uri = scored_pairs(read_pair_counts(run.session(), counts), config), phrases_uri(run, number)
+        found = write_table(phrases(scored, threshold, number), uri, PHRASES)
+        best, last = best_and_last(uri, SHOWN_PHRASES)
+        below = best_below(scored, threshold, SHOWN_PHRASES)
+        passes.append({"threshold": threshold, "found": found, "best": best, "last": last, "below": below})
         run.staging.delete_files(counts)
-    return {"phrases": sum(found), "phrases_of_passes": found}
+    return {"phrases": sum(of_pass["found"] for of_pass in passes), "passes": passes}
 
 
 def word_counts_settings(config: Config) -> Chosen:
@@ -85,6 +98,7 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     with runtime_settings(run.session(), **SUMMING):
         write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
+    check_malformed(run.session(), run.config[InputConfig], report["malformed_rows"], report["documents"])
     if report["tokens"] == 0:
         raise InputError(
             f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
@@ -154,7 +168,7 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
 VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary)
-ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded)
+ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
 
@@ -243,6 +257,7 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "corpus": {key: value for key, value in run.records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: run.records["vocabulary"][key] for key in ("words", "tokens")},
+        **({"phrases": run.records["phrases"]["passes"]} if has_phrases(run.config) else {}),
         **({"cpu_target": llvm_name(run.config[TrainingConfig].cpu_target) or "host"} if kernels else {}),
     }
 

@@ -8,6 +8,7 @@ from w2vspark.base.schemas import COOCCURRENCES
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, StagedRows, Step, Table
+from w2vspark.methods.advice import short_documents
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings
 from w2vspark.spark.listed_files import write_listed
 from w2vspark.stages.cooccurrence_rows import scan_row_entries
@@ -44,7 +45,11 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
 
 
 COOCCURRENCES_STEP = Step(
-    "cooccurrences", ("vocabulary", "encoded", "bucket_counts"), cooccurrences_settings, make_cooccurrences
+    "cooccurrences",
+    ("vocabulary", "encoded", "bucket_counts"),
+    cooccurrences_settings,
+    make_cooccurrences,
+    advice=short_documents,
 )
 
 

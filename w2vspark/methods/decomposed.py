@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from w2vspark.base.log import log_start
 from w2vspark.base.schemas import SINGULAR_VALUES
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
@@ -46,7 +45,7 @@ def decomposed(run: Run, table: str, matrix: str, rows: int, exponent: float) ->
         seed=training.seed,
         cpu_target=training.cpu_target,
     )
-    log_start("svd", rows=job.rows, columns=job.columns, width=job.width, **asdict(job.settings))
+    run.log_resolved(job.settings)
 
     def done(number: int, passes: int, _: dict[str, Any]) -> None:
         run.progress.stage(f"svd, pass {number} of {passes}")

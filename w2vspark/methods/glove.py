@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from w2vspark.base.log import log_start
 from w2vspark.base.schemas import BIASES, VECTORS, VECTORS_AND_CONTEXT, WORDS
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
@@ -14,6 +13,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
+from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary, training_memory
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
@@ -57,7 +57,7 @@ def rounds_settings(config: Config) -> Chosen:
 def make_rounds(run: Run) -> dict[str, Any]:
     """The training: the last round's parameters, and the metrics of all."""
     training, glove = resolved_settings(run)
-    log_start("rounds", **asdict(training), **asdict(glove))
+    run.log_resolved(training, glove)
     record = run.records["strata"]
     job = GloveJob(
         training=training,
@@ -185,6 +185,7 @@ GLOVE = Method(
     resolved=resolved,
     facts=corpus.facts,
     summary=summary,
+    next_commands=of_words,
     needed=needed,
     auto={
         "training.epochs": "25",

@@ -22,6 +22,7 @@ from w2vspark.methods.decomposed import (
     svd_settings,
     svd_summary,
 )
+from w2vspark.methods.next_commands import of_words
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
 from w2vspark.stages.cooccurrences import CooccurrencesConfig
@@ -117,6 +118,7 @@ PPMI_SVD = Method(
     resolved=resolved,
     facts=facts,
     summary=summary,
+    next_commands=of_words,
     needed=needed,
     auto=AUTO | {"svd.exponent": str(EXPONENT)},
     warm_up={},

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from w2vspark import storage
 from w2vspark.base.schemas import METRICS
+from w2vspark.base.wording import counted
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Table
 from w2vspark.output.publish import Version
@@ -15,8 +16,8 @@ from w2vspark.training.rounds import RoundDone
 def round_done(run: Run) -> RoundDone:
     """Tells the user after each round."""
 
-    def done(number: int, rounds: int, record: dict[str, Any]) -> None:
-        run.progress.round(number, rounds, record["metrics"], record["seconds"])
+    def done(number: int, rounds: int, record: dict[str, Any]) -> dict[str, Any]:
+        return run.progress.round(number, rounds, record["metrics"], record["seconds"])
 
     return done
 
@@ -43,8 +44,10 @@ def rounds_summary(version: Version, rounds_of_epoch: int = 1) -> str:
     last = [row for row in metrics if row["round"] > max(numbers) - rounds_of_epoch]
     loss = sum(row["loss"] * row["tokens"] for row in last) / max(1, sum(row["tokens"] for row in last))
     return (
-        f"training    {training['method']}, {training['dimensions']} dimensions; {training['epochs']} epochs; "
-        f"{training['shards']} shards x {training['lanes']} lanes, {len(set(numbers))} rounds, "
+        f"training    {training['method']}, {training['dimensions']} dimensions; "
+        f"{counted(training['epochs'], 'epoch')}; "
+        f"{counted(training['shards'], 'shard')} x {counted(training['lanes'], 'lane')}, "
+        f"{counted(len(set(numbers)), 'round')}, "
         f"learning rate {training['learning_rate']:.4g}, loss {loss:.3f}"
     )
 

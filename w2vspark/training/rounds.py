@@ -39,7 +39,8 @@ class Numbered(Protocol):
 
 
 Record = dict[str, Any]
-RoundDone = Callable[[int, int, Record], None]  # called after a round: its number, how many there are, its record
+# Called after a round with its number, the number of rounds, and its record; returns figures for the log, or None.
+RoundDone = Callable[[int, int, Record], dict[str, Any] | None]
 R = TypeVar("R", bound=Numbered)
 
 
@@ -93,8 +94,8 @@ def go_on(
         records.append(record)
         if todo.number > kept:
             staging.discard(table, _name(todo.number - kept), keep_records=True)
-        log_end("round", round=todo.number, of=len(rounds), seconds=round(record["seconds"], 2))
-        done(todo.number, len(rounds), record)
+        figures = done(todo.number, len(rounds), record)
+        log_end("round", round=todo.number, of=len(rounds), **(figures or {}), seconds=round(record["seconds"], 2))
     assert last is not None  # there is at least one round
     return last, records
 

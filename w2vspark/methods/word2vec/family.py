@@ -4,13 +4,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from w2vspark import storage
-from w2vspark.base.log import log_start
 from w2vspark.base.schemas import SUBWORD_BUCKETS
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step
 from w2vspark.methods import corpus
+from w2vspark.methods.advice import idle_cores, little_text, short_documents
 from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import round_done, rounds_summary, training_memory
 from w2vspark.methods.word2vec.asked import (
     has_subwords,
@@ -29,9 +30,17 @@ from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_table
 from w2vspark.training.rounds import run_rounds
 from w2vspark.training.trainer import RoundJob
+from w2vspark.training.word2vec import compiling
 from w2vspark.training.word2vec.composed import composing_bytes
 from w2vspark.training.word2vec.movement import summary as movement_summary
-from w2vspark.training.word2vec.plan import check_vocabulary, matrix_shapes, resolve, rounds_of, worker_bytes
+from w2vspark.training.word2vec.plan import (
+    SHARD_TOKENS,
+    check_vocabulary,
+    matrix_shapes,
+    resolve,
+    rounds_of,
+    worker_bytes,
+)
 from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig, Word2VecTraining
 from w2vspark.training.word2vec.subwords import subword_buckets
 from w2vspark.training.word2vec.trainer import Word2Vec
@@ -73,7 +82,7 @@ def rounds_settings(config: Config) -> Chosen:
 def make_rounds(run: Run) -> dict[str, Any]:
     """The training itself: the last round's parameters, and the metrics of all."""
     counted, training = run.records["vocabulary"], resolved_training(run)
-    log_start("rounds", **asdict(training))
+    run.log_resolved(training)
     check_vocabulary(training, counted["words"])
     rounds = rounds_of(corpus.bucket_tokens(run), training)
     trainer = Word2Vec(
@@ -88,6 +97,23 @@ def make_rounds(run: Run) -> dict[str, Any]:
     job = RoundJob(trainer, rounds[0], initial, table_uri="", changes_uri="", reducers=(), threads=1)
     uri, metrics = run_rounds(run.session(), run.staging, run.fingerprints["rounds"], rounds, job, round_done(run))
     return {"at": run.staging.relative(uri), "metrics": metrics, "training": asdict(training)}
+
+
+def advice(run: Run) -> list[str]:
+    """Settings that leave too little to learn from, and cores without work."""
+    training, tokens = resolved_training(run), run.records["vocabulary"]["tokens"]
+    epochs = int(training.epochs)
+    return [
+        *short_documents(run),
+        *little_text(run, training.subsample, epochs),
+        *idle_cores(run, tokens * epochs, int(training.shards), int(training.lanes), SHARD_TOKENS),
+    ]
+
+
+def compile_kernels(config: Config) -> None:
+    """Compile what the training needs. Kernels of subwords and of rows that are sent are left to the workers."""
+    training = config[Word2VecTraining]
+    compiling.compile_kernels(training, training.shards != 1)
 
 
 STEPS = (
@@ -105,6 +131,8 @@ STEPS = (
         ("vocabulary", "encoded", "bucket_counts", "subword_buckets", "initial"),
         rounds_settings,
         make_rounds,
+        advice=advice,
+        compile_kernels=compile_kernels,
     ),
 )
 
@@ -180,6 +208,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         resolved=resolved,
         facts=facts,
         summary=summary,
+        next_commands=of_words,
         needed=needed,
         auto=AUTO,
         family="word2vec's methods",

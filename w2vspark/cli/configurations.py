@@ -1,0 +1,38 @@
+"""The command for configurations: config list, and config show NAME. It starts no Spark."""
+
+import argparse
+import sys
+
+from w2vspark.base.errors import ConfigError
+from w2vspark.config import ready_made
+from w2vspark.config.values import did_you_mean
+
+
+def add_configuration_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds `config` with its two commands; each sets `handler` by set_defaults."""
+    about = "list ready-made configurations, or print one"
+    config = commands.add_parser("config", help=about, description=about).add_subparsers(required=True, metavar="WHAT")
+    about = "the ready-made configurations"
+    config.add_parser("list", help=about, description=about).set_defaults(handler=handle_list)
+    about = "print a ready-made configuration, to save and to edit: w2vspark config show glove > my.toml"
+    show = config.add_parser("show", help=about, description=about)
+    show.add_argument("name", metavar="NAME", help="as `w2vspark config list` lists it")
+    show.set_defaults(handler=handle_show)
+
+
+def handle_list(_arguments: argparse.Namespace) -> int:
+    """Print a line for each ready-made configuration."""
+    lines = [f"{name:<12} {ready_made.about(name)}" for name in ready_made.names()]
+    lines += ["", "`w2vspark run NAME` uses one as it is; `w2vspark config show NAME > my.toml` saves it, to edit it."]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def handle_show(arguments: argparse.Namespace) -> int:
+    """Print the file of a ready-made configuration."""
+    path = ready_made.find(arguments.name)
+    if path is None:
+        hint = did_you_mean(arguments.name, ready_made.names())
+        raise ConfigError(f"{arguments.name}: there is no ready-made configuration of this name{hint}")
+    sys.stdout.write(path.read_text("utf-8"))
+    return 0
