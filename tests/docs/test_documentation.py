@@ -22,7 +22,6 @@ from w2vspark.base import errors
 from w2vspark.cli import command_line as cli
 from w2vspark.cli.pages import GENERATED, commands
 from w2vspark.cli.reference import every_key
-from w2vspark.config import ready_made
 from w2vspark.methods import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +65,7 @@ NOT_RUN = [block for block in BLOCKS if block.why_not is not None]
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the commands find: the repository's files, and an environment."""
     folder = tmp_path_factory.mktemp("documentation")
-    for name in ("conf", "jobs"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / "jobs").symlink_to(ROOT / "jobs")
     activate = folder / ".venv" / "bin" / "activate"
     activate.parent.mkdir(parents=True)
     activate.write_text(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH\n")
@@ -207,8 +205,7 @@ def test_the_options_and_keys_of_commands_that_are_not_run_exist(clone: Path) ->
             if words[0] != "run":
                 continue
             parsed = commands().choices["run"].parse_args(words[1:])
-            file = ROOT / parsed.config.removeprefix("/opt/w2vspark/")
-            load_config(str(file if file.is_file() else ready_made.find(parsed.config)), parsed.overrides)
+            load_config(parsed.config, parsed.overrides)
         if "spark-submit" in block.code:
             words = shlex.split(block.code.replace("\\\n", " "))
             script = next(at for at, word in enumerate(words) if word.endswith("jobs/train.py"))
