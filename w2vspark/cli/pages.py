@@ -57,7 +57,7 @@ COLUMNS = {
 
 # What a retry of the same command can do, by exit codes.
 ENDS = {
-    0: ("The command did its work, or found nothing to do.", "Nothing: it finds what is there."),
+    0: ("The command did its work, or found nothing to do.", "It is not needed: it finds what is there."),
     130: (
         "Somebody pressed Ctrl-C.",
         "The same command goes on behind the last whole round.",
