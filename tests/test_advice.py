@@ -1,5 +1,6 @@
 """What a run says about settings that leave too little to learn from."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,10 +56,14 @@ def test_documents_too_short_for_a_window_are_told(tmp_path):
 def test_subsampling_that_leaves_out_most_of_the_text_and_a_small_corpus_are_told(tmp_path):
     run = fake_run(tmp_path, [4, 2, 1, 1], 8, 2)
     texts = advice.little_text(run, 1e-4, 5)
-    assert "training.subsample = 0.0001 leaves 2% of the text" in texts[0] and "training.epochs=" in texts[1]
+    assert "training.subsample = 0.0001 leaves 2% of the text" in texts[0] and "has 8 words; vectors need" in texts[1]
     assert [text for text in advice.little_text(run, 0, 5) if "subsample" in text] == []
-    large = fake_run(tmp_path, [1_000] * 20_000, 20_000_000, 2_000)
-    assert advice.little_text(large, 1e-4, 5) == []
+    for words, epochs, advised in ((400, 5, 20), (400, 10, 20), (400, 11, 0), (20_000, 5, 0), (12_000, 5, 13)):
+        of_size = fake_run(tmp_path, [1_000] * words, 1_000 * words, 2_000)
+        expected = [f"training.epochs={advised} makes"] if advised else []
+        assert (
+            re.findall(r"training\.epochs=\d+ makes", " ".join(advice.little_text(of_size, 1e-4, epochs))) == expected
+        )
 
 
 def test_a_run_that_learns_nothing_says_so_in_its_log_and_at_its_end(spark, tmp_path):

@@ -140,8 +140,13 @@ def test_rows_without_text_are_counted_reported_and_change_nothing_else(lines, o
         '{"text": " . "}',
     ]
     write(tmp_path / "rows.json", "\n".join(rows) + "\n")
-    settings = options(input__path=tmp_path / "rows.json", input__format="json", input__max_malformed=1,
-        output__path=tmp_path / "out", **QUICK)
+    settings = options(
+        input__path=tmp_path / "rows.json",
+        input__format="json",
+        input__max_malformed=1,
+        output__path=tmp_path / "out",
+        **QUICK,
+    )
     done = run_here("run", *settings).assert_done()
     for figure in ("2 malformed rows", "2 null documents", "2 empty documents"):
         assert figure in done.out
@@ -156,7 +161,7 @@ def test_more_malformed_rows_than_allowed_stop_the_run_which_shows_the_first_and
     settings = {"input__path": tmp_path / "rows.json", "input__format": "json", "output__path": tmp_path / "out"}
     done = run_here("run", *options(**(QUICK | settings)))
     share = f"1 of {len(rows) + 1} rows are malformed ({1 / (len(rows) + 1):.1%})"
-    done.assert_one_error(3, share, "input.max_malformed = 0.01", "rows.json: '{\"text\": \"cut sho'")
+    done.assert_one_error(3, share, "input.max_malformed = 0.01", 'rows.json: \'{"text": "cut sho\'')
     assert not (tmp_path / "out").exists()
     made = run_here("run", *options(**(QUICK | settings), input__max_malformed=0.5)).assert_done()
     assert "1 malformed rows" in made.out

@@ -10,8 +10,7 @@ from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import ConfigError, EnvironmentFailure, OutputError
 from w2vspark.cli import works
-from w2vspark.cli.demo import NEIGHBOURS, SETTINGS, demo, read_docstrings, read_topics, write_corpus
-from w2vspark.methods import load_config
+from w2vspark.cli.demo import NEIGHBOURS, demo, read_docstrings, read_topics, write_corpus
 
 QUICKSTART = Path(__file__).parents[2] / "conf" / "quickstart.toml"
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -162,15 +161,9 @@ def test_this_python_s_documentation_has_about_a_third_of_a_million_words() -> N
     assert not any("\n" in text for text in (*docstrings, *topics))
 
 
-def test_the_shipped_quickstart_configuration_is_the_demo_s() -> None:
-    paths = ["input.path=text", "output.path=vectors"]
-    assert load_config(str(QUICKSTART), paths) == load_config(None, [*SETTINGS, *paths])
-
-
 def test_the_demo_prints_neighbours_and_where_the_tables_are_and_has_nothing_to_do_the_second_time(
-    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("w2vspark.cli.demo.SETTINGS", (*SETTINGS, "training.epochs=5"))
     folder = str(tmp_path / "with space")
     printed = demo(folder)
     assert f"{folder}/vectors/versions/000001/{{vectors,context,vocabulary,metrics}}" in printed

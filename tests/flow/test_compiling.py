@@ -10,49 +10,55 @@ import planted
 import pytest
 from commands import options, run_command
 
-from w2vspark.config.config import Config, to_dict
-from w2vspark.config.load import read_tree
 from w2vspark.flow import compiling
 from w2vspark.flow.compiling import Compiling
+from w2vspark.methods import load_config
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own; the functions of these tests are not kernels, whose code counts."""
+    """A cache of its own, and a process that does what a test says in place of compiling."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(compiling, "code_of", lambda *functions: [function.__name__ for function in functions])
-    monkeypatch.setattr(compiling, "versions_of", lambda *_: {})
     return tmp_path / "cache" / "w2vspark"
+
+
+def begun(method: str = "skipgram-ns", **settings: object) -> Compiling:
+    words = ["input.path=/in", "output.path=/out", *options(training__method=method, **settings)[1::2]]
+    work, config = load_config(None, words)
+    return Compiling(work, config, tuple(step for step in work.steps if step.kernels))
 
 
 def stamps(cache: Path) -> list[str]:
     return sorted(os.listdir(cache)) if cache.exists() else []
 
 
-def test_what_was_compiled_once_is_not_compiled_again(cache, caplog):
-    first = Compiling((to_dict,), Config({}))
+def test_what_was_compiled_once_is_not_compiled_again(cache, caplog, monkeypatch):
+    monkeypatch.setattr(compiling, "PROGRAM", "")
+    first = begun()
     with caplog.at_level(logging.INFO, logger="w2vspark"):
         first.wait()
     assert re.fullmatch(r"stage=kernels event=end made=True seconds=[\d.]+", caplog.messages[0])
     assert len(stamps(cache)) == 1 and not first.is_going_on()
-    again = Compiling((to_dict,), Config({}))
+    again = begun(training__epochs=7, vocabulary__min_count=2)
     assert not again.is_going_on()
     again.wait()
     assert len(caplog.messages) == 1
-    Compiling((to_dict, to_dict), Config({})).wait()
-    assert len(stamps(cache)) == 2, "other functions are other kernels"
+    begun("glove").wait()
+    begun(training__cpu_target="host").wait()
+    assert len(stamps(cache)) == 3, "other steps or another target are other kernels"
 
 
-def test_a_failure_is_told_and_stops_no_run(cache, caplog):
+def test_a_failure_is_told_and_stops_no_run(cache, caplog, monkeypatch):
+    monkeypatch.setattr(compiling, "PROGRAM", "import w2vspark.nowhere")
     with caplog.at_level(logging.WARNING, logger="w2vspark"):
-        Compiling((read_tree,), Config({})).wait()
-    assert "event=kernels_not_compiled_ahead why=" in caplog.messages[0] and stamps(cache) == []
+        begun().wait()
+    assert "event=kernels_not_compiled_ahead why=\"ModuleNotFoundError: " in caplog.messages[0] and stamps(cache) == []
 
 
 def test_the_process_ends_with_the_run(cache, monkeypatch):
     monkeypatch.setattr(compiling, "PROGRAM", "import time; time.sleep(100)")
     began = time.monotonic()
-    going_on = Compiling((to_dict,), Config({}))
+    going_on = begun()
     assert going_on.is_going_on()
     going_on.end()
     assert not going_on.is_going_on() and time.monotonic() - began < 50 and stamps(cache) == []

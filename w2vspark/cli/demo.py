@@ -17,15 +17,7 @@ from w2vspark.flow.work import Command
 from w2vspark.methods import load_config
 from w2vspark.vectors import load_vectors, similar
 
-# conf/quickstart.toml says why; here so that an installed package has them too.
-SETTINGS = (
-    "vocabulary.min_count=8",
-    "training.window=8",
-    "training.subsample=1e-3",
-    "training.epochs=30",
-    "training.learning_rate=0.05",
-    "training.rounds_per_epoch=0.2",
-)
+SETTINGS = "quickstart"  # a ready-made configuration
 WORDS = ("file", "thread", "socket", "list", "exception", "path", "encoding")
 NEIGHBOURS = 6
 OURS = {"corpus", "vectors"}
@@ -43,7 +35,7 @@ def demo(folder: str) -> str:
     raises.
     """
     corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
-    method, config = load_config(None, [*SETTINGS, f"input.path={corpus}", f"output.path={output}"])
+    method, config = load_config(SETTINGS, [f"input.path={corpus}", f"output.path={output}"])
     progress = Progress()
     progress.stage("reading the documentation")
     write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))

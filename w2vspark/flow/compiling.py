@@ -1,41 +1,50 @@
-"""Kernels that are compiled while Spark starts and counts: numba takes some 20 s once, on one core."""
+"""Kernels that are compiled while Spark starts and counts: numba takes some 15 s once, on one core."""
 
+import io
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from typing import Any
 
 from w2vspark.base.log import get_logger, key_values, log_end
 from w2vspark.config.config import Config
 from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
+from w2vspark.flow.identity import steps_of
+from w2vspark.flow.progress import Progress
+from w2vspark.flow.run import Run
+from w2vspark.flow.work import Step, Work
+from w2vspark.output.staging import Staging
+from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.class_archive import cache_folder
+from w2vspark.spark.in_process import InProcessSession
+from w2vspark.spark.listed_files import TaskRows
 
-# The process gets a function and its argument: numba must find its CPU target pinned, and compiling must not wait for
-# this process's lock.
+# A process of its own: numba must find its CPU target pinned, and compiling must not hold this interpreter's lock.
 PROGRAM = """
 import pickle, sys
-functions, config = pickle.load(sys.stdin.buffer)
-for function in functions:
-    function(config)
+from w2vspark.flow.compiling import make_tiny_tables
+make_tiny_tables(*pickle.load(sys.stdin.buffer))
 """
 MOST_SECONDS = 600.0  # that a run waits; then its workers compile
+TINY = "tiny"  # the fingerprint of all tables of a tiny corpus
 
 
 class Compiling:
-    """A process that compiles what a run needs, unless that was done on this machine before."""
+    """A process that compiles the kernels of some steps, unless that was done on this machine before."""
 
-    def __init__(self, functions: tuple[Callable[[Config], None], ...], config: Config) -> None:
-        """Start the process. functions: each of a module; they compile by calling kernels."""
+    def __init__(self, work: Work, config: Config, steps: tuple[Step, ...]) -> None:
+        """Start the process. steps: those of the work whose kernels are needed."""
         targets = [getattr(settings, "cpu_target", "") for settings in config.tables.values()]
-        made_of = {"code": code_of(*functions), "versions": versions_of(*functions), "targets": targets}
+        makers = [step.make for step in steps]
+        made_of = {"code": code_of(*makers), "versions": versions_of(*makers), "targets": targets}
         self._stamp = cache_folder() / f"compiled-{fingerprint(python=sys.executable, **made_of)}"
-        self._errors = None if self._stamp.exists() else tempfile.TemporaryFile()
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors = tempfile.TemporaryFile()
         self._began = time.perf_counter()
-        if self._errors is None:
+        if self._stamp.exists():
             return
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
@@ -44,7 +53,7 @@ class Compiling:
         )  # fmt: skip
         assert self._process.stdin is not None
         with self._process.stdin as stdin:
-            pickle.dump((functions, config), stdin)
+            pickle.dump((work, config, [step.table for step in steps]), stdin)
 
     def is_going_on(self) -> bool:
         """Whether somebody who needs the kernels has to wait."""
@@ -52,7 +61,7 @@ class Compiling:
 
     def wait(self) -> None:
         """Wait until the kernels are compiled. Where that fails, the workers compile them, and tell why they cannot."""
-        if self._process is None or self._errors is None:
+        if self._process is None:
             return
         try:
             code = self._process.wait(MOST_SECONDS)
@@ -75,3 +84,38 @@ class Compiling:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def make_tiny_tables(work: Work, config: Config, tables: list[str]) -> None:
+    """Make some tables of a tiny corpus in this process, which calls, and so compiles, every kernel of their steps.
+
+    tables: of steps that use kernels. What these steps need is made too, and the rows that would be published.
+    """
+    with tempfile.TemporaryDirectory(prefix="w2vspark-tiny-") as folder:
+        session: Any = InProcessSession()
+        run = Run(work, config, folder, Progress(io.StringIO()), Staging(folder, _Held()), started_session=session)
+        work.tiny(run)
+        wanted = set(tables)
+        steps = steps_of(work, run.config)[:-1]
+        for step in reversed(steps):
+            if step.table in wanted and step.table not in run.records:
+                wanted.update(step.needs)
+        for step in steps:
+            if step.table in wanted and step.table not in run.records:
+                run.fingerprints[step.table] = TINY
+                attempt = run.uris[step.table] = run.staging.begin(step.table, TINY)
+                run.is_there(step.table, attempt, step.make(run))
+        if all(step.table in run.records for step in steps if step.kernels):  # not with --until
+            for table in work.tables(run.config):
+                rows = table.rows(run)
+                if isinstance(rows, TaskRows):
+                    rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()
+
+
+class _Held:
+    """A claim on a folder that nobody else knows."""
+
+    term = 1
+
+    def check(self) -> None:
+        """Nobody takes it over."""

@@ -126,10 +126,10 @@ def _compile_ahead(run: Run) -> None:
     """Begin to compile what the steps need that are not there yet, where the tasks run on this machine."""
     if run.started_session is not None or not starts_locally(run.config[SparkConfig]):
         return
-    missing = [step for step in run.steps if run.staging.find(step.table, run.fingerprints[step.table]) is None]
-    wanted = dict.fromkeys(step.compile_kernels for step in missing if step.compile_kernels is not None)
-    if wanted:
-        run.compiling = Compiling(tuple(wanted), run.config)
+    steps = [step for step in run.steps if step.kernels]
+    missing = [step for step in steps if run.staging.find(step.table, run.fingerprints[step.table]) is None]
+    if missing:
+        run.compiling = Compiling(run.work, run.config, tuple(missing))
 
 
 def _make_or_find(run: Run, step: Step) -> None:
@@ -140,9 +140,9 @@ def _make_or_find(run: Run, step: Step) -> None:
     if found is not None:
         if step.table not in run.made:
             log_end(step.table, made=False, fingerprint=own)
-        _is_there(run, step.table, found.uri, found.record)
+        run.is_there(step.table, found.uri, found.record)
         return
-    if step.compile_kernels is not None:
+    if step.kernels:
         run.await_kernels()
     run.progress.stage(step.table.replace("_", " "))
     log_start(step.table, **{"fingerprint": own, **_shown(step.settings(run.config))})
@@ -156,17 +156,12 @@ def _make_or_find(run: Run, step: Step) -> None:
         _give_up(run, step.table, attempt)
         raise
     record["seconds"] = round(time.perf_counter() - began - (sum(run.apart.values()) - apart), 3)
-    _is_there(run, step.table, attempt, record)
+    run.is_there(step.table, attempt, record)
     run.made.append(step.table)
     if step.table != VERSION:
         run.staging.complete(attempt, record, [run.uri(step.table)] if "at" in record else None)
     figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
     log_end(step.table, **{"made": True, **figures})
-
-
-def _is_there(run: Run, table: str, attempt: str, record: dict[str, Any]) -> None:
-    run.records[table] = record
-    run.uris[table] = run.staging.absolute(record["at"]) if "at" in record else attempt
 
 
 def _give_up(run: Run, table: str, attempt: str) -> None:

@@ -2,14 +2,13 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 
 from w2vspark.base.log import get_logger, key_values, log_end
 from w2vspark.config.config import Config, as_tree
 from w2vspark.config.keys import Settings
-from w2vspark.flow.compiling import Compiling
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.work import VERSION, Step, Work
 from w2vspark.output.claims import Claim
@@ -17,6 +16,9 @@ from w2vspark.output.staging import Staging
 from w2vspark.spark.session import SparkConfig, build_session
 from w2vspark.spark.shared_storage import check_executors
 from w2vspark.spark.worker_errors import worker_errors
+
+if TYPE_CHECKING:
+    from w2vspark.flow.compiling import Compiling
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Run:
     began: float = field(default_factory=time.perf_counter)
     # Seconds beside those of the tables: of starting Spark and asking its executors, of waiting for kernels.
     apart: dict[str, float] = field(default_factory=lambda: {"spark": 0.0})
-    compiling: Compiling | None = None
+    compiling: "Compiling | None" = None
     started_session: SparkSession | None = None
     checked_executors: bool = False
 
@@ -99,6 +101,11 @@ class Run:
     def uri(self, table: str) -> str:
         """Where an intermediate table is: the folder of the attempt that is whole, or is going on."""
         return self.uris[table]
+
+    def is_there(self, table: str, attempt: str, record: dict[str, Any]) -> None:
+        """Note that a table is there. attempt: its folder, unless the record says where the table is."""
+        self.records[table] = record
+        self.uris[table] = self.staging.absolute(record["at"]) if "at" in record else attempt
 
     def held(self) -> Claim:
         """The claim on the output folder."""

@@ -48,8 +48,7 @@ class Step:
     wanted: Callable[[Config], bool] = always  # whether a run has it
     # What the user should know before it is made: settings that leave too little, with the fix. A line each.
     advice: Callable[["Run"], list[str]] = _no_advice
-    # Compiles the kernels that it needs; called in a process of its own, while Spark starts. None: the workers do it.
-    compile_kernels: Callable[[Config], None] | None = None
+    kernels: bool = False  # whether it uses compiled kernels, which are compiled while Spark starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,10 @@ def _no_commands(_version: "Version", _output: str) -> list[Command]:
     return []
 
 
+def _no_tables(_: "Run") -> None:
+    return None
+
+
 def _as_given(run: "Run") -> Config:
     return run.config
 
@@ -131,6 +134,8 @@ class Work:
     facts: Callable[["Run"], dict[str, Any]] = _nothing  # what the manifest says beside what it says of every version
     # Sources that identify the request, None = all: a rollback stays in force until they or the settings change.
     asked: tuple[str, ...] | None = None
+    # Makes the tables of a tiny corpus on which steps with kernels can work, and settings that suit it, without Spark.
+    tiny: Callable[["Run"], None] = _no_tables
     packages: tuple[str, ...] = ()  # whose code counts too, beside ours and that of the functions' own packages
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as fingerprint.LIBRARIES, beside those
     # What `auto` stands for, by keys ("training.epochs"), where the key's own line leaves that to its users.

@@ -11,8 +11,9 @@ from w2vspark.storage.listed import scan_listed
 LEAST_SHARE = 0.5  # of the corpus, that the vocabulary should cover; English text has .9 and more
 LEAST_KEPT = 0.2  # of the tokens, that subsampling should keep; English text at 1e-4 keeps .5
 LEAST_WORDS = 3.0  # of a document, on average: a window needs neighbours
-# Words that are trained in all epochs. With fewer, vectors are noise (tests/bench/small_corpora.py).
-LEAST_TRAINED, MOST_EPOCHS = 20_000_000, 80
+# Epochs that suit a corpus (tests/bench/small_corpora.py): the vectors of 0.2 to 4 million words are best with some 20,
+# and more epochs make them worse. Between 8 and 32 million words the number falls to the default.
+FEW_TOKENS, MOST_EPOCHS, EPOCHS_TOKENS = 100_000, 20, 160_000_000
 LONG_TRAINING = 200_000_000  # words of all epochs: half a minute of training
 
 
@@ -46,20 +47,27 @@ def short_documents(run: Run) -> list[str]:
 
 
 def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
-    """Subsampling that leaves out most of the text, and too few epochs for a small corpus."""
+    """Subsampling that leaves out most of the text, too few epochs for a small corpus, and too little text."""
     tokens, notes = run.records["vocabulary"]["tokens"], []
     kept = kept_tokens(run.uri("vocabulary"), tokens, subsample)
     if kept < LEAST_KEPT * tokens:
-        larger = "0 keeps all of it" if subsample >= 1e-3 else "1e-3 suits small vocabularies, and 0 keeps all of it"
-        notes.append(f"training.subsample = {subsample:g} leaves {kept / tokens:.0%} of the text in an epoch; {larger}")
-    if tokens * epochs >= LEAST_TRAINED or epochs >= MOST_EPOCHS:
-        return notes
-    wanted = min(MOST_EPOCHS, -(-LEAST_TRAINED // tokens))
-    return [
-        *notes,
-        f"the corpus is small: {counted(epochs, 'epoch')} train {tokens * epochs:,} words; more epochs make better "
-        f"vectors, as with training.epochs={wanted}",
-    ]
+        notes.append(
+            f"training.subsample = {subsample:g} leaves {kept / tokens:.0%} of the text in an epoch; a larger value "
+            "keeps more, and 0 keeps all of it"
+        )
+    if tokens < FEW_TOKENS:
+        notes.append(f"the text has {counted(tokens, 'word')}; vectors need some hundred thousand to mean something")
+    elif 2 * epochs <= (wanted := suitable_epochs(tokens)):
+        notes.append(
+            f"the text has {counted(tokens, 'word')}, which is little for {counted(epochs, 'epoch')}; "
+            f"training.epochs={wanted} makes better vectors"
+        )
+    return notes
+
+
+def suitable_epochs(tokens: int) -> int:
+    """How many epochs suit so many tokens, at least for word2vec's methods."""
+    return min(MOST_EPOCHS, round(EPOCHS_TOKENS / tokens))
 
 
 def kept_tokens(vocabulary_uri: str, tokens: int, subsample: float) -> float:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from w2vspark import storage
 from w2vspark.base.cpu_target import llvm_name
@@ -34,13 +35,14 @@ from w2vspark.stages.phrases import (
 from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.words import Words
-from w2vspark.storage.listed import read_listed
+from w2vspark.storage.listed import read_listed, write_small
 from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
 LAST_SETTINGS = (SparkConfig,)  # in the order of a configuration file
 ASKED = ("corpus",)  # an earlier model is none: it may be this output's own last version
+TINY_WORDS = 31  # a prime, so that documents differ
 SHOWN_PHRASES = 20  # of each pass, as examples: the best, the last above the threshold, and the best below it
 # A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
 SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
@@ -171,6 +173,34 @@ VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make
 ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
+
+
+def tiny(run: Run) -> None:
+    """Put the tables of a tiny corpus in place of those of these steps, for steps that work on them."""
+    documents = [[(document * at) % TINY_WORDS for at in range(30)] for document in range(1, TINY_WORDS)]
+    counts = np.bincount([word for document in documents for word in document], minlength=TINY_WORDS)
+    ids = {word: number for number, word in enumerate(np.argsort(-counts, kind="stable").tolist())}
+    encoded = {
+        "bucket": range(len(documents)),
+        "doc_id": [f"d{number}" for number in range(len(documents))],
+        "piece": [0] * len(documents),
+        "ids": [[ids[word] for word in document] for document in documents],
+    }
+    words = {"id": range(TINY_WORDS), "word": [f"w{number}" for number in range(TINY_WORDS)]}
+    lengths = [len(document) for document in documents]
+    sizes = {"bucket": range(len(documents)), "pieces": [1] * len(documents), "tokens": lengths}
+    tables = {
+        "vocabulary": (words | {"count": sorted(counts.tolist(), reverse=True)}, VOCABULARY),
+        "encoded": (encoded, ENCODED),
+        "bucket_counts": (sizes, BUCKET_COUNTS),
+    }
+    odd = dict.fromkeys(("malformed_rows", "null_documents", "empty_documents"), 0)
+    run.records["word_counts"] = odd | {"documents": len(documents), "tokens": sum(lengths)}
+    run.config = run.config.replaced(PhrasesConfig())
+    for name, (columns, schema) in tables.items():
+        run.uris[name] = storage.join(run.output, name)
+        write_small(pa.table(columns, schema), run.uris[name])
+        run.records[name] = {"words": TINY_WORDS, "tokens": sum(lengths), "buckets": len(documents)}
 
 
 # What other steps ask of these.

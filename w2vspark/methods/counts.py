@@ -50,6 +50,7 @@ COOCCURRENCES_STEP = Step(
     cooccurrences_settings,
     make_cooccurrences,
     advice=short_documents,
+    kernels=True,
 )
 
 

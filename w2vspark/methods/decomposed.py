@@ -1,7 +1,7 @@
 """The step of methods that end in a singular value decomposition, and what they have in common beside it."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -95,6 +95,12 @@ def svd_summary(version: Version) -> str:
         f"training    {training['method']}, {training['dimensions']} dimensions; random projection to "
         f"{found['width']}, {config['svd']['power_iterations']} power iterations, singular values {first}"
     )
+
+
+def tiny(run: Run) -> None:
+    """As corpus.tiny, with as many dimensions as it has."""
+    corpus.tiny(run)
+    run.config = run.config.replaced(replace(run.config[TrainingConfig], dimensions=4), SvdConfig())
 
 
 def needed_with(run: Run, exponent: float) -> Needed:

@@ -161,6 +161,12 @@ def needed(run: Run) -> Needed:
     return Needed(run.config.replaced(training, glove), corpus.memory_of(tokens, words, source, memory))
 
 
+def tiny(run: Run) -> None:
+    """As corpus.tiny."""
+    corpus.tiny(run)
+    run.config = run.config.replaced(replace(run.config[RoundsTraining], dimensions=8, epochs=1))
+
+
 GLOVE = Method(
     name="glove",
     help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
@@ -170,8 +176,8 @@ GLOVE = Method(
     steps=(
         *corpus.STEPS,
         COOCCURRENCES_STEP,
-        Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata),
-        Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds),
+        Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata, kernels=True),
+        Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds, kernels=True),
     ),
     publishes=(
         Table("vectors", vector_schema, "a word's vector", vector_rows, words_count, settings=vector_settings),
@@ -187,6 +193,7 @@ GLOVE = Method(
     summary=summary,
     next_commands=of_words,
     needed=needed,
+    tiny=tiny,
     auto={
         "training.epochs": "25",
         "training.learning_rate": "0.075",

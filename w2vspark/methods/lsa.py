@@ -11,7 +11,7 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, decomposed
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
-from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings
+from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings, tiny
 from w2vspark.methods.next_commands import of_documents
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows
@@ -110,8 +110,14 @@ LSA = Method(
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,
-        Step("term_document", ("vocabulary", "encoded", "bucket_counts"), term_document_settings, make_term_document),
-        Step("svd", ("vocabulary", "term_document"), svd_settings, make_svd),
+        Step(
+            "term_document",
+            ("vocabulary", "encoded", "bucket_counts"),
+            term_document_settings,
+            make_term_document,
+            kernels=True,
+        ),
+        Step("svd", ("vocabulary", "term_document"), svd_settings, make_svd, kernels=True),
     ),
     publishes=(
         Table("vectors", VECTORS, "a word's vector", vector_rows, words_count),
@@ -126,6 +132,7 @@ LSA = Method(
     summary=summary,
     next_commands=of_documents,
     needed=needed,
+    tiny=tiny,
     auto=decomposed.AUTO | {"svd.exponent": str(EXPONENT)},
     warm_up={},
 )

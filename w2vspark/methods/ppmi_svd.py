@@ -21,6 +21,7 @@ from w2vspark.methods.decomposed import (
     rows_of_words,
     svd_settings,
     svd_summary,
+    tiny,
 )
 from w2vspark.methods.next_commands import of_words
 from w2vspark.output.publish import Version
@@ -104,8 +105,8 @@ PPMI_SVD = Method(
     steps=(
         *corpus.STEPS,
         COOCCURRENCES_STEP,
-        Step("ppmi", ("vocabulary", "cooccurrences"), ppmi_settings, make_ppmi),
-        Step("svd", ("vocabulary", "ppmi"), svd_settings, make_svd),
+        Step("ppmi", ("vocabulary", "cooccurrences"), ppmi_settings, make_ppmi, kernels=True),
+        Step("svd", ("vocabulary", "ppmi"), svd_settings, make_svd, kernels=True),
     ),
     publishes=(
         Table("vectors", VECTORS, "a word's vector", vector_rows, words_count, settings=vector_settings),
@@ -120,6 +121,7 @@ PPMI_SVD = Method(
     summary=summary,
     next_commands=of_words,
     needed=needed,
+    tiny=tiny,
     auto=AUTO | {"svd.exponent": str(EXPONENT)},
     warm_up={},
 )

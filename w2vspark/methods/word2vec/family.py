@@ -30,7 +30,6 @@ from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_table
 from w2vspark.training.rounds import run_rounds
 from w2vspark.training.trainer import RoundJob
-from w2vspark.training.word2vec import compiling
 from w2vspark.training.word2vec.composed import composing_bytes
 from w2vspark.training.word2vec.movement import summary as movement_summary
 from w2vspark.training.word2vec.plan import (
@@ -110,10 +109,13 @@ def advice(run: Run) -> list[str]:
     ]
 
 
-def compile_kernels(config: Config) -> None:
-    """Compile what the training needs. Kernels of subwords and of rows that are sent are left to the workers."""
-    training = config[Word2VecTraining]
-    compiling.compile_kernels(training, training.shards != 1)
+def tiny(run: Run) -> None:
+    """As corpus.tiny, without an earlier model and with all rows in a worker."""
+    corpus.tiny(run)
+    training = run.config[Word2VecTraining]
+    shards = training.shards if training.shards == "auto" else min(2, training.shards)
+    small = replace(training, dimensions=8, epochs=1, shards=shards, rows="all", negative_pool=0)
+    run.config = run.config.replaced(small, WarmStartConfig())
 
 
 STEPS = (
@@ -124,7 +126,7 @@ STEPS = (
     WARM_VOCABULARY_STEP,
     corpus.ENCODED_STEP,
     corpus.BUCKET_COUNTS_STEP,
-    Step("subword_buckets", ("vocabulary",), subword_settings, make_subword_buckets, has_subwords),
+    Step("subword_buckets", ("vocabulary",), subword_settings, make_subword_buckets, has_subwords, kernels=True),
     INITIAL_STEP,
     Step(
         "rounds",
@@ -132,7 +134,7 @@ STEPS = (
         rounds_settings,
         make_rounds,
         advice=advice,
-        compile_kernels=compile_kernels,
+        kernels=True,
     ),
 )
 
@@ -210,6 +212,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         summary=summary,
         next_commands=of_words,
         needed=needed,
+        tiny=tiny,
         auto=AUTO,
         family="word2vec's methods",
         warm_up=warm_up,

@@ -68,7 +68,7 @@ class Word2VecTraining(RoundsTraining):
     subsample: float = key(
         1e-4,
         rule=(lambda share: 0 <= share < 1, "must be at least 0 (keep every word) and less than 1"),
-        why="Words with a larger share of the corpus than this are thinned out; 0 keeps all. 1e-3 suits small corpora.",
+        why="Words with a larger share of the corpus than this are thinned out; 0 keeps all.",
     )
     learning_rate_floor: float = key(
         1e-4, rule=between(0, 1), why="The rate falls linearly to this share of learning_rate."

@@ -1,0 +1,73 @@
+"""As much of a Spark session as tasks need that exchange files: they run one after another in this process."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+T = TypeVar("T")
+
+
+class Row(dict[str, Any]):
+    """A collected row."""
+
+    def asDict(self) -> dict[str, Any]:
+        """Its columns."""
+        return dict(self)
+
+
+class Frame:
+    """A lazy frame. tasks: makes the batches of its tasks."""
+
+    def __init__(self, session: "InProcessSession", tasks: Callable[[], list[list[pa.RecordBatch]]]) -> None:
+        self.sparkSession = session
+        self._tasks = tasks
+
+    def mapInArrow(self, function: Callable[..., Iterator[pa.RecordBatch]], _schema: object) -> "Frame":
+        """A frame with what the function yields for the batches of each task."""
+
+        def tasks() -> list[list[pa.RecordBatch]]:
+            return [list(function(iter(batches))) for batches in self.sparkSession.ordered(self._tasks())]
+
+        return Frame(self.sparkSession, tasks)
+
+    def repartition(self, _count: int, key: str) -> "Frame":
+        """A frame with a task for each value of a column. Each batch has one row."""
+
+        def tasks() -> list[list[pa.RecordBatch]]:
+            found = defaultdict(list)
+            for batch in (batch for batches in self._tasks() for batch in batches):
+                found[batch[key][0].as_py()].append(batch)
+            return [self.sparkSession.ordered(batches) for batches in found.values()]
+
+        return Frame(self.sparkSession, tasks)
+
+    def collect(self) -> list[Row]:
+        """All rows."""
+        return [Row(row) for batches in self._tasks() for batch in batches for row in batch.to_pylist()]
+
+
+class InProcessSession:
+    """A session with one slot, and without settings."""
+
+    def __init__(self) -> None:
+        self.conf = self
+
+    def range(self, _first: int, last: int, _step: int, _tasks: int) -> Frame:
+        """A frame of numbers from 0, one for each task."""
+        return Frame(self, lambda: [[pa.RecordBatch.from_pydict({"id": [number]})] for number in range(last)])
+
+    def ordered(self, items: list[T]) -> list[T]:
+        """The order in which tasks run, and in which rows reach a task. No result depends on it."""
+        return items
+
+    def get(self, _key: str, default: str | None = None) -> str | None:
+        """No setting has a value."""
+        return default
+
+    def set(self, key: str, value: str) -> None:
+        """Settings change nothing."""
+
+    def unset(self, key: str) -> None:
+        """Settings change nothing."""
