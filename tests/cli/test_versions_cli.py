@@ -68,7 +68,10 @@ def test_a_held_candidate_is_promoted_by_hand_or_by_the_same_run_without_trainin
     again = run_here(*words, "--hold").assert_done().out
     assert again.startswith("nothing to do") and "000003 is a candidate" in again
     plan = run_here(*words, "--dry-run").assert_done().out
-    assert "versions/000003 was made from just this and will be promoted" in plan and "will be made" not in plan
+    assert (
+        "versions/000003 was made from this input, configuration and code, and will be promoted" in plan
+        and "will be made" not in plan
+    )
     assert "000003 is a candidate" in run_here(*words, "--hold", "--dry-run").assert_done().out
     done = run_here(*words).assert_done()
     assert done.out.startswith("promoted: ") and "stage=rounds" not in done.err
@@ -83,7 +86,7 @@ def test_a_rollback_stays_in_force_until_the_corpus_or_the_settings_change(outpu
     out = run_here("rollback", str(output)).assert_done().out
     assert "version 000001 is current, and stays so until the input or the configuration changes" in out
     done = run_here(*words).assert_done().out
-    assert done.startswith("nothing to do: version 000001 is current by a rollback")
+    assert done.startswith("nothing to do: version 000001 is current after a rollback")
     assert f"w2vspark promote {output} 000002" in done and current(output)["version"] == "000001"
     run_here(*command(corpus, output, training__seed=3)).assert_done()
     assert int(current(output)["version"]) > 2
@@ -104,11 +107,11 @@ def test_a_rollback_whose_version_is_damaged_is_not_undone_by_the_next_run(outpu
     vectors_gone(output / "versions" / "000001")
     for more in ([], ["--dry-run"], ["--hold"]):
         told = run_here(*words, *more)
-        told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "by a rollback")
+        told.assert_one_error(4, "000001: vectors/part-00000.parquet is missing", "after a rollback")
         assert f"undo it with: w2vspark promote {output} 000002" in told.err
         assert "go further back" not in told.err, "there is nothing older"
     shutil.rmtree(output / "versions" / "000001")
-    run_here(*words).assert_one_error(4, "000001: has no manifest that can be read; it is current by a rollback")
+    run_here(*words).assert_one_error(4, "000001: has no manifest that can be read; it is current after a rollback")
     assert states(output)["000001"].startswith("current; damaged: ")
     shutil.copytree(output, output.with_name("other"))
     run_here("promote", str(output), "000002").assert_done()
@@ -121,7 +124,7 @@ def test_promoting_the_current_version_changes_nothing_and_an_older_one_is_undon
     words = command(corpus, output, training__seed=2)
     run_here("rollback", str(output)).assert_done()
     assert "version 000001 is current already" in run_here("promote", str(output), "1").assert_done().out
-    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current by a rollback")
+    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current after a rollback")
     shutil.copytree(output, output.with_name("damaged"))
     vectors_gone(output.with_name("damaged") / "versions" / "000001")
     run_here("promote", str(output.with_name("damaged")), "1").assert_one_error(
@@ -131,7 +134,7 @@ def test_promoting_the_current_version_changes_nothing_and_an_older_one_is_undon
     told = run_here("promote", str(output), "1").assert_done().out
     assert f"the run that made 000002 will undo this, unless you use: w2vspark rollback {output} 000001" in told
     run_here("rollback", str(output), "000001").assert_done()
-    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current by a rollback")
+    assert run_here(*words).assert_done().out.startswith("nothing to do: version 000001 is current after a rollback")
 
 
 def vectors_gone(folder: Path) -> None:

@@ -279,7 +279,7 @@ def test_a_job_whose_manifest_is_damaged_makes_a_new_version(damage, spark, corp
 def test_a_need_that_nothing_makes_is_an_error_and_no_input_that_does_not_count(corpus, tmp_path, monkeypatch):
     misspelt = replace(TOY, steps=(replace(TOY.steps[0], needs=("korpus",)),))
     monkeypatch.setitem(METHODS, "toy", misspelt)
-    with pytest.raises(ValueError, match="toy: lengths needs korpus: no source, no earlier step"):
+    with pytest.raises(ValueError, match="toy: lengths needs korpus: neither a source nor an earlier step"):
         w2vspark.train(corpus, tmp_path / "out", config={"training": {"method": "toy"}})
     assert not (tmp_path / "out").exists()
 

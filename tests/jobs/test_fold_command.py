@@ -118,7 +118,7 @@ def test_a_rollback_of_folded_documents_stays_and_a_flipped_page_is_made_again(s
     fold(run, corpus, output).assert_done()
     run_here("rollback", str(output)).assert_done()
     again = fold(run, corpus, output).assert_done().out
-    assert again.startswith("nothing to do: version 000001 is current by a rollback"), again
+    assert again.startswith("nothing to do: version 000001 is current after a rollback"), again
     run_here("promote", str(output), "2").assert_done()
     before = documents(output)
     file = version_folder(output) / "documents" / "part-00000.parquet"
@@ -126,7 +126,9 @@ def test_a_rollback_of_folded_documents_stays_and_a_flipped_page_is_made_again(s
     content[100] ^= 1
     file.write_bytes(content)
     run_here("search", str(run), "sea", "--documents", str(output)).assert_one_error(4, "--from version")
-    fold(run, corpus, output, "--from", "nothing").assert_one_error(2, "--from nothing: is no stage", "folded, version")
+    fold(run, corpus, output, "--from", "nothing").assert_one_error(
+        2, "--from nothing: is not a stage", "folded, version"
+    )
     made = fold(run, corpus, output, "--from", "version").assert_done()
     assert "stage=folded event=start" not in made.err and documents(output) == before
     assert version_folder(output).name not in ("000001", "000002")

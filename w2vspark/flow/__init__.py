@@ -1,1 +1,1 @@
-"""The engine: how a run goes through its steps and publishes a version. It knows no method and no job."""
+"""The engine: it makes a run's tables step by step, and publishes a version. It knows no method and no job."""

@@ -1,4 +1,4 @@
-"""Kernels that are compiled while Spark starts and counts: numba takes some 15 s once, on one core."""
+"""Compile the kernels while Spark starts and counts words: numba needs some 15 s, once, on one core."""
 
 import io
 import os
@@ -22,21 +22,21 @@ from w2vspark.spark.class_archive import cache_folder
 from w2vspark.spark.in_process import InProcessSession
 from w2vspark.spark.listed_files import TaskRows
 
-# A process of its own: numba must find its CPU target pinned, and compiling must not hold this interpreter's lock.
+# In its own process: the CPU target must be pinned before numba loads, and this interpreter's lock must stay free.
 PROGRAM = """
 import pickle, sys
 from w2vspark.flow.compiling import make_tiny_tables
 make_tiny_tables(*pickle.load(sys.stdin.buffer))
 """
-MOST_SECONDS = 600.0  # that a run waits; then its workers compile
+MOST_SECONDS = 600.0  # a run waits no longer; then its workers compile
 TINY = "tiny"  # the fingerprint of all tables of a tiny corpus
 
 
 class Compiling:
-    """A process that compiles the kernels of some steps, unless that was done on this machine before."""
+    """A process that compiles the kernels of some steps, unless this machine has compiled them before."""
 
     def __init__(self, work: Work, config: Config, steps: tuple[Step, ...]) -> None:
-        """Start the process. steps: those of the work whose kernels are needed."""
+        """Start the process. steps: the steps of the work whose kernels are needed."""
         targets = [getattr(settings, "cpu_target", "") for settings in config.tables.values()]
         makers = [step.make for step in steps]
         made_of = {"code": code_of(*makers), "versions": versions_of(*makers), "targets": targets}
@@ -56,11 +56,11 @@ class Compiling:
             pickle.dump((work, config, [step.table for step in steps]), stdin)
 
     def is_going_on(self) -> bool:
-        """Whether somebody who needs the kernels has to wait."""
+        """Whether the process is still compiling."""
         return self._process is not None and self._process.poll() is None
 
     def wait(self) -> None:
-        """Wait until the kernels are compiled. Where that fails, the workers compile them, and tell why they cannot."""
+        """Wait until the kernels are compiled. If that fails, the workers compile them, or say why they cannot."""
         if self._process is None:
             return
         try:
@@ -79,7 +79,7 @@ class Compiling:
             get_logger().warning(key_values(event="kernels_not_compiled_ahead", why=lines[-1] if lines else code))
 
     def end(self) -> None:
-        """End the process, if it is still there."""
+        """End the process, if it is still running."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -87,9 +87,9 @@ class Compiling:
 
 
 def make_tiny_tables(work: Work, config: Config, tables: list[str]) -> None:
-    """Make some tables of a tiny corpus in this process, which calls, and so compiles, every kernel of their steps.
+    """Make some tables of a tiny corpus in this process. This calls every kernel of their steps, and so compiles it.
 
-    tables: of steps that use kernels. What these steps need is made too, and the rows that would be published.
+    tables: of steps that use kernels. The tables that these steps need are made too, and the rows to publish.
     """
     with tempfile.TemporaryDirectory(prefix="w2vspark-tiny-") as folder:
         session: Any = InProcessSession()
@@ -118,4 +118,4 @@ class _Held:
     term = 1
 
     def check(self) -> None:
-        """Nobody takes it over."""
+        """Nobody else can take it over."""

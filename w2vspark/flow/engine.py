@@ -1,4 +1,4 @@
-"""How a run goes through its steps: what stands is left, what is missing or damaged is made, the last is published."""
+"""Run the steps: keep the tables that are complete, make missing and damaged ones, publish the version."""
 
 import time
 from dataclasses import asdict, is_dataclass
@@ -38,12 +38,13 @@ def begin(
     hold: bool = False,
     session: SparkSession | None = None,
 ) -> Run:
-    """A run with its steps and fingerprints, before anything is made.
+    """A run with its steps and fingerprints. Nothing is made yet.
 
-    model: of a job. force_from: a stage that is made again, with all after it. until: the stage after which nothing
-    more is made; its table stays in staging. hold: leave the version a candidate. session: that runs it; None = one is
-    made when it is needed. Raises ConfigError for a stage that is none, OutputError for a model that the work cannot
-    use, and for an output folder that is not ours or of another kind; and what the sources raise.
+    model: for a job, the model's output folder. force_from: make this stage and all later ones again. until: make only
+    this stage and the stages that it needs; its table stays in staging. hold: leave the version a candidate. session:
+    the Spark session to use; None = one is started when it is needed. Raises ConfigError for an unknown stage,
+    OutputError for a model that the work cannot use and for an output folder that is not ours or of another kind, and
+    the errors of the sources.
     """
     steps = steps_until(work, config, until, hold)
     forced = forced_stages(steps, force_from)
@@ -57,18 +58,18 @@ def begin(
 
 
 def _check_job(output: str, job: Job) -> None:
-    """Raise OutputError where another job publishes in the output folder: its versions would be deleted as old ones."""
-    for version in list_versions(output):  # candidates too; one whose manifest is damaged does not say whose it is
+    """Raise OutputError if another job publishes in the output folder: this job would delete its versions as old."""
+    for version in list_versions(output):  # with candidates; a damaged manifest does not name its job
         other = version.manifest.get("job", job.name)
         if other != job.name:
             raise OutputError(f"{output}: holds the tables of the job {other}; name another folder for {job.name}")
 
 
 def perform(run: Run) -> None:
-    """Make and publish what is not there yet, under a claim on the output folder. run: as it begins.
+    """Make and publish the missing tables, under a claim on the output folder. run: from `begin`.
 
-    Where nothing is to do, no claim is made, and run.nothing_to_do says why. Raises the errors of base.errors; what was
-    published before stays as it is then.
+    If there is nothing to do, no claim is made, and run.nothing_to_do says why. Raises the errors of base.errors; in
+    that case the published versions stay as they are.
     """
     if run.publishes and stands(run):
         return
@@ -89,8 +90,8 @@ def perform(run: Run) -> None:
 
 
 def _undo_output(run: Run, claim: Claim) -> None:
-    """Leave no output folder behind a run that made nothing; the error that stopped it counts more than one of this."""
-    # Tasks of a cluster may live a little longer than the run, and write.
+    """Delete the output folder of a run that made nothing. A failure is only logged: the first error counts."""
+    # On a cluster, tasks may still write for a while after the run has ended.
     if run.made or (run.started_session is not None and not is_local(run.started_session)):
         return
     try:
@@ -100,7 +101,7 @@ def _undo_output(run: Run, claim: Claim) -> None:
 
 
 def _make_all(run: Run) -> None:
-    """Make the tables that are not there. A table in staging that turns out to be damaged is made again, once."""
+    """Make the missing tables. A table in staging that turns out to be damaged is made again, once."""
     _compile_ahead(run)
     for table in run.forced:
         run.staging.discard(table, run.fingerprints[table])
@@ -112,7 +113,7 @@ def _make_all(run: Run) -> None:
             return
         except DamagedTable as damage:
             attempt = run.staging.damaged(damage)
-            if attempt is None:  # of what is published: the model that a run begins from, or works on
+            if attempt is None:  # a published table: of the model that the run begins from, or works on
                 raise OutputError(f"{damage}; {how_to_mend(str(damage).partition(': ')[0])}") from damage
             table = attempt.rpartition("/")[0]
             if table in damaged:
@@ -123,7 +124,7 @@ def _make_all(run: Run) -> None:
 
 
 def _compile_ahead(run: Run) -> None:
-    """Begin to compile what the steps need that are not there yet, where the tasks run on this machine."""
+    """Start to compile the kernels for missing tables, if the tasks run on this machine."""
     if run.started_session is not None or not starts_locally(run.config[SparkConfig]):
         return
     steps = [step for step in run.steps if step.kernels]
@@ -165,7 +166,7 @@ def _make_or_find(run: Run, step: Step) -> None:
 
 
 def _give_up(run: Run, table: str, attempt: str) -> None:
-    """Delete what this run has written of a table; the error that stopped it counts more than one of this."""
+    """Delete an unfinished table. A failure is only logged: the first error counts."""
     try:
         run.staging.discard_attempt(attempt)
     except W2VSparkError as problem:

@@ -1,4 +1,4 @@
-"""Which steps a run has, and the fingerprints of their tables."""
+"""The steps of a run, and the fingerprints of their tables."""
 
 from typing import Any
 
@@ -22,15 +22,15 @@ def steps_of(work: Work, config: Config) -> tuple[Step, ...]:
 
 
 def steps_until(work: Work, config: Config, last: str | None, hold: bool = False) -> tuple[Step, ...]:
-    """The steps of a run; with `last`, that one and those that it needs.
+    """The steps of a run; with `last`, only this step and the steps that it needs.
 
-    Raises ConfigError for a name that is none, and where a version is to be held back that these steps do not make.
+    Raises ConfigError for an unknown name, and for `hold` if these steps publish no version.
     """
     steps = steps_of(work, config)
     if last is None:
         return steps
     if last not in [step.table for step in steps]:
-        raise ConfigError(f"--until {last}: is no stage of this run; they are {names_of(steps)}")
+        raise ConfigError(f"--until {last}: is not a stage of this run; its stages are {names_of(steps)}")
     wanted = {last}
     for step in reversed(steps):
         if step.table in wanted:
@@ -41,12 +41,12 @@ def steps_until(work: Work, config: Config, last: str | None, hold: bool = False
 
 
 def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]:
-    """The stages from `first` on. Raises ConfigError for a name that is none of these steps'."""
+    """The stages from `first` on; () without it. Raises ConfigError for an unknown name."""
     if first is None:
         return ()
     stages = tuple(step.table for step in steps)
     if first not in stages:
-        raise ConfigError(f"--from {first}: is no stage of this run; they are {names_of(steps)}")
+        raise ConfigError(f"--from {first}: is not a stage of this run; its stages are {names_of(steps)}")
     return stages[stages.index(first) :]
 
 
@@ -56,9 +56,9 @@ def names_of(steps: tuple[Step, ...]) -> str:
 
 
 def fingerprints(run: Run) -> dict[str, str]:
-    """The fingerprint of every table: what it is made from, its settings, the code that makes it and its libraries.
+    """The fingerprint of every table: a hash of its inputs, its settings, the code that makes it, and its libraries.
 
-    "request" is that of the sources and the settings: what a user asks for, whatever code answers.
+    "request" is the fingerprint of the sources and settings alone: what the user asks for, without the code.
     """
     work, config = run.work, run.config
     found = work.sources(run)
@@ -72,7 +72,7 @@ def fingerprints(run: Run) -> dict[str, str]:
     for step in steps:
         if unknown := set(step.needs) - found.keys() - absent:
             raise ValueError(
-                f"{work.name}: {step.table} needs {', '.join(sorted(unknown))}: no source, no earlier step"
+                f"{work.name}: {step.table} needs {', '.join(sorted(unknown))}: neither a source nor an earlier step"
             )
         makers = (step.make,) if step.table != VERSION else publishing_code(work, config)
         found[step.table] = fingerprint(
@@ -91,7 +91,7 @@ def _schemas(work: Work, config: Config) -> dict[str, str]:
 
 
 def publishing_code(work: Work, config: Config) -> tuple[Any, ...]:
-    """The functions that decide what is in a version."""
+    """The functions that decide the content of a version."""
     tables, artefacts = list(work.tables(config)), list(work.artefacts(config))
     counts = [table.count for table in tables if table.count is not None]
     rows = [table.rows for table in tables] + [artefact.write for artefact in artefacts]

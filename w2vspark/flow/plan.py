@@ -1,4 +1,4 @@
-"""What --dry-run prints: the plan, the memory that is needed, and the settings without `auto`."""
+"""The output of --dry-run: the plan, the memory that is needed, and the settings without `auto`."""
 
 from w2vspark.base.redaction import redacted
 from w2vspark.config.config import Config, Tree, to_dict, to_toml
@@ -10,9 +10,9 @@ EVERY = "# every setting:"
 
 
 def plan(run: Run, every_setting: bool = False) -> str:
-    """Which tables are there and which will be made, the memory needed, and the resolved settings as TOML.
+    """The plan as text: complete tables, tables to make, the memory needed, and the settings without `auto` as TOML.
 
-    run: as it begins. every_setting: also those that have their defaults. Nothing is written.
+    run: from `begin`. every_setting: also show the settings that have their defaults. Nothing is written.
     """
     lines = ["plan:"]
     found = standing(run) if run.publishes else None
@@ -24,7 +24,7 @@ def plan(run: Run, every_setting: bool = False) -> str:
     if why:
         lines.append(f"  nothing to do: {why}")
     if candidate is not None:
-        lines[1:] = [f"  {candidate.folder} was made from just this and will be promoted"]
+        lines[1:] = [f"  {candidate.folder} was made from this input, configuration and code, and will be promoted"]
     needed = run.work.needed(run)
     memory = f"memory, {needed.memory}; the driver's Python less than 400 MB"
     settings = to_dict(needed.config) if every_setting else changed(needed.config)
@@ -33,7 +33,7 @@ def plan(run: Run, every_setting: bool = False) -> str:
 
 
 def changed(config: Config) -> Tree:
-    """The settings that differ from their defaults; those that were `auto` have the value that it stands for."""
+    """The settings that differ from their defaults. config: without `auto`, so these settings are shown."""
     defaults = to_dict(Config({table: type(settings)() for table, settings in config.tables.items()}))
     differing = {
         table: {name: value for name, value in keys.items() if value != defaults[table][name]}

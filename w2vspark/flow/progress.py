@@ -1,4 +1,4 @@
-"""How a run shows how far it is: a bar on a terminal, and figures for the log."""
+"""The progress of a run: a bar on a terminal, and figures for the log."""
 
 import sys
 from typing import Any, TextIO
@@ -8,15 +8,15 @@ COMPILING_SECONDS = 60.0
 
 
 class Progress:
-    """Called by the engine at each stage, and by the round engine after each round."""
+    """Shows the progress. The engine calls it at each stage, and the round engine after each round."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.unit = "words"  # that rounds train
+        self.unit = "words"  # what the rounds train on: words or records
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._trained = 0.0  # seconds in the rounds of this process
+        self._trained = 0.0  # seconds of all rounds in this process
         self._tokens = 0
-        self._seconds: list[float] = []  # of each round of this process
+        self._seconds: list[float] = []  # of each round in this process
 
     def stage(self, name: str) -> None:
         """Show that a stage begins."""
@@ -45,7 +45,7 @@ class Progress:
         return figures if left is None else figures | {"seconds_left": round(left, 1)}
 
     def done(self) -> None:
-        """Leave the terminal's line clean."""
+        """Clear the terminal's line."""
         if self._terminal:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

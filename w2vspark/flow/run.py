@@ -1,4 +1,4 @@
-"""One run on one output folder: what all of its steps share."""
+"""One run on one output folder: the state that all its steps share."""
 
 import time
 from dataclasses import dataclass, field
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Run:
-    """One run on one output: its configuration, the tables' fingerprints and records."""
+    """One run on one output folder: its configuration, and the fingerprints and records of its tables."""
 
     work: Work
     config: Config
     output: str  # absolute URI
     progress: Progress
     staging: Staging
-    steps: tuple[Step, ...] = ()  # that it goes through
-    forced: tuple[str, ...] = ()  # tables that are made again
+    steps: tuple[Step, ...] = ()  # in order
+    forced: tuple[str, ...] = ()  # tables to make again
     hold: bool = False  # leave the new version a candidate
-    model: str = ""  # of a job: the output folder of the model, as it was given
-    claim: Claim | None = None  # None: nothing may be written
+    model: str = ""  # for a job: the model's output folder, as the user wrote it
+    claim: Claim | None = None  # None = nothing may be written
     fingerprints: dict[str, str] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
     promoted: str = ""  # a version that was there already, and became the current one
-    nothing_to_do: str = ""  # why; "" where something was made or promoted
-    there: str = ""  # the folder of the version that was there, where nothing was made
+    nothing_to_do: str = ""  # the reason; "" if something was made or promoted
+    there: str = ""  # the folder of the version that was there, if nothing was made
     found: dict[str, Any] = field(default_factory=dict)  # what Work.sources found when the run began
-    notes: list[str] = field(default_factory=list)  # advice that the user should read at the end, too
+    notes: list[str] = field(default_factory=list)  # advice to print again at the end
     began: float = field(default_factory=time.perf_counter)
-    # Seconds beside those of the tables: of starting Spark and asking its executors, of waiting for kernels.
+    # Seconds that count for no table: to start Spark and check its executors, and to wait for kernels.
     apart: dict[str, float] = field(default_factory=lambda: {"spark": 0.0})
     compiling: "Compiling | None" = None
     started_session: SparkSession | None = None
@@ -53,11 +53,11 @@ class Run:
 
     @property
     def publishes(self) -> bool:
-        """Whether it ends with a version, and makes nothing that is there already."""
+        """Whether the run ends with a version, and makes no complete table again."""
         return bool(self.steps) and self.steps[-1].table == VERSION and not self.forced
 
     def session(self) -> SparkSession:
-        """The Spark session, started when it is first needed; under a claim, once its executors reach the output."""
+        """The Spark session, started at the first call. Under a claim, its executors must reach the output folder."""
         began, was_there = time.perf_counter(), self.started_session is not None
         if self.started_session is None:
             self.progress.stage("starting Spark")
@@ -83,7 +83,7 @@ class Run:
             self.compiling.wait()
 
     def log_resolved(self, *settings: Settings) -> None:
-        """Log what `auto` stands for in this run. settings: without `auto`, of tables of the configuration."""
+        """Log the values of `auto` in this run. settings: tables of the configuration, without `auto`."""
         values = {
             f"{one.section}.{name}": value
             for one in settings
@@ -93,17 +93,17 @@ class Run:
         get_logger().info(key_values(event="auto", **values))
 
     def advise(self, text: str) -> None:
-        """Tell the user what a setting will do to the result: now in the log, and again when the run ends."""
+        """Give the user advice about a setting: now in the log, and again when the run ends."""
         if text not in self.notes:
             get_logger().warning(key_values(event="advice", note=text))
             self.notes.append(text)
 
     def uri(self, table: str) -> str:
-        """Where an intermediate table is: the folder of the attempt that is whole, or is going on."""
+        """The folder of an intermediate table: of the attempt that is complete, or still going on."""
         return self.uris[table]
 
     def is_there(self, table: str, attempt: str, record: dict[str, Any]) -> None:
-        """Note that a table is there. attempt: its folder, unless the record says where the table is."""
+        """Note that a table is there. attempt: its folder, unless record["at"] names another one."""
         self.records[table] = record
         self.uris[table] = self.staging.absolute(record["at"]) if "at" in record else attempt
 

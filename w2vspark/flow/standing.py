@@ -1,4 +1,4 @@
-"""What of a run stands already: the current version, a candidate, or a rollback that keeps the run away."""
+"""Whether a run has nothing to do: because of the current version, a candidate, or a rollback."""
 
 from typing import Any, NamedTuple
 
@@ -12,16 +12,16 @@ from w2vspark.output.versions import WRITING, ListedVersion, earlier_version, li
 
 
 class Standing(NamedTuple):
-    """What there is in place of what a run would make."""
+    """The version that makes a run unnecessary."""
 
-    why: str  # there is nothing to do
-    folder: str  # of the version that is there
+    why: str  # why there is nothing to do
+    folder: str  # of the version
 
 
 def standing(run: Run) -> Standing | None:
-    """Why there is nothing to do; None where the run has to make or promote something.
+    """Why there is nothing to do; None if the run has to make or promote something.
 
-    Raises OutputError where a rollback is in force whose version is damaged: what it keeps away is not made again.
+    Raises OutputError if a rollback is in force but its version is damaged: the run must not undo the rollback.
     """
     current = publish.read_current(run.output)
     now = next((version for version in list_versions(run.output) if version.current), None)
@@ -33,13 +33,13 @@ def standing(run: Run) -> Standing | None:
         if run.fingerprints["request"] in rolled_back["requests"]:
             return _by_rollback(run, current, damage)
     if run.hold and (candidate := matching_candidate(run)) is not None:
-        why = f"{candidate.folder} is a candidate of this input, configuration and code"
+        why = f"{candidate.folder} is a candidate made from this input, configuration and code"
         return Standing(why, candidate.folder)
     return None
 
 
 def stands(run: Run) -> bool:
-    """Whether there is nothing to do; run.nothing_to_do says why, and run.there which version there is."""
+    """Whether there is nothing to do. If so, run.nothing_to_do gets the reason, and run.there the version's folder."""
     found = standing(run)
     if found is not None:
         run.nothing_to_do, run.there = found
@@ -48,7 +48,7 @@ def stands(run: Run) -> bool:
 
 def _by_rollback(run: Run, current: dict[str, Any], damage: str) -> Standing:
     output, name = run.config[OutputConfig].path, str(current["version"])
-    force = "is current by a rollback, which stays in force until the input or the configuration changes"
+    force = "is current after a rollback, which stays in force until the input or the configuration changes"
     made = [
         version.name
         for version in list_versions(run.output)
@@ -66,9 +66,10 @@ def _by_rollback(run: Run, current: dict[str, Any], damage: str) -> Standing:
 
 
 def matching_candidate(run: Run) -> ListedVersion | None:
-    """The newest whole version that was made from just this, and has never been current or is newer than the current.
+    """The newest complete version that this run may promote: it has the fingerprint that this run would make.
 
-    A run that dies while it promotes may leave a version that is called a candidate no more.
+    It is a candidate, or newer than the current version: a run that dies while it promotes may leave a version that is
+    no longer marked as a candidate.
     """
     current = publish.read_current(run.output) or {"version": "0"}
     found = [
@@ -83,7 +84,7 @@ def matching_candidate(run: Run) -> ListedVersion | None:
 
 
 def promoted(run: Run) -> bool:
-    """Whether there was a candidate of just this, which is the current version now."""
+    """Promote the matching candidate, if there is one; returns whether there was one."""
     candidate = matching_candidate(run)
     if candidate is None:
         return False

@@ -1,4 +1,4 @@
-"""What a run prints when it has ended well."""
+"""The text that a run prints at its end."""
 
 import time
 
@@ -12,7 +12,7 @@ from w2vspark.output.versions import version_folder
 
 
 def summary(run: Run) -> str:
-    """What was made and where it is; or why there was nothing to do."""
+    """What the run made and where it is, or why there was nothing to do."""
     if run.nothing_to_do:
         return f"nothing to do: {run.nothing_to_do}\n"
     if run.promoted:
@@ -20,7 +20,7 @@ def summary(run: Run) -> str:
         return f"promoted: {folder} was made from this input, configuration and code, and is current now\n"
     if VERSION not in run.records:
         return _staged(run)
-    version = publish.resolve(run.records[VERSION]["path"])  # this run's: another may have published since
+    version = publish.resolve(run.records[VERSION]["path"])  # this run's; another run may have published since
     record = version.manifest
     lines = [
         *run.work.summary(version),
@@ -37,14 +37,14 @@ def summary(run: Run) -> str:
 
 
 def seconds_line(run: Run) -> str:
-    """Seconds of what this run did: starting Spark, each table that it made, and the whole run."""
+    """A line with seconds: of the start of Spark, of each table that this run made, and of the whole run."""
     shown = run.apart | {table: run.records[table]["seconds"] for table in run.made}
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in shown.items())
     return f"seconds     {stages}; {time.perf_counter() - run.began:.1f} in all"
 
 
 def _staged(run: Run) -> str:
-    """Of a run that ended before it published: where its tables are."""
+    """The folders of the tables, for a run that ended before it published."""
     lines = [f"tables in {storage.join(run.output, STAGING)}; nothing was published"]
     for table, record in run.records.items():
         how = f"made in {record['seconds']:.1f} s" if table in run.made else "was there"

@@ -1,4 +1,4 @@
-"""The last step of every run: the published version, with its tables, artefacts and manifest."""
+"""The last step of every run: it publishes a version, with tables, artefacts and a manifest."""
 
 import platform
 from datetime import UTC, datetime
@@ -24,9 +24,9 @@ from w2vspark.storage.listed import ROWS, write_small
 
 
 def make_version(run: Run) -> dict[str, Any]:
-    """Write all that the run's method or job publishes as the next version, and make it the current one.
+    """Write the next version, with all tables and artefacts of the method or job, and make it the current one.
 
-    A run that holds its version back leaves it a candidate.
+    With run.hold, the version stays a candidate.
     """
     folder, config = run.uri(VERSION), run.work.resolved(run)
     tables = [_staged(run, table, table.schema_of(config)) for table in run.work.tables(config)]
@@ -42,13 +42,13 @@ def make_version(run: Run) -> dict[str, Any]:
     else:
         promote_and_prune(run, name)
     for table, record in run.records.items():
-        if "at" in record:  # the result stays: to publish it in another way, nothing is trained again
+        if "at" in record:  # the result stays, so that a run can publish it in another way without training again
             run.staging.discard_rest(table, run.fingerprints[table], run.uri(table))
     return {"version": name, "path": version_folder(run.output, name)}
 
 
 def _staged(run: Run, table: Table, schema: pa.Schema) -> StagedTable:
-    """Write a table to publish. Raises OutputError where it has not as many rows as it must have."""
+    """Write a table to publish. Raises OutputError if its number of rows is wrong."""
     rows, uri = table.rows(run), storage.join(run.uri(VERSION), table.name)
     if isinstance(rows, StagedRows):
         return StagedTable(table.name, rows.uri, rows.matrix, copy=True)
@@ -64,7 +64,7 @@ def _staged(run: Run, table: Table, schema: pa.Schema) -> StagedTable:
 
 
 def promote_and_prune(run: Run, name: str) -> None:
-    """Make a version the current one, and delete those that are too old."""
+    """Make a version the current one, and delete versions that are too old."""
     before = publish.read_current(run.output) or {"version": ""}
     if "rolled_back" in before:
         get_logger().warning(key_values(event="rollback_ended", version=before["version"], promoted=name))
@@ -73,7 +73,7 @@ def promote_and_prune(run: Run, name: str) -> None:
 
 
 def manifest(run: Run) -> dict[str, Any]:
-    """What a version says of itself, without its files: enough to make it again, and to know what it is."""
+    """The manifest of a version, without its list of files: what it is, and all that is needed to make it again."""
     work = run.work
     return {
         "run_id": run.held().run_id,

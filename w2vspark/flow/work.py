@@ -1,4 +1,4 @@
-"""What the engine must know of a method or a job: its settings, steps and published tables, as values."""
+"""The description of a method or a job that the engine reads: its settings, steps and published tables, as values."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from w2vspark.flow.run import Run
     from w2vspark.output.publish import Version
 
-VERSION = "version"  # the last step of every run: what is published
-Chosen = dict[str, Any]  # settings by their names
+VERSION = "version"  # the last step of every run, which publishes
+Chosen = dict[str, Any]  # settings by name
 NO_SETTINGS: Chosen = {}
-Command = tuple[str, ...]  # of w2vspark, without its name: ("similar", "vectors", "word")
+Command = tuple[str, ...]  # the arguments of w2vspark, as ("similar", "vectors", "word")
 
 
 def always(_: Config) -> bool:
-    """Of a step or table that every run has."""
+    """True: for a step or table that every run has."""
     return True
 
 
@@ -37,23 +37,23 @@ def _no_advice(_: "Run") -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An intermediate table of a run."""
+    """A step of a run: it makes one intermediate table."""
 
     table: str
-    needs: tuple[str, ...]  # what it is made from: earlier steps' tables, and the names of sources
-    settings: Callable[[Config], Chosen]  # what it depends on of the configuration, and nothing else
-    # Writes it, and returns its record: row counts and the like. Where the table is not in the attempt's own folder,
-    # the record's key "at" says where, as Staging.relative has it.
+    needs: tuple[str, ...]  # its inputs: tables of earlier steps, and names of sources
+    settings: Callable[[Config], Chosen]  # all settings that the table depends on, and no others
+    # Writes the table, and returns its record, with row counts for example. If the table is not in the attempt's own
+    # folder, the record's key "at" has its place, from Staging.relative.
     make: Callable[["Run"], dict[str, Any]]
-    wanted: Callable[[Config], bool] = always  # whether a run has it
-    # What the user should know before it is made: settings that leave too little, with the fix. A line each.
+    wanted: Callable[[Config], bool] = always  # whether a run has the step
+    # Advice to the user before the table is made, as for settings that leave too little text. Each names the fix.
     advice: Callable[["Run"], list[str]] = _no_advice
-    kernels: bool = False  # whether it uses compiled kernels, which are compiled while Spark starts
+    kernels: bool = False  # whether it uses kernels; they are compiled while Spark starts
 
 
 @dataclass(frozen=True, slots=True)
 class StagedRows:
-    """Rows that are there already: one matrix of a staged table, whose files are copied."""
+    """Rows that are in staging already, as one matrix of a table. Its files are copied."""
 
     uri: str
     matrix: str = ROWS
@@ -65,21 +65,21 @@ class Table:
 
     name: str
     schema: pa.Schema | Callable[[Config], pa.Schema]
-    about: str  # what a row is, in a line
+    about: str  # what a row is, in one line
     rows: Callable[["Run"], TaskRows | DataFrame | pa.Table | StagedRows]
-    count: Callable[["Run"], int] | None = None  # how many rows there must be; None = any number
-    wanted: Callable[[Config], bool] = always  # whether a run publishes it; before `auto` is resolved: whether it could
-    when: str = ""  # for people: with which settings a run publishes it; "" = with all
-    settings: Callable[[Config], Chosen] = _none  # that decide what is in it, beside those of the steps
+    count: Callable[["Run"], int] | None = None  # the number of rows that it must have; None = any number
+    wanted: Callable[[Config], bool] = always  # whether a run publishes it; before `auto` is resolved, whether it may
+    when: str = ""  # the condition of `wanted` in words, for the documentation; "" = always
+    settings: Callable[[Config], Chosen] = _none  # settings that decide its content, besides the steps' settings
 
     def schema_of(self, config: Config) -> pa.Schema:
-        """Its columns."""
+        """The schema of its columns."""
         return self.schema if isinstance(self.schema, pa.Schema) else self.schema(config)
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A published file that is no table, as weights are."""
+    """A published file that is not a table, for example weights."""
 
     name: str  # of the file
     about: str
@@ -91,10 +91,10 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a run will work with, before it begins."""
+    """The settings and the memory of a run, before it begins."""
 
     config: Config  # without `auto`
-    memory: str  # "for N words:\n  a worker 1 MB": --dry-run puts "memory, " before it and the driver's behind it
+    memory: str  # as "for N words:\n  a worker 1 MB"; --dry-run adds "memory, " before it, and the driver after it
 
 
 def _no_commands(_version: "Version", _output: str) -> list[Command]:
@@ -115,30 +115,30 @@ def _nothing(_: "Run") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A method or a job. All functions are those of a module, since their code is part of fingerprints."""
+    """A method or a job. Its functions must be functions of modules, because their code is part of fingerprints."""
 
-    kind: ClassVar[Literal["method", "job"]]  # of the output folder
+    kind: ClassVar[Literal["method", "job"]]  # also the kind of the output folder
 
     name: str
     help: str  # one line
     settings: tuple[type[Settings], ...]  # the tables of the configuration that it reads
-    # Fingerprints of what comes from outside, by the names that steps need; it may keep what it found in run.found.
+    # Fingerprints of the inputs from outside, by the names in Step.needs. It may keep what it found in run.found.
     sources: Callable[["Run"], dict[str, str]]
-    steps: tuple[Step, ...]  # in their order; the version follows by itself
+    steps: tuple[Step, ...]  # in order; the engine adds the version
     publishes: tuple[Table | Artefact, ...]
     needed: Callable[["Run"], Needed]  # for --dry-run
-    summary: Callable[["Version"], list[str]]  # lines about a version that was made
-    # What a user may try next with a version, whose output folder is the second argument.
+    summary: Callable[["Version"], list[str]]  # lines about a new version
+    # Commands that a user may try next. Arguments: the version, and its output folder.
     next_commands: Callable[["Version", str], list[Command]] = _no_commands
-    resolved: Callable[["Run"], Config] = _as_given  # the settings of a run that has made its tables, without `auto`
-    facts: Callable[["Run"], dict[str, Any]] = _nothing  # what the manifest says beside what it says of every version
-    # Sources that identify the request, None = all: a rollback stays in force until they or the settings change.
+    resolved: Callable[["Run"], Config] = _as_given  # the settings without `auto`, once the tables are made
+    facts: Callable[["Run"], dict[str, Any]] = _nothing  # entries of the manifest that only this work has
+    # Sources that identify the request; None = all. A rollback stays in force until they or the settings change.
     asked: tuple[str, ...] | None = None
-    # Makes the tables of a tiny corpus on which steps with kernels can work, and settings that suit it, without Spark.
+    # Makes the input tables of the steps with kernels from a tiny corpus, and sets fitting settings, without Spark.
     tiny: Callable[["Run"], None] = _no_tables
-    packages: tuple[str, ...] = ()  # whose code counts too, beside ours and that of the functions' own packages
-    libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # as fingerprint.LIBRARIES, beside those
-    # What `auto` stands for, by keys ("training.epochs"), where the key's own line leaves that to its users.
+    packages: tuple[str, ...] = ()  # packages whose code counts too, besides ours and the functions' own packages
+    libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further entries of fingerprint.LIBRARIES
+    # The values of `auto` by key ("training.epochs"), for keys whose own text leaves them to the methods.
     auto: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self, config: Config) -> Iterator[Table]:
@@ -156,14 +156,14 @@ class Method(Work):
 
     kind = "method"
 
-    family: str = ""  # for people: what it and its like are called together; "" = it stands alone
-    warm_up: dict[str, Any] | None = None  # settings of a run that compiles its kernels; None: another method's does
+    family: str = ""  # the family's name in the documentation; "" = it has no family
+    warm_up: dict[str, Any] | None = None  # settings of a run that compiles its kernels; None = another method's does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Work):
-    """Makes tables from a published model, whose output folder is the run's `model`, and perhaps from a corpus."""
+    """Makes tables from a published model, whose output folder is Run.model, and perhaps from a corpus."""
 
     kind = "job"
 
-    model: str = "the output folder of a run (or one version of it)"  # for people: which models it works on
+    model: str = "the output folder of a run (or one version of it)"  # help: the models that it works on
