@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from w2vspark.api import job as job
     from w2vspark.api import train as train
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _FACE = ("Result", "job", "train")
 

@@ -1,0 +1,74 @@
+"""The built wheel works without a clone: in a new environment, from an empty folder."""
+
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import planted
+import pytest
+
+from w2vspark import __version__
+from w2vspark.config import ready_made
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"  # a copy: what an earlier build left in the clone would go into the wheel
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("w2vspark", "conf"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    ran([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)], folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def ran(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> str:
+    """What a command printed; it must end well."""
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=500, check=False, env=environment,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_its_configurations_and_the_licence_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    top = f"w2vspark-{__version__}.dist-info"
+    assert {name.partition("/")[0] for name in names} == {"w2vspark", top}
+    for name in ready_made.names():
+        assert f"w2vspark/configurations/{name}.toml" in names
+    for name in (f"{top}/licenses/LICENSE", "w2vspark/py.typed", "w2vspark/spark/log4j2.properties"):
+        assert name in names
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "w2vspark").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == modules
+
+
+@pytest.mark.slow
+def test_a_new_environment_with_the_wheel_trains_from_an_empty_folder(wheel, tmp_path):
+    venv.create(tmp_path / "environment", with_pip=True)
+    bin_folder, empty = tmp_path / "environment" / "bin", tmp_path / "empty"
+    empty.mkdir()
+    ran([str(bin_folder / "pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)], empty)
+    planted.write_lines(tmp_path / "text", planted.documents(60, seed=8))
+    command = str(bin_folder / "w2vspark")
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    assert "glove " in ran([command, "config", "list"], empty, environment)
+    (empty / "my.toml").write_text(ran([command, "config", "show", "glove"], empty, environment))
+    settings = ["--set", f"input.path={tmp_path / 'text'}", "--set", "vocabulary.min_count=2"]
+    few = ["--set", "training.epochs=2", "--set", "training.dimensions=10", "--set", "spark.master=local[1]"]
+    made = ran([command, "run", "glove", *settings, *few, "--set", "output.path=vectors"], empty, environment)
+    assert "try next:\n" in made and "glove, 10 dimensions" in made
+    again = ran([command, "run", "my.toml", *settings, *few, "--set", "output.path=vectors"], empty, environment)
+    assert again.startswith("nothing to do"), "the saved configuration is the ready-made one"
+    similar = next(line.split()[1:] for line in made.splitlines() if " similar " in line)
+    assert "cosine" in ran([command, *similar], empty, environment)
