@@ -196,6 +196,18 @@ def test_a_manifest_of_another_shape_is_named(tmp_path: Path) -> None:
             resolve(str(tmp_path))
 
 
+def test_a_table_with_the_columns_of_a_newer_release_is_refused_and_its_neighbours_are_read(tmp_path: Path) -> None:
+    publish_next(tmp_path)
+    path = tmp_path / "versions" / "000001" / "manifest.json"
+    manifest = manifest_of(tmp_path)
+    path.write_text(json.dumps(manifest | {"schema_versions": {"vectors": 99, "vocabulary": 1}}))
+    with pytest.raises(OutputError, match=r"/vectors: its columns have schema version 99, .* reads up to 1; use"):
+        resolve(str(tmp_path)).table("vectors")
+    assert resolve(str(tmp_path)).table("vocabulary").endswith("/vocabulary")
+    path.write_text(json.dumps(manifest))  # of a release before schema versions
+    assert rows_seen(tmp_path) == 3
+
+
 def test_a_reader_hears_of_a_version_that_changed_while_it_read(tmp_path: Path) -> None:
     publish_next(tmp_path)
     version = resolve(str(tmp_path))

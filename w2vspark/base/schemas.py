@@ -359,3 +359,12 @@ CHANGES = pa.schema(
 # Which file holds a shard's changes (its URI), sent to every task that combines, by its partition's key; one row of
 # each shard bears its metrics.
 CHANGE_FILES = pa.schema([pa.field("key", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])
+
+# The schema version of published tables. A new column at the end keeps the number. A column that goes, or has another
+# name, type or meaning, raises it. Tables that are not named here have version 1.
+SCHEMA_VERSIONS: dict[str, int] = {}
+
+
+def schema_version(table: str) -> int:
+    """The schema version that a published table has in this w2vspark, and the highest that it reads."""
+    return SCHEMA_VERSIONS.get(table, 1)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from w2vspark.base import errors
 from w2vspark.base.errors import W2VSparkError
+from w2vspark.base.schemas import schema_version
 from w2vspark.config.config import Config
 from w2vspark.flow.work import Artefact, Table, Work
 from w2vspark.output.marker import FORMAT, MARKER
@@ -142,6 +143,7 @@ def tables_page(works: Iterable[Work], config_of: Mapping[str, Config]) -> str:
         for work, table in of_name:
             for field in table.schema_of(config_of[work.name]):
                 columns.setdefault(field.name, field)
+        lines += [f"Schema version {schema_version(name)}.", ""]
         lines += ["| column | type | null | what it holds |", "| --- | --- | --- | --- |"]
         for field in columns.values():
             about = COLUMNS.get(f"{name}.{field.name}") or COLUMNS[field.name]
@@ -168,8 +170,11 @@ _ABOUT_TABLES = f"""A version's folder has a folder for each table. A table is P
 What a reader may rely on:
 
 - A published version never changes. A new run publishes a new version.
-- Read columns by their names. A later release may add columns and tables. It keeps the names and the types of those
-  that are listed here, or tells the change in [Upgrade](../guides/upgrading.md).
+- Read columns by their names. A later release may add columns and tables.
+- Each table has a schema version, in the manifest under `schema_versions`. A new column at the end keeps the number. A
+  column that goes, or gets another name, type or meaning, raises it, and [Upgrade](../guides/upgrading.md) says what
+  readers must change. w2vspark reads tables of its own schema version and of older ones, and refuses newer ones with
+  exit code 4.
 - The order of rows and the number of files are no part of the contract. Sort by `id`, or look a word up by `word`.
 - `id` belongs to one version: the same word may have another id in the next one. Join two versions by `word`.
 - `{MARKER}` has the format of the output folder, now {FORMAT}. A release that finds a higher number refuses the folder

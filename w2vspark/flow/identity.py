@@ -3,6 +3,7 @@
 from typing import Any
 
 from w2vspark.base.errors import ConfigError
+from w2vspark.base.schemas import schema_version
 from w2vspark.config.config import Config, to_dict
 from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
@@ -87,7 +88,10 @@ def fingerprints(run: Run) -> dict[str, str]:
 
 
 def _schemas(work: Work, config: Config) -> dict[str, str]:
-    return {table.name: table.schema_of(config).to_string() for table in work.tables(config)}
+    return {
+        table.name: f"{schema_version(table.name)} {table.schema_of(config).to_string()}"
+        for table in work.tables(config)
+    }
 
 
 def publishing_code(work: Work, config: Config) -> tuple[Any, ...]:

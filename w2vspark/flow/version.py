@@ -11,6 +11,7 @@ from w2vspark import __version__, storage
 from w2vspark.base.errors import OutputError
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.redaction import redacted
+from w2vspark.base.schemas import schema_version
 from w2vspark.config.config import to_dict
 from w2vspark.fingerprints.fingerprint import library_versions, package_fingerprint
 from w2vspark.flow.run import Run
@@ -80,6 +81,7 @@ def manifest(run: Run) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         work.kind: work.name,
         "config": redacted(to_dict(work.resolved(run))),
+        publish.SCHEMA_VERSIONS: {table.name: schema_version(table.name) for table in work.tables(run.config)},
         **work.facts(run),
         "fingerprints": run.fingerprints,
         "seconds": {table: record["seconds"] for table, record in run.records.items()},

@@ -11,10 +11,12 @@ from typing import Any
 from w2vspark import storage
 from w2vspark.base.advice import how_to_mend, is_below_version
 from w2vspark.base.errors import OutputError
+from w2vspark.base.schemas import schema_version
 from w2vspark.output.current import CURRENT, read_current_bytes
 from w2vspark.storage.listed import footer_of
 
 VERSIONS, MANIFEST = "versions", "manifest.json"
+SCHEMA_VERSIONS = "schema_versions"  # of tables: a key of the manifest
 ARTEFACTS = "artefacts"  # files of a version that are not tables: the name of their folder and of their manifest key
 
 RENAMED = {"subwords": "ngrams"}  # tables, and their names in older versions
@@ -82,6 +84,7 @@ _OF_MANIFEST = {
     "config": ("an object of objects", _is_table(dict)),
     "corpus": ("an object", lambda value: isinstance(value, dict)),
     "vocabulary": ("an object of numbers", _is_table(int)),
+    SCHEMA_VERSIONS: ("an object of numbers", _is_table(int)),
 }
 
 
@@ -133,12 +136,19 @@ class Version:
     def table(self, name: str) -> str:
         """The URI of a table, after a check of its files' sizes and footers.
 
-        Raises OutputError when the version has no such table, or when files of it are missing or damaged.
+        Raises OutputError when the version has no such table, when a newer w2vspark gave it other columns, or when
+        files of it are missing or damaged.
         """
         tables, name = self.manifest["tables"], self._own(name)
         if name not in tables:
             raise OutputError(f"{self.folder}: this version has no table {name!r}; it has {', '.join(sorted(tables))}")
         uri = storage.join(self.folder, name)
+        found, known = self.manifest.get(SCHEMA_VERSIONS, {}).get(name, 1), schema_version(name)
+        if found > known:
+            raise OutputError(
+                f"{uri}: its columns have schema version {found}, and this w2vspark reads up to {known}; use the "
+                "w2vspark that made it, or a newer one"
+            )
         for file in self.manifest["files"][name]:
             try:
                 whole = footer_of(storage.join(uri, file["file"])) == (file["size"], file["crc32"])
