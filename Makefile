@@ -37,17 +37,21 @@ $(BIN)/python:
 
 # The stamps are older than pyproject.toml when what must be installed may have changed.
 $(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "installing w2vspark and its packages into $(VENV): Spark alone has 400 MB, which takes some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
+	@echo "installing w2vspark, its packages and those of the tests into $(VENV), which takes some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-for-docs: pyproject.toml | $(BIN)/python
+	@echo "installing w2vspark and the packages of the documentation into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/warm: $(VENV)/installed-for-tests
+	@echo "compiling the kernels for the tests, once: about a minute"
 	$(WARM) $(BIN)/w2vspark warm-up
 	@touch $@

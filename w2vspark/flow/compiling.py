@@ -9,7 +9,7 @@ import tempfile
 import time
 from typing import Any
 
-from w2vspark.base.log import get_logger, key_values, log_end
+from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.config.config import Config
 from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
 from w2vspark.flow.identity import steps_of
@@ -46,6 +46,7 @@ class Compiling:
         self._began = time.perf_counter()
         if self._stamp.exists():
             return
+        log_start("kernels")
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
