@@ -43,7 +43,7 @@ def test_the_share_that_subsampling_keeps_is_that_of_the_kernels(subsample, tmp_
 
 def test_a_vocabulary_that_leaves_out_most_of_the_corpus_is_told(tmp_path):
     (text,) = advice.few_words(fake_run(tmp_path, [30, 10], 100, 5, vocabulary__min_count=10))
-    assert "vocabulary.min_count = 10 leave 2 words and 40% of the corpus" in text
+    assert "vocabulary.min_count = 10: only 2 words and 40% of the corpus are left" in text
     assert advice.few_words(fake_run(tmp_path, [30, 20], 100, 5)) == []
 
 

@@ -1,4 +1,4 @@
-"""The methods: what makes a model from a corpus, one module a method or family, and METHODS, the list of all."""
+"""The methods make a model from a corpus. Each method or family is a module; METHODS has all methods."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ METHODS: dict[str, Method] = {method.name: method for method in (*WORD2VEC, GLOV
 
 
 def load_config(path: str | None, overrides: Sequence[str]) -> tuple[Method, Config]:
-    """The method that a TOML file chooses, or the defaults, and its configuration, ``table.key=value`` texts on top.
+    """The method and its configuration: from a TOML file, or the defaults, changed by ``table.key=value`` texts.
 
-    Raises ConfigError, which lists all problems, one a line.
+    path: a file, or the name of a ready-made configuration. Raises ConfigError, which lists all problems, one a line.
     """
     tree = read_tree(path)
     problems = put_overrides(tree, overrides, choice_of(next(iter(METHODS))))
@@ -31,7 +31,7 @@ def from_dict(tree: Mapping[str, Any]) -> tuple[Method, Config]:
 
 
 def choice_of(name: str) -> Choice:
-    """What a configuration of a method may hold: its own keys, and those of others at their defaults."""
+    """The keys that a configuration of a method may hold: its own, and those of other methods at their defaults."""
     others = {other: method.settings for other, method in METHODS.items() if other != name}
     return Choice(name, METHODS[name].settings, others, key="training.method")
 

@@ -1,4 +1,4 @@
-"""What a run tells about settings that leave too little to learn from, or cores without work."""
+"""Advice to the user about settings that leave too little text to learn from, and about idle cores."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from w2vspark.spark.session import is_local, task_slots
 from w2vspark.stages.vocabulary import VocabularyConfig
 from w2vspark.storage.listed import scan_listed
 
-LEAST_SHARE = 0.5  # of the corpus, that the vocabulary should cover; English text has .9 and more
-LEAST_KEPT = 0.2  # of the tokens, that subsampling should keep; English text at 1e-4 keeps .5
-LEAST_WORDS = 3.0  # of a document, on average: a window needs neighbours
-# Epochs that suit a corpus (tests/bench/small_corpora.py): the vectors of 0.2 to 4 million words are best with some 20,
-# and more epochs make them worse. Between 8 and 32 million words the number falls to the default.
+LEAST_SHARE = 0.5  # the vocabulary should cover this share of the corpus; it covers .9 and more of English text
+LEAST_KEPT = 0.2  # subsampling should keep this share of the tokens; at 1e-4 it keeps .5 of English text
+LEAST_WORDS = 3.0  # words of a document, on average: a window needs neighbours
+# Epochs for a corpus (tests/bench/small_corpora.py). With 0.2 to 4 million words, vectors are best after some 20
+# epochs; more epochs make them worse. Between 8 and 32 million words the number falls to the default.
 FEW_TOKENS, MOST_EPOCHS, EPOCHS_TOKENS = 100_000, 20, 160_000_000
 LONG_TRAINING = 200_000_000  # words of all epochs: half a minute of training
 
 
 def few_words(run: Run) -> list[str]:
-    """min_count and max_size that leave out most of the corpus."""
+    """Advice if min_count and max_size leave out most of the corpus."""
     kept, tokens = run.records["vocabulary"]["tokens"], run.records["word_counts"]["tokens"]
     if kept >= LEAST_SHARE * tokens:
         return []
@@ -26,13 +26,13 @@ def few_words(run: Run) -> list[str]:
     setting = f"vocabulary.min_count = {config.min_count}"
     setting += f" and vocabulary.max_size = {config.max_size}" if config.max_size else ""
     return [
-        f"{setting} leave {counted(run.records['vocabulary']['words'], 'word')} and {kept / tokens:.0%} of the corpus; "
-        "a lower vocabulary.min_count keeps more"
+        f"{setting}: only {counted(run.records['vocabulary']['words'], 'word')} and {kept / tokens:.0%} of the corpus "
+        "are left; a lower vocabulary.min_count keeps more"
     ]
 
 
 def short_documents(run: Run) -> list[str]:
-    """Documents of a word or two, in which windows find no neighbours."""
+    """Advice if documents have a word or two, so that windows find no neighbours."""
     counts = run.records["word_counts"]
     documents = counts["documents"] - sum(
         counts[name] for name in ("malformed_rows", "null_documents", "empty_documents")
@@ -47,7 +47,7 @@ def short_documents(run: Run) -> list[str]:
 
 
 def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
-    """Subsampling that leaves out most of the text, too few epochs for a small corpus, and too little text."""
+    """Advice if subsampling leaves out most of the text, or a small corpus has too few epochs, or too little text."""
     tokens, notes = run.records["vocabulary"]["tokens"], []
     kept = kept_tokens(run.uri("vocabulary"), tokens, subsample)
     if kept < LEAST_KEPT * tokens:
@@ -56,7 +56,7 @@ def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
             "keeps more, and 0 keeps all of it"
         )
     if tokens < FEW_TOKENS:
-        notes.append(f"the text has {counted(tokens, 'word')}; vectors need some hundred thousand to mean something")
+        notes.append(f"the text has {counted(tokens, 'word')}; vectors need a hundred thousand to mean something")
     elif 2 * epochs <= (wanted := suitable_epochs(tokens)):
         notes.append(
             f"the text has {counted(tokens, 'word')}, which is little for {counted(epochs, 'epoch')}; "
@@ -66,12 +66,12 @@ def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
 
 
 def suitable_epochs(tokens: int) -> int:
-    """How many epochs suit so many tokens, at least for word2vec's methods."""
+    """The number of epochs that suits a corpus with this number of tokens, for word2vec's methods."""
     return min(MOST_EPOCHS, round(EPOCHS_TOKENS / tokens))
 
 
 def kept_tokens(vocabulary_uri: str, tokens: int, subsample: float) -> float:
-    """How many tokens subsampling keeps in an epoch, on average: as kernels.noise.keep_thresholds."""
+    """The mean number of tokens that subsampling keeps in an epoch, by the rule of kernels.noise.keep_thresholds."""
     if subsample == 0:
         return float(tokens)
     kept = 0.0
@@ -83,7 +83,7 @@ def kept_tokens(vocabulary_uri: str, tokens: int, subsample: float) -> float:
 
 
 def idle_cores(run: Run, trained: int, shards: int, lanes: int, shard_tokens: int) -> list[str]:
-    """How many tasks train, where there are more cores. trained: tokens of all epochs. A short training is let pass."""
+    """Advice if a single shard leaves cores idle in a long training. trained: tokens of all epochs."""
     if trained < LONG_TRAINING:
         return []
     session = run.session()
@@ -91,7 +91,7 @@ def idle_cores(run: Run, trained: int, shards: int, lanes: int, shard_tokens: in
     if shards > 1 or (slots is not None and slots <= lanes):
         return []
     return [
-        f"{counted(shards, 'task')} with {counted(lanes, 'thread')} trains, however many cores there are: "
-        f"training.shards = auto takes one shard for each {shard_tokens / 1e6:,.0f} million words of all epochs, and "
-        "one shard is best in quality; training.shards=8 trains in 8 tasks"
+        f"{counted(shards, 'task')} with {counted(lanes, 'thread')} trains, on any number of cores: "
+        f"training.shards = auto makes one shard for each {shard_tokens / 1e6:,.0f} million words of all epochs, "
+        "because one shard gives the best quality; training.shards=8 trains in 8 tasks"
     ]

@@ -1,4 +1,4 @@
-"""The steps that every method of text begins with, from the corpus to its words as numbers."""
+"""The first steps of every method: from the corpus to its words as numbers."""
 
 from dataclasses import replace
 from typing import Any
@@ -40,11 +40,11 @@ from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
-LAST_SETTINGS = (SparkConfig,)  # in the order of a configuration file
-ASKED = ("corpus",)  # an earlier model is none: it may be this output's own last version
+LAST_SETTINGS = (SparkConfig,)  # the last tables of a configuration file
+ASKED = ("corpus",)  # without the earlier model, which may be this output's own last version
 TINY_WORDS = 31  # a prime, so that documents differ
-SHOWN_PHRASES = 20  # of each pass, as examples: the best, the last above the threshold, and the best below it
-# A task sums its words in memory: some 200 MB for what 16 MB of compressed counts hold.
+SHOWN_PHRASES = 20  # examples of each pass: the best, the last above the threshold, and the best below it
+# A task sums its words in memory: 16 MB of compressed counts need some 200 MB.
 SUMMING = {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m"}
 # Heaps' law with the constants of English Wikipedia at min_count 5: words = 17 * sqrt(tokens).
 GUESSED_WORDS = 17.0
@@ -53,11 +53,11 @@ COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
 
 def sources(run: Run) -> dict[str, str]:
-    """The corpus as it is now."""
+    """The fingerprint of the corpus as it is now."""
     return {"corpus": corpus_version(run.config[InputConfig], run.session)}
 
 
-# The steps: for each its settings, and what makes its table.
+# The steps: the settings of each, and the function that makes its table.
 
 
 def has_phrases(config: Config) -> bool:
@@ -66,12 +66,12 @@ def has_phrases(config: Config) -> bool:
 
 
 def phrases_settings(config: Config) -> Chosen:
-    """How text becomes words, and which pairs are phrases."""
+    """Settings: how text becomes words, and which pairs are phrases."""
     return {"tokens": config[TokensConfig], "phrases": config[PhrasesConfig]}
 
 
 def make_phrases(run: Run) -> dict[str, Any]:
-    """Pairs of words that become one word, pass after pass: each pass counts text with the phrases of those before."""
+    """Find the pairs of words that become one word. Each pass counts the text with the phrases of earlier passes."""
     config, passes = run.config[PhrasesConfig], []
     corpus = read_corpus(run.session(), run.config[InputConfig], 0)
     for number, threshold in enumerate(config.thresholds, 1):
@@ -89,12 +89,12 @@ def make_phrases(run: Run) -> dict[str, Any]:
 
 
 def word_counts_settings(config: Config) -> Chosen:
-    """How text becomes words. Connector words matter with phrases alone, which are a table of their own."""
+    """Settings: how text becomes words. Connector words matter only with phrases, and are settings of that table."""
     return {"tokens": config[TokensConfig]}
 
 
 def make_word_counts(run: Run) -> dict[str, Any]:
-    """Every word of the corpus with its count, and what was odd about the documents."""
+    """Count the words of the corpus. The record has numbers about the documents, for example of malformed rows."""
     duplicates = count_duplicate_ids(run.session(), run.config[InputConfig])
     corpus = read_corpus(run.session(), run.config[InputConfig], duplicates)
     with runtime_settings(run.session(), **SUMMING):
@@ -104,19 +104,19 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     if report["tokens"] == 0:
         raise InputError(
             f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
-            f"text, {report['malformed_rows']} malformed, {report['empty_documents']} without a word; check input "
-            "and tokens"
+            f"text, {report['malformed_rows']} malformed, {report['empty_documents']} without a word; check [input] "
+            "and [tokens]"
         )
     return report
 
 
 def vocabulary_settings(config: Config) -> Chosen:
-    """Which words stay."""
+    """Settings: which words are in the vocabulary."""
     return {"vocabulary": config[VocabularyConfig]}
 
 
 def make_vocabulary(run: Run) -> dict[str, Any]:
-    """The words that get a vector, numbered from the most frequent."""
+    """Choose the words that get a vector, and number them; the most frequent word is 0."""
     config = run.config[VocabularyConfig]
     write_table(vocabulary(run.session(), run.uri("word_counts"), config), run.uri("vocabulary"), VOCABULARY)
     size, tokens = vocabulary_summary(run.uri("vocabulary"))
@@ -125,7 +125,7 @@ def make_vocabulary(run: Run) -> dict[str, Any]:
 
 
 def check_tokens(tokens: int, config: VocabularyConfig) -> None:
-    """Raise InputError where no word of the corpus is in the vocabulary."""
+    """Raise InputError if no word of the corpus is in the vocabulary."""
     if tokens == 0:
         raise InputError(
             f"no word of the corpus occurs {config.min_count} times or more; lower vocabulary.min_count, or give more "
@@ -134,12 +134,12 @@ def check_tokens(tokens: int, config: VocabularyConfig) -> None:
 
 
 def encoded_settings(config: Config) -> Chosen:
-    """How documents are cut and spread."""
+    """Settings: how documents are cut into pieces, and spread over buckets."""
     return {"encoded": config[EncodedConfig]}
 
 
 def make_encoded(run: Run) -> dict[str, Any]:
-    """The corpus as word ids, in pieces spread over buckets."""
+    """Write the corpus as word ids, in pieces that are spread over buckets."""
     config, tokens = run.config[EncodedConfig], run.records["vocabulary"]["tokens"]
     buckets = encoding.auto_buckets(tokens) if config.buckets == "auto" else config.buckets
     files = encoding.file_count(tokens, buckets)
@@ -150,12 +150,12 @@ def make_encoded(run: Run) -> dict[str, Any]:
 
 
 def bucket_counts_settings(_: Config) -> Chosen:
-    """Nothing: the buckets are those of encoded."""
+    """No settings: the buckets come from the table encoded."""
     return NO_SETTINGS
 
 
 def make_bucket_counts(run: Run) -> dict[str, Any]:
-    """Tokens of each bucket, from which shards and slices are cut."""
+    """Count the tokens of each bucket. Shards and slices are cut by these counts."""
     counts = encoding.bucket_counts(run.session(), run.uri("encoded"), run.records["encoded"]["buckets"])
     write_table(counts, run.uri("bucket_counts"), BUCKET_COUNTS)
     tokens = int(bucket_tokens(run).sum())
@@ -176,7 +176,7 @@ STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_C
 
 
 def tiny(run: Run) -> None:
-    """Put the tables of a tiny corpus in place of those of these steps, for steps that work on them."""
+    """Give the run the tables of a tiny corpus, as if these steps had made them. Later steps can work on them."""
     documents = [[(document * at) % TINY_WORDS for at in range(30)] for document in range(1, TINY_WORDS)]
     counts = np.bincount([word for document in documents for word in document], minlength=TINY_WORDS)
     ids = {word: number for number, word in enumerate(np.argsort(-counts, kind="stable").tolist())}
@@ -203,11 +203,11 @@ def tiny(run: Run) -> None:
         run.records[name] = {"words": TINY_WORDS, "tokens": sum(lengths), "buckets": len(documents)}
 
 
-# What other steps ask of these.
+# What other steps need from these steps.
 
 
 def words_of(run: Run, passes: int | None = None) -> Words:
-    """How workers turn text into words: with the phrases of so many passes, or of all."""
+    """How workers turn text into words: with the phrases of the first passes, or of all passes (None)."""
     config = run.config[PhrasesConfig]
     made = range(1, 1 + (len(config.thresholds) if passes is None else passes))
     uris = tuple(phrases_uri(run, number) for number in made)
@@ -215,7 +215,7 @@ def words_of(run: Run, passes: int | None = None) -> Words:
 
 
 def phrases_uri(run: Run, number: int) -> str:
-    """Where a pass's phrases are."""
+    """The URI of a pass's phrases."""
     return storage.join(run.uri("phrases"), f"pass-{number}")
 
 
@@ -228,25 +228,25 @@ def bucket_tokens(run: Run) -> np.ndarray:
 
 
 def words_count(run: Run) -> int:
-    """How many words the vocabulary has."""
+    """The number of words in the vocabulary."""
     return int(run.records["vocabulary"]["words"])
 
 
 def target_settings(config: Config) -> Chosen:
-    """What kernels are compiled for; of names of the same target, one."""
+    """Settings: the CPU target of the kernels. Different names of one target give the same value."""
     return {"cpu_target": llvm_name(config[TrainingConfig].cpu_target)}
 
 
 def chosen(settings: Any, *names: str) -> Chosen:
-    """Some keys with their values."""
+    """Some keys of a table of the configuration, with their values."""
     return {name: getattr(settings, name) for name in names}
 
 
-# The published tables that all have.
+# The published tables that all methods have.
 
 
 def vocabulary_rows(run: Run) -> StagedRows:
-    """The vocabulary, as it was made."""
+    """The vocabulary, as in staging."""
     return StagedRows(run.uri("vocabulary"))
 
 
@@ -256,14 +256,14 @@ def phrase_rows(run: Run) -> Any:
 
 
 def phrase_count(run: Run) -> int:
-    """How many phrases were found."""
+    """The number of phrases in all passes."""
     return int(run.records["phrases"]["phrases"])
 
 
 PHRASES_TABLE = Table(
     "phrases",
     PHRASES,
-    "two words that became one, and in which pass",
+    "two words that became one word, and the pass that joined them",
     phrase_rows,
     phrase_count,
     has_phrases,
@@ -272,17 +272,17 @@ PHRASES_TABLE = Table(
 VOCABULARY_TABLE = Table("vocabulary", VOCABULARY, "a word with its id and count", vocabulary_rows, words_count)
 
 
-# What is said of a run.
+# What a run reports.
 
 
 def resolved(run: Run) -> Config:
-    """The settings of a run that has made its tables."""
+    """The settings without `auto`, once the tables are made."""
     buckets = run.records["encoded"]["buckets"]
     return run.config.replaced(replace(run.config[EncodedConfig], buckets=buckets))
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """The corpus and the vocabulary in numbers, and what kernels were compiled for."""
+    """Entries of the manifest: figures of the corpus and the vocabulary, and the CPU target of the kernels."""
     kernels = TrainingConfig in run.config
     return {
         "corpus": {key: value for key, value in run.records["word_counts"].items() if key != "seconds"},
@@ -308,13 +308,13 @@ def _oddities(corpus: dict[str, int]) -> str:
 
 
 def guessed_size(run: Run) -> tuple[int, int, str]:
-    """Tokens and words of the corpus, and whether they were counted or guessed; before anything is made."""
+    """The numbers of tokens and words before anything is made, and whether they were counted or guessed."""
     counted = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
     if counted is not None:
         return counted.record["tokens"], counted.record["words"], "counted"
     tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
-    source = "guessed from the input's size, as are the auto values above, until the vocabulary is counted"
+    source = "guessed from the input's size until the vocabulary is counted, as are the values of auto below"
     return tokens, min(words, most) if most else words, source
 
 
@@ -328,5 +328,5 @@ def _guessed_tokens(config: InputConfig) -> int:
 
 
 def memory_of(tokens: int, words: int, source: str, needed: str) -> str:
-    """What --dry-run says of the memory. needed: by which workers."""
+    """The text of --dry-run about memory. needed: the memory of the model and of the workers."""
     return f"for {words:,} words and {tokens:,} tokens ({source}):\n  {needed}"

@@ -1,4 +1,4 @@
-"""The step of methods that train on counts: how often words stand near each other, and the table of that name."""
+"""The step and the published table cooccurrences, for methods that train on counts of neighbours."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ from w2vspark.training.settings import TrainingConfig
 
 
 def cooccurrences_settings(config: Config) -> Chosen:
-    """How neighbours are counted. Only subsampling draws random numbers."""
+    """Settings: how neighbours are counted. The seed counts only with subsampling, which draws random numbers."""
     counts = config[CooccurrencesConfig]
     seed = {"seed": config[TrainingConfig].seed} if counts.subsample else {}
     return chosen(counts, "window", "weighting", "direction", "subsample") | seed | target_settings(config)
 
 
 def make_cooccurrences(run: Run) -> dict[str, Any]:
-    """How often words stand near each other."""
+    """Count how often words stand near each other."""
     uris = {
         "encoded_uri": run.uri("encoded"),
         "vocabulary_uri": run.uri("vocabulary"),
@@ -38,7 +38,7 @@ def make_cooccurrences(run: Run) -> dict[str, Any]:
     entries = sum(int(sizes.sum()) for _, sizes in scan_row_entries(job.table_uri))
     if entries == 0:
         raise InputError(
-            "no two words of the vocabulary stand near each other, so that there is nothing to train; give longer "
+            "no two words of the vocabulary stand near each other, so there is nothing to train on; give longer "
             "documents, lower vocabulary.min_count or raise cooccurrences.window"
         )
     return {"entries": entries}
@@ -60,7 +60,7 @@ def are_published(config: Config) -> bool:
 
 
 def cooccurrence_rows(run: Run) -> StagedRows:
-    """The counts, as they were made."""
+    """The counts, as in staging."""
     return StagedRows(run.uri("cooccurrences"), COUNTS)
 
 

@@ -1,4 +1,4 @@
-"""The step of methods that end in a singular value decomposition, and what they have in common beside it."""
+"""What methods with a singular value decomposition share: the step svd, its tables, settings and reports."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -23,16 +23,16 @@ AUTO = {"svd.oversampling": "a tenth of the dimensions, at least 10", "svd.power
 
 
 def svd_settings(config: Config) -> Chosen:
-    """The decomposition. Its values for `auto` are the method's."""
+    """Settings of the decomposition. The method decides the values of `auto`."""
     training = config[TrainingConfig]
     return chosen(training, "method", "dimensions", "seed") | {"svd": config[SvdConfig]} | target_settings(config)
 
 
 def decomposed(run: Run, table: str, matrix: str, rows: int, exponent: float) -> dict[str, Any]:
-    """The record of the step "svd": singular values, and where the vectors are.
+    """Decompose a sparse matrix; returns the record of the step svd, with the singular values and the vectors' place.
 
-    table: of the sparse matrix, with so many rows and a column for each word; matrix: its name there. exponent: what
-    svd.exponent is for `auto`.
+    table, matrix: the matrix's table, and its name there. It has `rows` rows, and a column for each word. exponent: the
+    value of svd.exponent for `auto`.
     """
     training = run.config[TrainingConfig]
     job = SvdJob(
@@ -60,7 +60,7 @@ def decomposed(run: Run, table: str, matrix: str, rows: int, exponent: float) ->
 
 
 def rows_of_words(run: Run, matrices: Iterable[str]) -> TaskRows:
-    """Words with the sums of their rows in some matrices of singular vectors."""
+    """Words with their vectors: the sums of their rows in some matrices of singular vectors."""
     dimensions = run.config[TrainingConfig].dimensions
     rows = summed_rows([matrix_rows(run.uri("svd"), matrix, dimensions) for matrix in matrices])
     return vectors(run.session(), rows, run.uri("vocabulary"), words_count(run), dimensions)
@@ -87,7 +87,7 @@ def facts(run: Run) -> dict[str, Any]:
 
 
 def svd_summary(version: Version) -> str:
-    """How the vectors were made."""
+    """A line about the decomposition."""
     config, found = version.manifest["config"], version.manifest["svd"]
     values, training = found["values"], config["training"]
     first = ", ".join(f"{value:.4g}" for value in values[:3]) + (", …" if len(values) > 3 else "")
@@ -98,13 +98,13 @@ def svd_summary(version: Version) -> str:
 
 
 def tiny(run: Run) -> None:
-    """As corpus.tiny, with as many dimensions as it has."""
+    """As corpus.tiny, with fewer dimensions than the tiny corpus has words."""
     corpus.tiny(run)
     run.config = run.config.replaced(replace(run.config[TrainingConfig], dimensions=4), SvdConfig())
 
 
 def needed_with(run: Run, exponent: float) -> Needed:
-    """The settings and the memory, by the size of the corpus. exponent: what svd.exponent is for `auto`."""
+    """The settings and the memory for the size of the corpus. exponent: the value of svd.exponent for `auto`."""
     tokens, words, source = corpus.guessed_size(run)
     dimensions = run.config[TrainingConfig].dimensions
     svd = resolved_svd(dimensions, run.config[SvdConfig], exponent)

@@ -1,4 +1,4 @@
-"""GloVe: vectors whose products come near the logarithms of counts (Pennington, Socher & Manning 2014)."""
+"""GloVe: vectors whose products approximate the logarithms of counts (Pennington, Socher & Manning 2014)."""
 
 from dataclasses import asdict, replace
 from functools import partial
@@ -25,19 +25,19 @@ from w2vspark.training.glove.rounds import run_glove
 from w2vspark.training.glove.strata import StrataJob, context_rows, grid_of, row_ranges, strata
 from w2vspark.training.settings import RoundsTraining
 
-GUESSED_ENTRIES = 0.14  # of the counts, for each pair of neighbours in the text
+GUESSED_ENTRIES = 0.14  # entries of the counts, for each pair of neighbours in the text
 
 
-# The steps: for each its settings, and what makes its table.
+# The steps: the settings of each, and the function that makes its table.
 
 
 def strata_settings(config: Config) -> Chosen:
-    """The grid."""
+    """Settings: the grid of strata."""
     return chosen(config[RoundsTraining], "shards", "lanes") | target_settings(config)
 
 
 def make_strata(run: Run) -> dict[str, Any]:
-    """The counts as workers read them. The record has the number of entries of each stratum."""
+    """Cut the counts into strata. The record has the number of entries of each stratum."""
     uri, entries = run.uri("cooccurrences"), run.records["cooccurrences"]["entries"]
     training, _ = resolved_settings(run)
     count = int(training.shards) * int(training.lanes)
@@ -48,14 +48,14 @@ def make_strata(run: Run) -> dict[str, Any]:
 
 
 def rounds_settings(config: Config) -> Chosen:
-    """How the vectors are learned."""
+    """Settings: how the vectors are learned."""
     names = ("dimensions", "epochs", "learning_rate", "shards", "lanes", "seed")
     own = chosen(config[RoundsTraining], *names) | chosen(config[GloveConfig], "x_max", "alpha")
     return own | target_settings(config)
 
 
 def make_rounds(run: Run) -> dict[str, Any]:
-    """The training: the last round's parameters, and the metrics of all."""
+    """Train. The record has the place of the last round's parameters, and the metrics of all rounds."""
     training, glove = resolved_settings(run)
     run.log_resolved(training, glove)
     record = run.records["strata"]
@@ -78,7 +78,7 @@ def make_rounds(run: Run) -> dict[str, Any]:
 
 
 def resolved_settings(run: Run) -> tuple[RoundsTraining, GloveConfig]:
-    """The settings without `auto`, once the counts are there."""
+    """The settings without `auto`, once the counts are made."""
     tokens, records = run.records["vocabulary"]["tokens"], run.records["cooccurrences"]["entries"]
     return resolve_glove(run.config[RoundsTraining], run.config[GloveConfig], tokens, records)
 
@@ -92,7 +92,7 @@ def trained(run: Run) -> RoundsTraining:
 
 
 def _sources(run: Run, columns: int) -> tuple[RowSource, RowSource]:
-    """The first columns of the words' rows, and of the contexts'."""
+    """The first `columns` columns of the words' rows, and of the contexts' rows."""
     training, uri = trained(run), run.uri("rounds")
     grid_columns = int(training.shards) * int(training.lanes)
     of_contexts = partial(context_rows, uri=uri, words=words_count(run), grid_columns=grid_columns, columns=columns)
@@ -104,17 +104,17 @@ def _vectors(run: Run, rows: RowSource, beside: RowSource | None = None) -> Task
 
 
 def vector_settings(config: Config) -> Chosen:
-    """Which vectors."""
+    """Settings: which vectors the table has."""
     return {"vectors": config[GloveConfig].vectors}
 
 
 def vector_schema(config: Config) -> pa.Schema:
-    """With the context's vectors as a column, where both are asked for."""
+    """The columns of table vectors. With glove.vectors = "both", `context` is one of them."""
     return VECTORS_AND_CONTEXT if config[GloveConfig].vectors == "both" else VECTORS
 
 
 def vector_rows(run: Run) -> TaskRows:
-    """The sums of both sides, the words' own, or both as columns."""
+    """The vectors: the sums of word and context vectors, the word vectors alone, or both in two columns."""
     of_words, of_contexts = _sources(run, trained(run).dimensions)
     asked = run.config[GloveConfig].vectors
     if asked == "both":
@@ -123,33 +123,33 @@ def vector_rows(run: Run) -> TaskRows:
 
 
 def side_rows(run: Run) -> TaskRows:
-    """The contexts' vectors."""
+    """The context vectors."""
     return _vectors(run, _sources(run, trained(run).dimensions)[1])
 
 
 def bias_rows(run: Run) -> TaskRows:
-    """The biases, which stand behind the vectors."""
+    """The biases, which follow the vectors in the rows."""
     sides = _sources(run, trained(run).dimensions + 1)
     return biases(run.session(), *sides, run.uri("vocabulary"), words_count(run))
 
 
-# What is said of a run.
+# What a run reports.
 
 
 def resolved(run: Run) -> Config:
-    """The settings without `auto`."""
+    """The settings without `auto`, once the tables are made."""
     x_max = run.records["rounds"]["glove"]["x_max"]
     return corpus.resolved(run).replaced(trained(run), replace(run.config[GloveConfig], x_max=x_max))
 
 
 def summary(version: Version) -> list[str]:
-    """The corpus and the training."""
+    """Lines about the corpus and the training."""
     shards = version.manifest["config"]["training"]["shards"]
     return [*corpus.summary(version), rounds_summary(version, rounds_of_epoch=shards)]
 
 
 def needed(run: Run) -> Needed:
-    """The settings and the memory, by the size of the corpus."""
+    """The settings and the memory for the size of the corpus."""
     tokens, words, source = corpus.guessed_size(run)
     counted = run.staging.find("cooccurrences", run.fingerprints["cooccurrences"])
     counts = run.config[CooccurrencesConfig]
@@ -162,7 +162,7 @@ def needed(run: Run) -> Needed:
 
 
 def tiny(run: Run) -> None:
-    """As corpus.tiny."""
+    """As corpus.tiny, with few dimensions and one epoch."""
     corpus.tiny(run)
     run.config = run.config.replaced(replace(run.config[RoundsTraining], dimensions=8, epochs=1))
 
@@ -197,8 +197,8 @@ GLOVE = Method(
     auto={
         "training.epochs": "25",
         "training.learning_rate": "0.075",
-        "training.shards": "the root of the counts' entries / 20 million, from 1 to 32",
-        "training.lanes": "8 for one shard, else 8 / shards",
+        "training.shards": "the square root of (entries of the counts / 20 million), from 1 to 32",
+        "training.lanes": "8 / shards, at least 1",
     },
     warm_up={"training.epochs": 1},
 )

@@ -21,27 +21,27 @@ from w2vspark.stages.vectors import matrix_rows
 from w2vspark.training.settings import TrainingConfig
 from w2vspark.training.svd.plan import SvdConfig
 
-EXPONENT = 0.75  # of the singular values, for `auto`: by people's judgement and labels (tests/bench/lsa.py)
+EXPONENT = 0.75  # svd.exponent for `auto`, chosen by people's judgements and labels (tests/bench/lsa.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LsaConfig(Settings):
-    """Latent semantic analysis: words by documents."""
+    """How latent semantic analysis weights the words of documents."""
 
     section = "lsa"
 
     weighting: Literal["log-entropy", "tf-idf", "tf"] = key(
-        "log-entropy", why="What a word in a document counts: log-entropy, tf-idf, or tf, the plain count."
+        "log-entropy", why="The weight of a word in a document: log-entropy, tf-idf, or tf (the plain count)."
     )
 
 
 def term_document_settings(config: Config) -> Chosen:
-    """How counts are weighted."""
+    """Settings: how counts are weighted."""
     return chosen(config[LsaConfig], "weighting") | target_settings(config)
 
 
 def make_term_document(run: Run) -> dict[str, Any]:
-    """Documents by words, weighted."""
+    """Count the words of each document, and weight the counts."""
     uri, target = run.uri("term_document"), run.config[TrainingConfig].cpu_target
     uris = {"encoded_uri": run.uri("encoded"), "table_uri": uri, "counts_uri": storage.join(uri, "counts")}
     weighting = run.config[LsaConfig].weighting
@@ -54,51 +54,51 @@ def make_term_document(run: Run) -> dict[str, Any]:
 
 
 def make_svd(run: Run) -> dict[str, Any]:
-    """Singular values and vectors of documents by words."""
+    """Decompose the table term_document."""
     return decomposed.decomposed(run, "term_document", "term_document", document_count(run), EXPONENT)
 
 
 def vector_rows(run: Run) -> TaskRows:
-    """The words' side."""
+    """The vectors of words."""
     return rows_of_words(run, [RIGHT])
 
 
 def document_rows(run: Run) -> TaskRows:
-    """The documents' side."""
+    """The vectors of documents."""
     dimensions = run.config[TrainingConfig].dimensions
     rows = matrix_rows(run.uri("svd"), LEFT, dimensions)
     return documents(run.session(), rows, run.uri("term_document"), document_count(run), dimensions)
 
 
 def document_count(run: Run) -> int:
-    """How many documents have a word of the vocabulary."""
+    """The number of documents with a word of the vocabulary."""
     return int(run.records["term_document"]["documents"])
 
 
 def weight_rows(run: Run) -> TaskRows:
-    """What each word counts."""
+    """The weights of words."""
     uris, target = (run.uri("term_document"), run.uri("vocabulary")), run.config[TrainingConfig].cpu_target
     return term_weights(run.session(), *uris, run.config[LsaConfig].weighting, document_count(run), target)
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """As decomposed.facts, with the documents in the tables, and those that could not be."""
+    """As decomposed.facts, with the number of documents that have a vector, and that have no known word."""
     record = run.records["term_document"]
     counts = {"with_vector": record["documents"], "without_known_words": record["without_known_words"]}
     return decomposed.facts(run) | {"documents": counts}
 
 
 def summary(version: Version) -> list[str]:
-    """The corpus, the decomposition, and the documents."""
+    """Lines about the corpus, the decomposition and the documents."""
     counts = version.manifest["documents"]
     without = counts["without_known_words"]
-    rest = f"; {without:,} without a word of the vocabulary have none" if without else ""
+    rest = f"; {without:,} documents have none, because they have no word of the vocabulary" if without else ""
     lines = [*corpus.summary(version), decomposed.svd_summary(version)]
     return [*lines, f"documents   {counts['with_vector']:,} vectors{rest}"]
 
 
 def needed(run: Run) -> Needed:
-    """The settings and the memory."""
+    """The settings and the memory for the size of the corpus."""
     return needed_with(run, EXPONENT)
 
 
@@ -122,7 +122,7 @@ LSA = Method(
     publishes=(
         Table("vectors", VECTORS, "a word's vector", vector_rows, words_count),
         Table("documents", DOCUMENTS, "a document's vector", document_rows, document_count),
-        Table("term_weights", TERM_WEIGHTS, "what a word counts", weight_rows, words_count),
+        Table("term_weights", TERM_WEIGHTS, "a word's weight", weight_rows, words_count),
         SINGULAR_VALUES_TABLE,
         corpus.PHRASES_TABLE,
         corpus.VOCABULARY_TABLE,

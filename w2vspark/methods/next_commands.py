@@ -1,14 +1,14 @@
-"""What a user may try next with a published model, as arguments of the command line."""
+"""Commands that a user may try next with a published model."""
 
 from w2vspark import storage
 from w2vspark.flow.work import Command
 from w2vspark.output.publish import Version
 
-FREQUENT = 1000  # words among which two telling ones are looked for
+FREQUENT = 1000  # the most frequent words, from which the examples come
 
 
 def of_words(version: Version, output: str) -> list[Command]:
-    """Neighbours of two words, the phrases where there are some, the versions, and an export."""
+    """For a model of words: neighbours of two words, phrases if there are any, versions, and an export."""
     words = telling_words(version)
     commands: list[Command] = [("similar", output, *words)]
     if version.has("phrases"):
@@ -17,12 +17,12 @@ def of_words(version: Version, output: str) -> list[Command]:
 
 
 def of_documents(version: Version, output: str) -> list[Command]:
-    """A search, and then as for words."""
+    """For a model of documents: a search, then the commands for words."""
     return [("search", output, " ".join(telling_words(version))), *of_words(version, output)]
 
 
 def telling_words(version: Version) -> list[str]:
-    """Two long words among the more frequent ones, in the order of their ids; fewer of a smaller vocabulary."""
+    """Two long, frequent words as examples, in the order of their ids; fewer if the vocabulary is smaller."""
     with version.reading("run again"):
         first = next(iter(storage.scan_table(version.table("vocabulary"), columns=["id", "word"])), None)
     rows = [] if first is None else sorted(zip(*(column.to_pylist() for column in first.columns), strict=True))

@@ -32,16 +32,16 @@ from w2vspark.stages.sparse_rows import block_entries
 from w2vspark.training.settings import TrainingConfig
 from w2vspark.training.svd.plan import SvdConfig
 
-EXPONENT = 0.5  # of the singular values, for `auto` (tests/bench/svd.py)
+EXPONENT = 0.5  # svd.exponent for `auto` (tests/bench/svd.py)
 
 
 def ppmi_settings(config: Config) -> Chosen:
-    """What is taken from the counts' logarithms."""
+    """Settings: how pointwise mutual information is computed from the counts."""
     return chosen(config[PpmiConfig], "smoothing", "shift", "positive") | target_settings(config)
 
 
 def make_ppmi(run: Run) -> dict[str, Any]:
-    """Pointwise mutual information, from the counts."""
+    """Compute the pointwise mutual information from the counts."""
     symmetric = run.config[CooccurrencesConfig].direction == "symmetric"
     config, uri = run.config[PpmiConfig], run.uri("ppmi")
     job = PpmiJob(
@@ -60,39 +60,39 @@ def make_ppmi(run: Run) -> dict[str, Any]:
     entries = int(block_entries(job.table_uri, PPMI)[1].sum())
     if not entries:
         raise InputError(
-            f"no two words stand together more often than by chance times ppmi.shift = {config.shift:g}; "
+            f"no two words stand together more often than ppmi.shift = {config.shift:g} times chance; "
             "lower ppmi.shift, set ppmi.positive to false, or give more text"
         )
     return {"entries": entries}
 
 
 def make_svd(run: Run) -> dict[str, Any]:
-    """Singular values and vectors of words by words."""
+    """Decompose the table ppmi."""
     return decomposed(run, "ppmi", PPMI, words_count(run), EXPONENT)
 
 
 def vector_settings(config: Config) -> Chosen:
-    """Whether contexts are added."""
+    """Settings: whether context vectors are added."""
     return chosen(config[PpmiConfig], "add_context")
 
 
 def vector_rows(run: Run) -> TaskRows:
-    """The words' side, or the sums of both."""
+    """The word vectors, or the sums of word and context vectors."""
     return rows_of_words(run, [LEFT, RIGHT] if run.config[PpmiConfig].add_context else [LEFT])
 
 
 def context_rows(run: Run) -> TaskRows:
-    """The contexts' side."""
+    """The context vectors."""
     return rows_of_words(run, [RIGHT])
 
 
 def summary(version: Version) -> list[str]:
-    """The corpus and the decomposition."""
+    """Lines about the corpus and the decomposition."""
     return [*corpus.summary(version), svd_summary(version)]
 
 
 def needed(run: Run) -> Needed:
-    """The settings and the memory."""
+    """The settings and the memory for the size of the corpus."""
     return needed_with(run, EXPONENT)
 
 

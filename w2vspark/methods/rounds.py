@@ -1,4 +1,4 @@
-"""What methods that train in rounds have in common: how far they are, their metrics, memory and a line of summary."""
+"""What methods that train in rounds share: progress, table metrics, memory, and a line of summary."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from w2vspark.training.rounds import RoundDone
 
 
 def round_done(run: Run) -> RoundDone:
-    """Tells the user after each round."""
+    """A function that shows the progress after each round."""
 
     def done(number: int, rounds: int, record: dict[str, Any]) -> dict[str, Any]:
         return run.progress.round(number, rounds, record["metrics"], record["seconds"])
@@ -30,13 +30,13 @@ def metrics_rows(run: Run) -> pa.Table:
 METRICS_TABLE = Table(
     "metrics",
     METRICS,
-    "a shard's loss, speed and learning rate in a round; `tokens` are what it trained on",
+    "a shard's loss, speed and learning rate in a round; `tokens` counts what it trained on",
     metrics_rows,
 )
 
 
 def rounds_summary(version: Version, rounds_of_epoch: int = 1) -> str:
-    """How the vectors were trained. rounds_of_epoch: over which the last loss is a mean."""
+    """A line about the training. rounds_of_epoch: its loss is the mean of this number of last rounds."""
     with version.reading("run again"):
         metrics = storage.read_table(version.table("metrics")).to_pylist()
     training = version.manifest["config"]["training"]
@@ -53,5 +53,5 @@ def rounds_summary(version: Version, rounds_of_epoch: int = 1) -> str:
 
 
 def training_memory(model: int, worker: int, shards: int) -> str:
-    """What --dry-run says of the memory. model: bytes of all matrices; worker: bytes of a task that trains."""
+    """The text of --dry-run about memory. model: bytes of all matrices. worker: bytes of a task that trains."""
     return f"model {model / 1e6:,.0f} MB; a training worker {worker / 1e6:,.0f} MB of Python memory, {shards} of them"

@@ -1,1 +1,1 @@
-"""word2vec's six methods: their steps, tables and what they say (family), and what these share."""
+"""word2vec's six methods (family), with their steps, tables and reports."""

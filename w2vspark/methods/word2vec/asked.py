@@ -1,4 +1,4 @@
-"""What word2vec's steps and tables ask of a configuration or a run."""
+"""Facts about a configuration or a run that word2vec's steps and tables ask for."""
 
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
@@ -21,12 +21,12 @@ def is_cold(config: Config) -> bool:
 
 
 def has_subwords(config: Config) -> bool:
-    """Whether words are means of several rows."""
+    """Whether a word's vector is the mean of several rows."""
     return config[SubwordsConfig].enabled
 
 
 def may_be_adagrad(config: Config) -> bool:
-    """Whether AdaGrad is chosen, or may be when the corpus is counted."""
+    """Whether the optimizer is AdaGrad, or may become AdaGrad when the corpus is counted."""
     training = config[Word2VecTraining]
     if training.optimizer != "auto":
         return training.optimizer == "adagrad"
@@ -34,7 +34,7 @@ def may_be_adagrad(config: Config) -> bool:
 
 
 def resolved_training(run: Run) -> Word2VecTraining:
-    """The training's settings without `auto`."""
+    """The settings of the training, without `auto`."""
     counted, config = run.records["vocabulary"], run.config
     warm_start, with_subwords = config[WarmStartConfig], has_subwords(config)
     return resolve(config[Word2VecTraining], counted["tokens"], counted["words"], warm_start, with_subwords)
@@ -46,18 +46,18 @@ def trained(run: Run) -> Word2VecTraining:
 
 
 def shapes_of(run: Run, training: Word2VecTraining) -> tuple[MatrixShape, ...]:
-    """The matrices. training: resolved."""
+    """The shapes of the matrices. training: without `auto`."""
     tables = subword_tables(run)
     return matrix_shapes(training, words_count(run), tables.ngrams if tables else 0)
 
 
 def subword_tables(run: Run) -> SubwordTables | None:
-    """What makes up each word, as workers read it; None where a word is its own row."""
+    """The tables that tell workers the rows of each word; None if each word has one row."""
     return tables_of_subwords(run) if has_subwords(run.config) else None
 
 
 def tables_of_subwords(run: Run) -> SubwordTables:
-    """What makes up each word, where words have several rows."""
+    """The tables that tell workers the rows of each word, for a run with subwords."""
     return SubwordTables(
         config=run.config[SubwordsConfig],
         vocabulary_uri=run.uri("vocabulary"),
@@ -68,7 +68,7 @@ def tables_of_subwords(run: Run) -> SubwordTables:
 
 
 def optimizer_settings(config: Config) -> Chosen:
-    """The optimizer, or where it is `auto` what it follows from (training.word2vec.plan.resolve)."""
+    """Settings: the optimizer, or for `auto` the settings that decide it (training.word2vec.plan.resolve)."""
     training = config[Word2VecTraining]
     if training.optimizer != "auto":
         return {"optimizer": training.optimizer}

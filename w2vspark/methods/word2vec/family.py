@@ -1,4 +1,4 @@
-"""word2vec's six methods: skip-gram and CBOW, with negative sampling, hierarchical softmax or the softmax itself."""
+"""word2vec's six methods: skip-gram and CBOW, with negative sampling, hierarchical softmax or the full softmax."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -44,23 +44,23 @@ from w2vspark.training.word2vec.settings import SubwordsConfig, WarmStartConfig,
 from w2vspark.training.word2vec.subwords import subword_buckets
 from w2vspark.training.word2vec.trainer import Word2Vec
 
-GUESSED_NGRAMS = 8  # a word of English, each counted once
+GUESSED_NGRAMS = 8  # different n-grams for each word of English
 
 
 def subword_settings(config: Config) -> Chosen:
-    """How words are cut and hashed."""
+    """Settings: how words are cut into n-grams, and how these are hashed."""
     return {"subwords": config[SubwordsConfig]} | target_settings(config)
 
 
 def make_subword_buckets(run: Run) -> dict[str, Any]:
-    """The buckets that the vocabulary's character n-grams fall into: rows of the model, beside the words' own."""
+    """List the buckets of the vocabulary's character n-grams. Each has a row of the model, after the words' rows."""
     target = run.config[Word2VecTraining].cpu_target
     buckets = subword_buckets(run.session(), run.uri("vocabulary"), run.config[SubwordsConfig], target)
     return {"subwords": write_table(buckets, run.uri("subword_buckets"), SUBWORD_BUCKETS)}
 
 
 def rounds_settings(config: Config) -> Chosen:
-    """How vectors are learned. softmax_max_words only refuses vocabularies; the size is theirs."""
+    """Settings: how vectors are learned. softmax_max_words is not among them, because it changes no result."""
     training = config[Word2VecTraining]
     names = ["method", "dimensions", "window", "subsample", "epochs", "learning_rate_floor", "shards", "lanes"]
     names += ["rounds_per_epoch", "lane_merge_tokens", "seed"]
@@ -68,8 +68,8 @@ def rounds_settings(config: Config) -> Chosen:
         names.append("cbow_gradient")
     if training.loss == "ns":
         names += ["negatives", "noise_exponent", "negative_pool"]
-        names += [] if has_subwords(config) else ["rows"]  # words of several rows need all of them
-    if not (training.shards == training.lanes == 1):  # several change the same rows
+        names += [] if has_subwords(config) else ["rows"]  # with subwords, a shard always gets all rows
+    if not (training.shards == training.lanes == 1):  # several replicas change the same rows
         names.append("combine")
     if may_be_adagrad(config):
         names.append("adagrad_initial")
@@ -79,7 +79,7 @@ def rounds_settings(config: Config) -> Chosen:
 
 
 def make_rounds(run: Run) -> dict[str, Any]:
-    """The training itself: the last round's parameters, and the metrics of all."""
+    """Train. The record has the place of the last round's parameters, and the metrics of all rounds."""
     counted, training = run.records["vocabulary"], resolved_training(run)
     run.log_resolved(training)
     check_vocabulary(training, counted["words"])
@@ -99,7 +99,7 @@ def make_rounds(run: Run) -> dict[str, Any]:
 
 
 def advice(run: Run) -> list[str]:
-    """Settings that leave too little to learn from, and cores without work."""
+    """Advice about settings that leave too little text to learn from, and about idle cores."""
     training, tokens = resolved_training(run), run.records["vocabulary"]["tokens"]
     epochs = int(training.epochs)
     return [
@@ -110,7 +110,7 @@ def advice(run: Run) -> list[str]:
 
 
 def tiny(run: Run) -> None:
-    """As corpus.tiny, without an earlier model and with all rows in a worker."""
+    """As corpus.tiny, with a small training, without an earlier model, and with all rows in each worker."""
     corpus.tiny(run)
     training = run.config[Word2VecTraining]
     shards = training.shards if training.shards == "auto" else min(2, training.shards)
@@ -140,7 +140,7 @@ STEPS = (
 
 
 def resolved(run: Run) -> Config:
-    """The settings without `auto`. The warm start's rate is the training's; without a file its format says nothing."""
+    """The settings without `auto`. The warm start gets the training's rate, and its format only counts for a file."""
     config, training = corpus.resolved(run), trained(run)
     warm_start = replace(config[WarmStartConfig], learning_rate=training.learning_rate)
     if is_cold(config) or run.records["earlier"]["is_run"]:
@@ -149,23 +149,23 @@ def resolved(run: Run) -> Config:
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """As corpus.facts, with how far words moved."""
+    """As corpus.facts; after a warm start, with how far words moved."""
     if is_cold(run.config):
         return corpus.facts(run)
     return corpus.facts(run) | {"movement": movement_summary(storage.join(run.uri("version"), "movement"))}
 
 
 def summary(version: Version) -> list[str]:
-    """The corpus, the training, and how far words moved."""
+    """Lines about the corpus, the training, and how far words moved."""
     lines = [*corpus.summary(version), rounds_summary(version)]
     if moved := version.manifest.get("movement"):
-        farthest = f"; of frequent ones moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
+        farthest = f"; frequent words that moved most: {', '.join(moved['farthest'])}" if moved["farthest"] else ""
         lines.append(f"moved       {moved['words']:,} earlier words, mean cosine {moved['mean_cosine']:.3f}{farthest}")
     return lines
 
 
 def needed(run: Run) -> Needed:
-    """The settings and the memory, by the size of the corpus."""
+    """The settings and the memory for the size of the corpus."""
     tokens, words, source = corpus.guessed_size(run)
     config = run.config
     training = resolve(config[Word2VecTraining], tokens, words, config[WarmStartConfig], has_subwords(config))
@@ -180,7 +180,7 @@ def needed(run: Run) -> Needed:
 
 
 def _guessed_ngrams(run: Run, words: int) -> int:
-    """Buckets of n-grams that take a row, counted or guessed."""
+    """The number of buckets of n-grams that have a row, counted or guessed."""
     config = run.config[SubwordsConfig]
     if not config.enabled:
         return 0
@@ -191,7 +191,7 @@ def _guessed_ngrams(run: Run, words: int) -> int:
 # How the rules were found: docs/explanation/replicas.md.
 AUTO = {
     "training.epochs": "5",
-    "training.learning_rate": "0.025 x √(shards x lanes) for skip-gram, up to 0.1; others: "
+    "training.learning_rate": "0.025 x √(shards x lanes) for skip-gram, up to 0.1; for others see "
     "docs/explanation/replicas.md",
     "training.shards": "1 for each 1,250 million tokens of all epochs, up to 32",
     "training.lanes": "2 for one shard, else 1",
@@ -219,13 +219,13 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
     )
 
 
-# Two shards of two lanes compile what combines and merges too.
+# Two shards with two lanes also compile the kernels that combine shards and merge lanes.
 WARM_UP = {"training.shards": 2, "training.lanes": 2, "training.epochs": 1, "training.rounds_per_epoch": 1}
 WORD2VEC = (
     _method("skipgram-ns", "skip-gram with negative sampling: the usual choice", WARM_UP),
     _method("skipgram-hs", "skip-gram with hierarchical softmax: good for rare words"),
-    _method("skipgram-softmax", "skip-gram with the softmax itself, for small vocabularies"),
+    _method("skipgram-softmax", "skip-gram with the full softmax: for small vocabularies"),
     _method("cbow-ns", "continuous bag of words with negative sampling: the fastest"),
     _method("cbow-hs", "continuous bag of words with hierarchical softmax"),
-    _method("cbow-softmax", "continuous bag of words with the softmax itself, for small vocabularies"),
+    _method("cbow-softmax", "continuous bag of words with the full softmax: for small vocabularies"),
 )

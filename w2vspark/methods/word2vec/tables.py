@@ -46,7 +46,7 @@ def _rows_of_words(run: Run, matrix: str) -> TaskRows:
 
 
 def vector_rows(run: Run) -> TaskRows:
-    """A word's own row, or the mean of its rows."""
+    """The vectors of words: a word's own row, or with subwords the mean of its rows."""
     tables, words, training = subword_tables(run), words_count(run), trained(run)
     if tables is None:
         return _rows_of_words(run, WORDS)
@@ -64,7 +64,7 @@ def vector_rows(run: Run) -> TaskRows:
 
 
 def context_rows(run: Run) -> TaskRows:
-    """The output side of the model."""
+    """The vectors of words on the output side of the model."""
     return _rows_of_words(run, CONTEXT)
 
 
@@ -74,13 +74,13 @@ def word_rows(run: Run) -> TaskRows:
 
 
 def subword_rows(run: Run) -> TaskRows:
-    """The rows of n-grams."""
+    """The vectors of n-gram buckets."""
     uri, tables = run.uri("rounds"), tables_of_subwords(run)
     return subwords(run.session(), uri, tables, words_count(run), trained(run).dimensions)
 
 
 def subword_count(run: Run) -> int:
-    """How many buckets are in use."""
+    """The number of buckets in use."""
     return tables_of_subwords(run).ngrams
 
 
@@ -90,24 +90,24 @@ def node_rows(run: Run) -> TaskRows:
 
 
 def node_count(run: Run) -> int:
-    """How many inner nodes the tree has."""
+    """The number of inner nodes."""
     return words_count(run) - 1
 
 
 def code_rows(run: Run) -> TaskRows:
-    """Each word's way through the tree."""
+    """Each word's path through Huffman's tree."""
     return codes(run.session(), run.uri("vocabulary"), trained(run).cpu_target)
 
 
 def adagrad_rows(run: Run) -> TaskRows:
-    """What AdaGrad keeps with each row."""
+    """AdaGrad's sum of squared gradients for each row."""
     training = trained(run)
     matrices = {shape.name: shape.rows for shape in shapes_of(run, training)}
     return adagrad(run.session(), run.uri("rounds"), matrices, training.dimensions)
 
 
 def adagrad_count(run: Run) -> int:
-    """How many rows all matrices have."""
+    """The number of rows in all matrices."""
     return sum(shape.rows for shape in shapes_of(run, trained(run)))
 
 
@@ -123,19 +123,19 @@ VECTORS_TABLE = Table("vectors", VECTORS, "a word's vector", vector_rows, words_
 CONTEXT_TABLE = Table("context", VECTORS, "a word's vector on the output side", context_rows, words_count)
 NODE_TABLES = (
     Table("nodes", NODE_VECTORS, "the vector of an inner node of Huffman's tree", node_rows, node_count),
-    Table("codes", CODES, "a word's way through Huffman's tree", code_rows, words_count),
+    Table("codes", CODES, "a word's path through Huffman's tree", code_rows, words_count),
 )
 SUBWORD_TABLES = tuple(
     Table(name, schema, about, rows, count, has_subwords, "`subwords.enabled` is true")
     for name, schema, about, rows, count in (
-        ("word_rows", VECTORS, "a word's own part, without its n-grams", word_rows, words_count),
+        ("word_rows", VECTORS, "a word's own row of the model, without its n-grams", word_rows, words_count),
         ("subwords", SUBWORDS, "the vector of a bucket of n-grams", subword_rows, subword_count),
     )
 )
 ADAGRAD_TABLE = Table(
     "adagrad",
     ADAGRAD,
-    "a row's sum of squared gradients",
+    "AdaGrad's sum of squared gradients for a row of the model",
     adagrad_rows,
     adagrad_count,
     may_be_adagrad,
@@ -152,7 +152,7 @@ MOVEMENT_TABLE = Table(
 
 
 def published(loss: str) -> tuple[Table, ...]:
-    """The tables of the methods with a loss: ns, hs or softmax."""
+    """The tables that the methods with this loss publish. loss: ns, hs or softmax."""
     outputs = NODE_TABLES if loss == "hs" else (CONTEXT_TABLE,)
     own = VECTORS_TABLE, *outputs, *SUBWORD_TABLES, ADAGRAD_TABLE, MOVEMENT_TABLE
     return *own, corpus.PHRASES_TABLE, corpus.VOCABULARY_TABLE, METRICS_TABLE

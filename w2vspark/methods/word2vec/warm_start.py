@@ -28,7 +28,7 @@ from w2vspark.training.word2vec.warm_start import Start, initial_parameters
 
 
 def sources(run: Run) -> dict[str, str]:
-    """The corpus, and the earlier model where there is one: the version that is there now, whatever follows."""
+    """Fingerprints of the corpus and of the earlier model, if there is one. The run uses the model as it is now."""
     found, warm_start = corpus.sources(run), run.config[WarmStartConfig]
     if warm_start.path:
         model = run.found["earlier"] = find_earlier(warm_start)
@@ -38,12 +38,12 @@ def sources(run: Run) -> dict[str, str]:
 
 
 def earlier_settings(config: Config) -> Chosen:
-    """How the earlier model is read. Whether its subwords carry over is part of the model's own fingerprint."""
+    """Settings: how the earlier model is read. Whether subwords carry over is part of the model's own fingerprint."""
     return {"format": config[WarmStartConfig].format}
 
 
 def make_earlier(run: Run) -> dict[str, Any]:
-    """The model that this run begins from, and its vocabulary: copied, so that it may change or go meanwhile."""
+    """Copy the earlier model and its vocabulary, because the model may change or be deleted during the run."""
     model, config = run.found["earlier"], run.config[WarmStartConfig]
     rows, words = (storage.join(run.uri("earlier"), name) for name in ("rows", "vocabulary"))
     with_subwords = carries_subwords(model, run.config[SubwordsConfig])
@@ -54,12 +54,12 @@ def make_earlier(run: Run) -> dict[str, Any]:
 
 
 def warm_vocabulary_settings(config: Config) -> Chosen:
-    """Which words stay, the earlier model's too."""
+    """Settings: which words are in the vocabulary, and whether the earlier model's words stay."""
     return corpus.vocabulary_settings(config) | {"keep_words": config[WarmStartConfig].keep_words}
 
 
 def make_warm_vocabulary(run: Run) -> dict[str, Any]:
-    """The words of the corpus and of the earlier model, numbered by the sums of their counts."""
+    """Choose words of the corpus and of the earlier model, and number them by the sums of their counts."""
     config, counts_uri, uri = run.config[VocabularyConfig], run.uri("word_counts"), run.uri("vocabulary")
     before, keep = storage.join(run.uri("earlier"), "vocabulary"), run.config[WarmStartConfig].keep_words
     write_table(vocabulary(run.session(), counts_uri, config, before, keep), uri, VOCABULARY)
@@ -69,14 +69,14 @@ def make_warm_vocabulary(run: Run) -> dict[str, Any]:
 
 
 def initial_settings(config: Config) -> Chosen:
-    """The matrices, and the values of rows that the earlier model has not."""
+    """Settings: the matrices, and the initial values of rows that the earlier model does not have."""
     training = config[Word2VecTraining]
     own = chosen(training, "dimensions", "seed") | {"loss": training.loss}
     return own | optimizer_settings(config) | target_settings(config)
 
 
 def make_initial(run: Run) -> dict[str, Any]:
-    """The parameters before the first round, from the earlier model."""
+    """Make the parameters before the first round, from the earlier model."""
     training = resolved_training(run)
     check_dimensions(storage.join(run.uri("earlier"), "rows"), run.config[WarmStartConfig], training.dimensions)
     start = Start(
