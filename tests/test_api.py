@@ -169,6 +169,24 @@ def test_mistakes_are_errors_that_name_the_fix(corpus, more, error, text, spark,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_without_vectors_is_told_with_the_columns_that_it_lacks(made):
+    with pytest.raises(OutputError, match=r"/metrics: is no table of word vectors: it has no column id, word, count, "):
+        made.vectors("metrics")
+
+
+def test_a_frame_whose_session_has_ended_is_told(spark, lines, tmp_path, monkeypatch):
+    frame = spark.createDataFrame([(line,) for line in lines], "text string")
+
+    class Ended:
+        def range(self, _count: int):
+            assert False  # noqa: B011 - as pyspark does where there is no SparkContext
+
+    monkeypatch.setattr(type(frame), "sparkSession", Ended())
+    with pytest.raises(InputError, match="Spark session that has ended; make it again"):
+        with frame_input(frame, spark, InputConfig(table="")):
+            pass
+
+
 def test_an_empty_frame_of_pandas_is_a_corpus_without_words(spark, tmp_path):
     with pytest.raises(InputError, match="the corpus has no words: 0 documents"):
         w2vspark.train(pd.DataFrame({"text": []}), tmp_path / "out")

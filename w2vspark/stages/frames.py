@@ -26,7 +26,7 @@ def frame_input(frame: Any, session: SparkSession, config: InputConfig) -> Itera
     The rows are read once, to hash them. The query is not enough: it hides the code of functions and the rows of frames
     in memory. Raises InputError if `frame` is not a frame, lacks a column, or has a column of a wrong type.
     """
-    rows = frame if hasattr(frame, "createOrReplaceTempView") else _made(session, frame)
+    rows = _alive(frame) if hasattr(frame, "createOrReplaceTempView") else _made(session, frame)
     wanted = replace(config, table=FRAME)
     names = [text_column(wanted), *([config.id_column] if config.id_column else [])]
     check_columns(wanted, names, rows.columns)
@@ -68,6 +68,17 @@ def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSess
         same = [found for found in columns if found == name or (not cased and found.lower() == name.lower())]
         if len(same) > 1:
             raise InputError(f"the frame has {len(same)} columns named {name!r} ({', '.join(same)}); keep one of them")
+
+
+def _alive(frame: Any) -> Any:
+    """The frame. Raises InputError when its session has ended."""
+    try:
+        frame.sparkSession.range(1).schema  # noqa: B018 - it asks the session
+    except Exception as error:  # pyspark asserts, and Py4J and Connect have kinds of their own
+        raise InputError(
+            "the corpus is a frame of a Spark session that has ended; make it again in a new session, or give a path"
+        ) from error
+    return frame
 
 
 def _made(session: SparkSession, frame: Any) -> DataFrame:

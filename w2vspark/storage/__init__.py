@@ -3,6 +3,7 @@
 from w2vspark.storage.files import (
     Filters,
     InputFile,
+    column_names,
     copy_file,
     count_rows,
     delete_file,
@@ -30,6 +31,7 @@ __all__ = [
     "Filters",
     "InputFile",
     "absolute_uri",
+    "column_names",
     "copy_file",
     "count_rows",
     "delete_file",

@@ -219,6 +219,12 @@ def scan_table(
         )
 
 
+def column_names(uri: str) -> list[str]:
+    """The names of a table's columns, in their order. Raises OutputError as read_table does."""
+    with _table_errors(uri):
+        return list(_dataset(uri).schema.names)
+
+
 def count_rows(uri: str) -> int:
     """The number of rows of a Parquet table, from its files' footers. Raises OutputError as read_table does."""
     with _table_errors(uri):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from w2vspark import storage
 from w2vspark.base.advice import is_below_version
+from w2vspark.base.errors import OutputError
 from w2vspark.output import publish
 from w2vspark.vectors.lists import damaged, list_rows
 from w2vspark.vectors.subwords import Subwords, read_subwords
@@ -81,6 +82,9 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     """
     version, folder = find_table(output, table)
     with keeping(version):
+        missing = [name for name in ("id", "word", "count", "vector") if name not in storage.column_names(folder)]
+        if missing:
+            raise OutputError(f"{folder}: is no table of word vectors: it has no column {', '.join(missing)}")
         words, counts, matrix = _read_rows(folder)
     has_subwords = version is not None and version.has("subwords") and folder.endswith("/vectors")
     return WordVectors(words, counts, matrix, version=version if has_subwords else None)
