@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import planted
@@ -11,8 +12,8 @@ import pytest
 from commands import options, run_command
 
 from w2vspark.flow import compiling
-from w2vspark.flow.compiling import Compiling
-from w2vspark.methods import load_config
+from w2vspark.flow.compiling import Compiling, make_tiny_tables
+from w2vspark.methods import METHODS, load_config
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_failure_is_told_and_stops_no_run(cache, caplog, monkeypatch):
     monkeypatch.setattr(compiling, "PROGRAM", "import w2vspark.nowhere")
     with caplog.at_level(logging.WARNING, logger="w2vspark"):
         begun().wait()
-    assert "event=kernels_not_compiled_ahead why=\"ModuleNotFoundError: " in caplog.messages[0] and stamps(cache) == []
+    assert 'event=kernels_not_compiled_ahead why="ModuleNotFoundError: ' in caplog.messages[0] and stamps(cache) == []
 
 
 def test_the_process_ends_with_the_run(cache, monkeypatch):
@@ -64,8 +65,46 @@ def test_the_process_ends_with_the_run(cache, monkeypatch):
     assert not going_on.is_going_on() and time.monotonic() - began < 50 and stamps(cache) == []
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"phrases__thresholds": [10, 5], "training__dimensions": 300, "training__cpu_target": "avx2"}],
+    ids=["defaults", "settings"],
+)
+def test_the_tables_of_a_tiny_corpus_can_be_made_by_every_method(method, settings):
+    words = ["input.path=/in", "output.path=/out", *options(training__method=method, **settings)[1::2]]
+    work, config = load_config(None, words)
+    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training__shards": 8, "training__lanes": 1},
+        {"subwords__enabled": True},
+        {"warm_start__path": "/nowhere", "training__rows": "slice"},
+        {"training__subsample": 0.5, "training__epochs": 50, "training__rounds_per_epoch": 0.1},
+    ],
+    ids=str,
+)
+def test_the_settings_of_word2vec_can_be_compiled_ahead(settings):
+    words = ["input.path=/in", "output.path=/out", *options(**settings)[1::2]]
+    work, config = load_config(None, words)
+    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels])
+
+
+def test_steps_that_are_not_asked_for_are_not_compiled(monkeypatch):
+    work, config = load_config(None, ["input.path=/in", "output.path=/out", "training.method=glove"])
+    made = []
+    steps = tuple(
+        replace(step, make=lambda run, step=step: made.append(step.table) or step.make(run)) for step in work.steps
+    )
+    make_tiny_tables(replace(work, steps=steps), config, ["cooccurrences"])
+    assert made == ["cooccurrences"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["cbow-hs", "glove", "lsa"])
+@pytest.mark.parametrize("method", ["skipgram-ns", "cbow-hs", "glove", "lsa"])
 def test_a_run_on_a_new_machine_compiles_ahead_all_that_it_needs(method, tmp_path):
     """No file comes into numba's cache after the kernels are said to be compiled."""
     planted.write_lines(tmp_path / "corpus", planted.documents(60, seed=8))

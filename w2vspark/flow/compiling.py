@@ -107,7 +107,7 @@ def make_tiny_tables(work: Work, config: Config, tables: list[str]) -> None:
                 attempt = run.uris[step.table] = run.staging.begin(step.table, TINY)
                 run.is_there(step.table, attempt, step.make(run))
         if all(step.table in run.records for step in steps if step.kernels):  # not with --until
-            for table in work.tables(run.config):
+            for table in work.tables(work.resolved(run)):
                 rows = table.rows(run)
                 if isinstance(rows, TaskRows):
                     rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()
