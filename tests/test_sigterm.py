@@ -50,7 +50,7 @@ def test_a_terminated_run_ends_with_143_and_one_line_and_leaves_no_process(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     said = log.read_text()
-    assert said.count("w2vspark: terminated; the same command goes on from the last whole round\n") == 1
+    assert said.count("w2vspark: terminated; the same command goes on after the last complete round\n") == 1
     assert "Traceback" not in said and re.search(r"^w2vspark: error", said, re.MULTILINE) is None, said[-4000:]
     assert not (output / "lock.json").exists() and not (output / "current.json").exists()
     for claim in (output / "claims").glob("*.json"):

@@ -1,6 +1,6 @@
 """The command line.
 
-spark-submit's scripts call it too: jobs/train.py is `w2vspark run`, jobs/job.py NAME is `w2vspark NAME`.
+The scripts for spark-submit call it too: jobs/train.py is `w2vspark run`, and jobs/job.py NAME is `w2vspark NAME`.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from w2vspark.cli.works import add_job_commands, add_listing_commands, add_run_c
 
 ABOUT = "Train vectors of words and documents on Spark, and use them. Begin with: w2vspark demo"
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
-2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not ours or
-without a model; 5 Java, Spark, storage or an executor does not fit; 6 training failed; 130 interrupted;
-143 terminated (SIGTERM)"""
-# What --help calls the commands together. Those of jobs come after run.
+2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not made by
+w2vspark, or without a model; 5 Java, Spark, storage or an executor failed or is not suitable; 6 training failed;
+130 interrupted; 143 terminated (SIGTERM)"""
+# The groups of commands in --help. The jobs follow `run`.
 GROUPS = {
     "make": ("run", "demo"),
     "look": ("similar", "analogy", "evaluate", "probe", "search", "phrases"),
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The parser of all commands. given: the arguments; where they name no job, the jobs' commands are left out."""
+    """The parser of all commands. given: the arguments; if they name another command, jobs are left out."""
     parser = Parser(
         prog="w2vspark",
         usage="w2vspark COMMAND …   (w2vspark COMMAND --help shows its options)",
@@ -69,7 +69,7 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what to write where a value of --set stands apart from its key."""
+    """A parser that explains how to write --set if its value is separated from its key."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does. Ends the program with exit code 2 on a wrong command line."""
@@ -83,7 +83,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def grouped(helps: Mapping[str, str]) -> str:
-    """The commands with a line of help each, in groups. helps: of every command."""
+    """The commands in groups, each with a line of help. helps: the help of every command."""
     jobs = [name for name in helps if not any(name in names for names in GROUPS.values())]
     lines = []
     for group, (first, *others) in GROUPS.items():
@@ -93,7 +93,7 @@ def grouped(helps: Mapping[str, str]) -> str:
 
 
 def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
-    """Parse, run the handler, and turn what it raises into one message and an exit code."""
+    """Parse, run the handler, and turn its error into one message and an exit code."""
     parsed = parser.parse_args(arguments)
     try:
         with sigterm_raises():
@@ -103,15 +103,15 @@ def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
             sys.stderr.write(f"w2vspark: error: {line}\n")
         return error.exit_code
     except Terminated as end:
-        sys.stderr.write("w2vspark: terminated; the same command goes on from the last whole round\n")
+        sys.stderr.write("w2vspark: terminated; the same command goes on after the last complete round\n")
         return end.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("\nw2vspark: interrupted; the same command goes on from the last whole round\n")
+        sys.stderr.write("\nw2vspark: interrupted; the same command goes on after the last complete round\n")
         return 130
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()
         return 0
     except Exception:
         traceback.print_exc()
-        sys.stderr.write("w2vspark: error: unexpected failure, see above; what was published before is unharmed\n")
+        sys.stderr.write("w2vspark: error: unexpected failure, see above; the published versions are unchanged\n")
         return 1

@@ -1,4 +1,4 @@
-"""The command for configurations: config list, and config show NAME. It starts no Spark."""
+"""The commands config list and config show NAME. They do not start Spark."""
 
 import argparse
 import sys
@@ -9,21 +9,21 @@ from w2vspark.config.values import did_you_mean
 
 
 def add_configuration_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds `config` with its two commands; each sets `handler` by set_defaults."""
+    """Add `config` with its two commands; each sets `handler` by set_defaults."""
     about = "list ready-made configurations, or print one"
     config = commands.add_parser("config", help=about, description=about).add_subparsers(required=True, metavar="WHAT")
-    about = "the ready-made configurations"
+    about = "list the ready-made configurations"
     config.add_parser("list", help=about, description=about).set_defaults(handler=handle_list)
-    about = "print a ready-made configuration, to save and to edit: w2vspark config show glove > my.toml"
+    about = "print a ready-made configuration, to save and edit it: w2vspark config show glove > my.toml"
     show = config.add_parser("show", help=about, description=about)
-    show.add_argument("name", metavar="NAME", help="as `w2vspark config list` lists it")
+    show.add_argument("name", metavar="NAME", help="its name in `w2vspark config list`")
     show.set_defaults(handler=handle_show)
 
 
 def handle_list(_arguments: argparse.Namespace) -> int:
-    """Print a line for each ready-made configuration."""
+    """Print the name and the purpose of each ready-made configuration."""
     lines = [f"{name:<12} {ready_made.about(name)}" for name in ready_made.names()]
-    lines += ["", "`w2vspark run NAME` uses one as it is; `w2vspark config show NAME > my.toml` saves it, to edit it."]
+    lines += ["", "`w2vspark run NAME` uses one as it is. `w2vspark config show NAME > my.toml` saves it for editing."]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

@@ -21,18 +21,17 @@ SETTINGS = "quickstart"  # a ready-made configuration
 WORDS = ("file", "thread", "socket", "list", "exception", "path", "encoding")
 NEIGHBOURS = 6
 OURS = {"corpus", "vectors"}
-# Tests and what is installed beside the library are not its documentation.
+# Folders with tests, and with packages that are not part of the library.
 SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 TOPICS = Path("pydoc_data", "topics.py")
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def demo(folder: str) -> str:
-    """Makes FOLDER/corpus and, by a run, FOLDER/vectors; returns the summary, neighbours and what to try next.
+    """Make FOLDER/corpus and, with a run, FOLDER/vectors; returns the summary, neighbours and commands to try next.
 
-    A corpus and vectors that are there already and would come out the same are not made again. Raises OutputError for
-    a folder that cannot be used, EnvironmentFailure for a Python without its library's sources, and all that a run
-    raises.
+    If the same corpus or vectors are there already, they are not made again. Raises OutputError for a folder that
+    cannot be used, EnvironmentFailure for a Python without its library's sources, and the errors of a run.
     """
     corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
     method, config = load_config(SETTINGS, [f"input.path={corpus}", f"output.path={output}"])
@@ -42,22 +41,22 @@ def demo(folder: str) -> str:
     began = time.perf_counter()
     done = carry_out(method, config)
     seconds = time.perf_counter() - began
-    took = f"job         {seconds:.1f} s\n" if done.made else ""
+    took = f"run         {seconds:.1f} s\n" if done.made else ""
     return f"{done.summary}{took}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:
-    """FOLDER/corpus/docstrings.txt and topics.txt from the sources in `stdlib`: UTF-8, a document a line.
+    """Write FOLDER/corpus/docstrings.txt and topics.txt from the sources in `stdlib`: UTF-8, one document per line.
 
-    Files whose content would be the same stay as they are, so that the job finds its input unchanged. Raises
-    EnvironmentFailure where the sources or the topics are missing, OutputError where the folder cannot be used.
+    A file with the same content is not written again, so that the run finds its input unchanged. Raises
+    EnvironmentFailure if the sources or the topics are missing, OutputError if the folder cannot be used.
     """
     log_start("documentation", python=platform.python_version(), source=stdlib)
     docstrings, files, unreadable = read_docstrings(stdlib)
     if not docstrings:
         raise EnvironmentFailure(
             f"{stdlib}: holds no Python sources with docstrings, which the demo reads; use a Python that has its "
-            "standard library as .py files (most have), or run the job on text of your own: w2vspark run --help"
+            "standard library as .py files (most have), or train on your own text: w2vspark run --help"
         )
     topics = read_topics(stdlib)
     try:
@@ -82,7 +81,7 @@ def write_corpus(stdlib: Path, folder: Path) -> None:
 def read_docstrings(stdlib: Path) -> tuple[list[str], int, list[Path]]:
     """The docstrings of all modules, classes and functions below a folder, each text once and on one line.
 
-    Also the number of files that were read, and those that could not be. Nothing is imported.
+    Also returns the number of files that were read, and the files that could not be read. Nothing is imported.
     """
     found: dict[str, None] = {}
     files = 0
@@ -93,7 +92,7 @@ def read_docstrings(stdlib: Path) -> tuple[list[str], int, list[Path]]:
             continue
         try:
             tree = _parse(path)
-        except (OSError, SyntaxError, ValueError):  # no right to read it, not of this Python, NUL bytes
+        except (OSError, SyntaxError, ValueError):  # no permission, syntax of another Python, NUL bytes
             unreadable.append(path)
             continue
         files += 1
@@ -116,7 +115,7 @@ def read_topics(stdlib: Path) -> list[str]:
 
 
 def _parse(path: Path) -> ast.Module:
-    with warnings.catch_warnings():  # about old escapes in the library's own sources
+    with warnings.catch_warnings():  # the library's own sources have old escapes
         warnings.simplefilter("ignore")
         return ast.parse(path.read_bytes())
 
@@ -128,7 +127,7 @@ def _docstrings(tree: ast.Module) -> Iterator[str]:
 
 
 def _dict_texts(node: ast.stmt) -> list[str]:
-    """The texts in `topics = {"name": "text", …}`, however the literal is laid out; nothing for other statements."""
+    """The texts in `topics = {"name": "text", …}`, in any layout; [] for other statements."""
     if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Dict):
         return []
     return [text for text in ast.literal_eval(node.value).values() if isinstance(text, str)]

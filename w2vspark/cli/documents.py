@@ -1,4 +1,4 @@
-"""The command for documents: search. It starts no Spark."""
+"""The command search, which finds documents. It does not start Spark."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def add_document_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    search = add_command(subparsers, "search", "the documents of a run nearest to a question", handle_search)
+    """Add the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    search = add_command(subparsers, "search", "find the documents of a run that are nearest to a query", handle_search)
     search.add_argument("query", metavar="QUERY", help="a text of any length, in quotes")
     search.add_argument("--top", metavar="N", type=positive, default=10, help="how many documents (10)")
-    search.add_argument("--documents", metavar="OUTPUT", default="", help="search documents that a job put there")
+    search.add_argument("--documents", metavar="OUTPUT", default="", help="search the documents in a job's folder")
     search.add_argument("--json", action="store_true", help="print JSON")
 
 
 def handle_search(arguments: argparse.Namespace) -> int:
-    """Prints the nearest documents."""
+    """Print the nearest documents."""
     from w2vspark.vectors import search_documents
 
     found = search_documents(arguments.output, arguments.query, arguments.top, documents=arguments.documents)

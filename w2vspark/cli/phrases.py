@@ -1,4 +1,4 @@
-"""The command that helps to choose thresholds: phrases. It starts no Spark."""
+"""The command phrases, which helps to choose thresholds. It does not start Spark."""
 
 import argparse
 import sys
@@ -7,14 +7,14 @@ from typing import Any
 from w2vspark.base.errors import OutputError
 from w2vspark.cli.queries import add_command, positive, table_lines, write_json
 
-TO_CHOOSE = """To choose phrases.thresholds: raise the threshold of a pass where pairs just above it are no phrases;
-lower it where pairs just below it are phrases."""
+TO_CHOOSE = """To choose phrases.thresholds: raise the threshold of a pass if pairs just above it are not phrases;
+lower it if pairs just below it are phrases."""
 COUNT_THEM = "count them with: w2vspark run … --set 'phrases.thresholds=[100]' --until phrases"
 
 
 def add_phrase_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    phrases = add_command(subparsers, "phrases", "phrases near their thresholds, to choose these", handle_phrases)
+    """Add the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    phrases = add_command(subparsers, "phrases", "show phrases, to choose phrases.thresholds", handle_phrases)
     phrases.add_argument("--top", metavar="N", type=positive, default=10, help="how many of each kind (10, at most 20)")
     phrases.add_argument("--json", action="store_true", help="print JSON")
 
@@ -35,9 +35,9 @@ def handle_phrases(arguments: argparse.Namespace) -> int:
 
 
 def read_passes(output: str) -> list[dict[str, Any]]:
-    """What is known of each pass, from staging where a run counted phrases last, else from the current version.
+    """The records of all passes: from staging if it has phrases, else from the current version.
 
-    Raises OutputError where the folder is no output of ours, or has no phrases.
+    Raises OutputError if the folder was not made by w2vspark, or has no phrases.
     """
     from w2vspark import storage
     from w2vspark.output.marker import check_ours

@@ -1,4 +1,4 @@
-"""The commands that read published tables: similar, analogy, evaluate, probe and export. None of them starts Spark."""
+"""The commands that read published tables: similar, analogy, evaluate, probe and export. They do not start Spark."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from w2vspark.base.errors import ConfigError
 
-# NumPy and pyarrow are imported by the handlers alone, so that `--help` and the other commands start at once.
+# Only the handlers import NumPy and pyarrow, so that `--help` and the other commands start at once.
 if TYPE_CHECKING:
     from w2vspark.vectors.query import Neighbour
     from w2vspark.vectors.score import AnalogyScore, PairScore, SectionScore
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 ANALOGY_METHODS = ("3cosadd", "3cosmul")
 FORMATS = ("word2vec-text", "word2vec-binary", "glove-text")
 TABLES = ("vectors", "context")
-PAIRS_HELP = "files with rows of two words and a number (how alike people find them)"
+PAIRS_HELP = "files with rows of two words and a number: how similar people find the two words"
 ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's questions-words.txt"
 
 
 def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    similar = add_command(subparsers, "similar", "the nearest neighbours of words", handle_similar)
-    similar.add_argument("words", metavar="WORD", nargs="+", help="each word gets a list of its own")
+    """Add the commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    similar = add_command(subparsers, "similar", "find the nearest neighbours of words", handle_similar)
+    similar.add_argument("words", metavar="WORD", nargs="+", help="one or more words; each gets its own list")
     _add_answer_options(similar)
 
-    analogy = add_command(subparsers, "analogy", "A is to B as C is to what? as in: man king woman", handle_analogy)
+    analogy = add_command(subparsers, "analogy", "A is to B as C is to what? Example: man king woman", handle_analogy)
     for name in "abc":
         analogy.add_argument(name, metavar=name.upper())
     _add_answer_options(analogy)
@@ -39,28 +39,28 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     evaluate.add_argument("--pairs", metavar="FILE", nargs="+", action="extend", default=[], help=PAIRS_HELP)
     evaluate.add_argument("--analogies", metavar="FILE", nargs="+", action="extend", default=[], help=ANALOGIES_HELP)
     evaluate.add_argument(
-        "--restrict", metavar="N", type=positive, default=0, help="only the N most frequent words (all of them)"
+        "--restrict", metavar="N", type=positive, default=0, help="use only the N most frequent words (all)"
     )
-    answered = "how analogies are answered (3cosadd)"
+    answered = "the formula that answers analogies (3cosadd)"
     evaluate.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd", help=answered)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    probe = add_command(subparsers, "probe", "which words stand nearer one word than another", handle_probe)
-    probe.description = "how much likelier words stand near A than near B: ice steam --words solid gas"
+    probe = add_command(subparsers, "probe", "compare how often words occur near A and near B", handle_probe)
+    probe.description = "how much more likely words occur near A than near B, as in: ice steam --words solid gas"
     probe.add_argument("a", metavar="A")
     probe.add_argument("b", metavar="B")
-    probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="whose neighbourhood is asked for")
+    probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="the words to look for near A and B")
     probe.add_argument("--json", action="store_true", help="print JSON")
 
     export = add_command(subparsers, "export", "write the vectors in another program's format", handle_export)
-    export.add_argument("file", metavar="FILE", help="a local file to write")
+    export.add_argument("file", metavar="FILE", help="the local file to write")
     export.add_argument("--format", choices=FORMATS, required=True)
-    export.add_argument("--table", choices=TABLES, default="vectors", help="which matrix (vectors)")
-    export.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    export.add_argument("--table", choices=TABLES, default="vectors", help="the table to export (vectors)")
+    export.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
 
 
 def handle_similar(arguments: argparse.Namespace) -> int:
-    """Prints the neighbours of every word, a table each."""
+    """Print a table of neighbours for every word."""
     from w2vspark.vectors import load_vectors, similar
 
     vectors = load_vectors(arguments.output)
@@ -72,7 +72,7 @@ def handle_similar(arguments: argparse.Namespace) -> int:
 
 
 def handle_analogy(arguments: argparse.Namespace) -> int:
-    """Prints the best answers to one analogy."""
+    """Print the best answers to one analogy."""
     from w2vspark.vectors import analogy, load_vectors
 
     vectors = load_vectors(arguments.output)
@@ -85,12 +85,12 @@ def handle_analogy(arguments: argparse.Namespace) -> int:
 
 
 def handle_evaluate(arguments: argparse.Namespace) -> int:
-    """Prints a row for every file of pairs and a table for every file of analogies."""
+    """Print a row for every file of pairs, and a table for every file of analogies."""
     if not arguments.pairs and not arguments.analogies:
         raise ConfigError("evaluate: no test set was given; name files with --pairs or --analogies")
     from w2vspark.vectors import load_vectors, read_analogies, read_pairs, score_analogies, score_pairs
 
-    # All files are read before the vectors: a mistake in the last one is told at once.
+    # All files are read before the vectors, so that a mistake in any of them is reported at once.
     pairs = {file: read_pairs(file) for file in arguments.pairs}
     analogies = {file: read_analogies(file) for file in arguments.analogies}
     vectors = load_vectors(arguments.output)
@@ -114,7 +114,7 @@ def handle_evaluate(arguments: argparse.Namespace) -> int:
 
 
 def handle_probe(arguments: argparse.Namespace) -> int:
-    """Prints a row for every probe word."""
+    """Print a row for every probe word."""
     from w2vspark.vectors import probe
 
     a, b = arguments.a, arguments.b
@@ -126,7 +126,7 @@ def handle_probe(arguments: argparse.Namespace) -> int:
 
 
 def handle_export(arguments: argparse.Namespace) -> int:
-    """Writes the file and prints what it holds."""
+    """Write the file, and print its size and format."""
     from w2vspark.vectors import export_vectors, load_vectors
 
     vectors = load_vectors(arguments.output, arguments.table)
@@ -143,7 +143,7 @@ def add_command(
     handler: Callable[[argparse.Namespace], int],
     output: str = "the output folder of a run (or one version of it)",
 ) -> argparse.ArgumentParser:
-    """A command about the tables of an output folder, its first argument; output: the help on it."""
+    """Add a command whose first argument is an output folder. output: the help of this argument."""
     parser = subparsers.add_parser(name, help=help, description=help)
     parser.add_argument("output", metavar="OUTPUT", help=output)
     parser.set_defaults(handler=handler)
@@ -156,7 +156,7 @@ def _add_answer_options(parser: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """A number of answers, as argparse reads it."""
+    """Read a whole number above 0, for argparse."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
@@ -208,7 +208,7 @@ def _scientific(number: float) -> str:
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lines with the first column to the left and the others to the right."""
+    """The lines of a table, with the first column aligned to the left and the others to the right."""
     widths = [max(_width(row[column]) for row in (header, *rows)) for column in range(len(header))]
     lines = []
     for first, *others in (header, *rows):
@@ -218,12 +218,12 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Writes lines with aligned columns; the exit code."""
+    """Print a table with aligned columns; returns the exit code."""
     return _write(table_lines(header, rows))
 
 
 def _width(text: str) -> int:
-    """Columns on a terminal: Chinese characters take two, combining marks none."""
+    """The number of columns on a terminal: Chinese characters take two, combining marks none."""
     return sum(
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
@@ -231,7 +231,7 @@ def _width(text: str) -> int:
 
 
 def write_json(value: Any) -> int:
-    """Writes JSON; NaN and infinity, which JSON has not, become null."""
+    """Print JSON; returns the exit code. NaN and infinity become null, because JSON does not have them."""
     return _write(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
 

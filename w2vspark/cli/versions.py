@@ -1,4 +1,4 @@
-"""The commands for versions: versions, promote, rollback, clean. None of them starts Spark."""
+"""The commands for versions: versions, promote, rollback, clean. They do not start Spark."""
 
 import argparse
 import sys
@@ -7,16 +7,16 @@ from typing import Any
 from w2vspark.cli.queries import add_command, print_table, write_json
 
 OUTPUT = "the output folder of a run"
-# A version of which nothing but its name is known.
+# A version of which only the name is known.
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", "scores", "state"))
 
 
 def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    versions = add_command(subparsers, "versions", "the versions of an output folder", handle_versions, OUTPUT)
+    """Add the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
+    versions = add_command(subparsers, "versions", "list the versions of an output folder", handle_versions, OUTPUT)
     versions.add_argument("--json", action="store_true", help="print JSON")
     promote = add_command(subparsers, "promote", "make a version the current one", handle_promote, OUTPUT)
-    promote.add_argument("version", metavar="VERSION", help="its number, as `w2vspark versions` lists it")
+    promote.add_argument("version", metavar="VERSION", help="its number in `w2vspark versions`")
     rollback = add_command(
         subparsers, "rollback", "go back to an earlier version, and stay there", handle_rollback, OUTPUT
     )
@@ -24,18 +24,18 @@ def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.Argume
         "version",
         metavar="VERSION",
         nargs="?",
-        help="its number; without it, the newest older one that is whole and was never rolled back from",
+        help="its number; without it, the newest earlier version that is complete and was never rolled back from",
     )
-    clean = add_command(subparsers, "clean", "delete what no version and no later run needs", handle_clean, OUTPUT)
-    clean.add_argument("--dry-run", action="store_true", help="list it, and delete nothing")
+    clean = add_command(subparsers, "clean", "delete files that no version or later run needs", handle_clean, OUTPUT)
+    clean.add_argument("--dry-run", action="store_true", help="list these files, and delete nothing")
     for command in (promote, rollback, clean):
         command.add_argument(
-            "--single-writer", action="store_true", help="as output.single_writer: no other run writes to the folder"
+            "--single-writer", action="store_true", help="as output.single_writer: no other run writes to this folder"
         )
 
 
 def handle_versions(arguments: argparse.Namespace) -> int:
-    """Prints a line a version, the newest first."""
+    """Print a line for each version, the newest first."""
     from w2vspark import storage
     from w2vspark.output.marker import check_ours
     from w2vspark.output.versions import list_versions, unlisted_versions
@@ -53,7 +53,7 @@ def handle_versions(arguments: argparse.Namespace) -> int:
 
 
 def handle_promote(arguments: argparse.Namespace) -> int:
-    """Makes a version the current one."""
+    """Make a version the current one."""
     from w2vspark.output.versions import list_versions, named, promote
 
     output, claim = _claimed(arguments)
@@ -74,7 +74,7 @@ def handle_promote(arguments: argparse.Namespace) -> int:
 
 
 def handle_rollback(arguments: argparse.Namespace) -> int:
-    """Makes an earlier version the current one."""
+    """Make an earlier version the current one."""
     from w2vspark.output.versions import named, rollback
 
     output, claim = _claimed(arguments)
@@ -87,7 +87,7 @@ def handle_rollback(arguments: argparse.Namespace) -> int:
 
 
 def handle_clean(arguments: argparse.Namespace) -> int:
-    """Lists or deletes what runs that died have left."""
+    """List or delete the files that killed runs have left."""
     from w2vspark import storage
     from w2vspark.output.marker import check_ours
     from w2vspark.output.staging import Staging
@@ -98,7 +98,7 @@ def handle_clean(arguments: argparse.Namespace) -> int:
         check_ours(output)
         found = [version_folder(output, version.name) for version in unfinished(output)]
         found += Staging(output).unfinished()
-        return _list("would be deleted, unless a run is at work on it", found)
+        return _list("would be deleted, unless a run is still writing them", found)
     output, claim = _claimed(arguments)
     with claim:
         staging = Staging(output, claim)
@@ -110,7 +110,7 @@ def handle_clean(arguments: argparse.Namespace) -> int:
 
 
 def _claimed(arguments: argparse.Namespace) -> Any:
-    """The output folder, which must be one of ours already, and a claim on it that is still to be entered."""
+    """The output folder, which must have the marker, and a claim on it, which the caller has to enter."""
     from w2vspark import storage
     from w2vspark.output.claims import Claim
     from w2vspark.output.marker import check_ours
@@ -127,7 +127,7 @@ def _facts(version: Any) -> dict[str, Any]:
     candidate = f"candidate: {version.candidate}" if version.candidate else "was current"
     state = "current" if version.current else candidate
     problem = "" if version.candidate == WRITING else version.problem
-    made_by = manifest.get("method") or manifest.get("job")  # versions of 0.2 have neither, and jobs have a model
+    made_by = manifest.get("method") or manifest.get("job")  # in 0.2 there is neither; jobs have a model there
     is_job = "job" in manifest or "model" in manifest
     made_by = made_by or manifest.get("config", {}).get("training", {}).get("method")
     first_rows = next(iter(manifest["tables"].values()), 0)

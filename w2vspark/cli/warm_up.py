@@ -1,4 +1,4 @@
-"""`w2vspark warm-up`: what local runs need to start fast, made once: compiled kernels and Spark's loaded classes."""
+"""`w2vspark warm-up`: compile the kernels and save Spark's loaded classes, so that local runs start fast."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from w2vspark.spark.class_archive import archive_path, writing_options
 from w2vspark.spark.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
-# In one process, so that they share the start of Spark; the first that fails is the last.
+# All runs are in one process, so that Spark starts once. The first failure ends it.
 RUNS = """
 import json, sys
 from w2vspark.cli.command_line import main
@@ -23,9 +23,9 @@ TIMEOUT_SECONDS = 600
 
 
 def warm_up() -> str:
-    """Trains on a made-up text in a process of its own, whose JVM leaves its classes behind; returns what to tell.
+    """Train on an artificial text in another process, whose JVM saves its classes; returns a text for the user.
 
-    Raises EnvironmentFailure where the training fails, or the JVM does not leave them.
+    Raises EnvironmentFailure if the training fails, or if the JVM does not save its classes.
     """
     java_version = require_java()
     archive = archive_path(java_version)
@@ -35,7 +35,7 @@ def warm_up() -> str:
         archive.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EnvironmentFailure(
-            f"{archive.parent} cannot be made ({error}); set XDG_CACHE_HOME to a folder"
+            f"{archive.parent} cannot be made ({error}); set XDG_CACHE_HOME to a folder that can be written"
         ) from error
     try:
         with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as folder:
@@ -58,7 +58,7 @@ def _train(folder: Path, java_options: str) -> None:
     text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
     always = {
         "input.path": text,
-        "output.path": folder / "output",  # one for all: the later runs take the earlier ones' tables
+        "output.path": folder / "output",  # the same for all, so that later runs use the tables of earlier ones
         "training.dimensions": 10,
         "spark.master": "local[1]",  # two slots would compile the same kernels twice
         "spark.options": f'{{"{JAVA_OPTIONS}" = {json.dumps(java_options)}}}',

@@ -1,4 +1,4 @@
-"""The commands that start Spark: run, one for each job, demo, warm-up; and methods and jobs, which list these."""
+"""The commands that start Spark (run, demo, warm-up, and one for each job), and the lists methods and jobs."""
 
 import argparse
 import shlex
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-CONFIG = "a TOML file, or a ready-made configuration (w2vspark config list); without it the defaults stand"
+CONFIG = "a TOML file, or a ready-made configuration (w2vspark config list); without it, all defaults"
 
 
 def add_run_command(commands: "Commands", epilog: str) -> None:
-    """Adds `run`, which trains by any method."""
+    """Add `run`, which trains with any method."""
     about = "train a model on your text"
     run = commands.add_parser("run", help=about, description=about, epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
@@ -31,7 +31,7 @@ def add_run_command(commands: "Commands", epilog: str) -> None:
 
 
 def add_job_commands(commands: "Commands", epilog: str) -> None:
-    """Adds a command for each job."""
+    """Add a command for each job."""
     from w2vspark.jobs import JOBS
 
     for job in JOBS.values():
@@ -43,21 +43,21 @@ def add_job_commands(commands: "Commands", epilog: str) -> None:
 
 
 def add_setup_commands(commands: "Commands") -> None:
-    """Adds demo and warm-up."""
-    demo = commands.add_parser("demo", help="train on the documentation of Python's library, as a first look")
-    demo.add_argument("folder", nargs="?", default="demo-output", help="where the corpus and tables go (demo-output)")
+    """Add demo and warm-up."""
+    demo = commands.add_parser("demo", help="for a first look: train on the documentation of Python's library")
+    demo.add_argument("folder", nargs="?", default="demo-output", help="the folder for corpus and tables (demo-output)")
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=handle_demo)
-    about = "once: compile the kernels and keep Spark's loaded classes, so that local runs start faster"
+    about = "compile the kernels and save Spark's loaded classes, once, so that local runs start faster"
     warm_up = commands.add_parser("warm-up", help="make later local runs start faster", description=about)
     warm_up.set_defaults(handler=handle_warm_up)
 
 
 def add_listing_commands(commands: "Commands") -> None:
-    """Adds methods and jobs."""
+    """Add methods and jobs."""
     for name, help, of_one in (
-        ("methods", "the methods, and what each publishes", "print this method's configuration, every key of it"),
-        ("jobs", "the jobs on published models, and what each publishes", "print this job's configuration"),
+        ("methods", "list the methods and their tables", "print this method's configuration, with every key"),
+        ("jobs", "list the jobs and their tables", "print this job's configuration, with every key"),
     ):
         command = commands.add_parser(name, help=help, description=help)
         command.add_argument("name", metavar="NAME", nargs="?", help=of_one)
@@ -65,27 +65,27 @@ def add_listing_commands(commands: "Commands") -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
-    """Options of whatever makes a version, the same on the command line and for spark-submit."""
+    """Add the options of every command that makes a version."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
-        help=f"a setting over the file's, as in {example}",
+        help=f"a setting that replaces the file's, as in {example}",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="print plan, memory needed and settings, and stop")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan, the memory and the settings, and stop")
     parser.add_argument("--all", action="store_true", help="with --dry-run: print every setting, not only changed ones")
     parser.add_argument(
-        "--from", metavar="STAGE", dest="force_from", help="make this stage's table and what follows again"
+        "--from", metavar="STAGE", dest="force_from", help="make this stage's table and all later ones again"
     )
     parser.add_argument(
-        "--until", metavar="STAGE", help="make this stage's table and what it needs, in staging, and publish nothing"
+        "--until", metavar="STAGE", help="make this stage's table and the tables it needs, in staging; publish nothing"
     )
     parser.add_argument(
-        "--hold", action="store_true", help="leave the new version a candidate, for a later w2vspark promote"
+        "--hold", action="store_true", help="leave the new version a candidate, to promote later (w2vspark promote)"
     )
     parser.add_argument("--verbose", action="store_true", help="log everything")
 
 
 def handle_run(arguments: argparse.Namespace) -> int:
-    """Trains a model, or says what a run would do."""
+    """Train a model, or print what the run would do."""
     from w2vspark import methods
 
     log.configure(arguments.verbose)
@@ -94,7 +94,7 @@ def handle_run(arguments: argparse.Namespace) -> int:
 
 
 def handle_job(arguments: argparse.Namespace) -> int:
-    """Runs a job on a published model, or says what it would do."""
+    """Run a job on a published model, or print what it would do."""
     from w2vspark import jobs
 
     log.configure(arguments.verbose)
@@ -110,26 +110,26 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
     if arguments.dry_run:
         return _write(dry_run(work, config, every_setting=arguments.all, **how))
     if arguments.all:
-        raise ConfigError("--all: is for --dry-run; add it, or leave --all out")
+        raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
     return _write(result.summary + try_next(next_commands(work, result, config[OutputConfig].path)))
 
 
 def next_commands(work: "Work", result: "Result", output: str) -> list["Command"]:
-    """What to try after a run. output: as the user wrote it. Where nothing was published, nothing."""
+    """The commands to try after a run; [] if nothing was published. output: as the user wrote it."""
     from w2vspark.output import publish
 
     return work.next_commands(publish.resolve(result.folder), output) if result.version else []
 
 
 def try_next(commands: list["Command"]) -> str:
-    """The lines that tell what to try next; "" for no commands."""
+    """The lines with the commands to try next; "" without commands."""
     lines = "".join(f"  {shlex.join((program(), *command))}\n" for command in commands)
     return f"try next:\n{lines}" if lines else ""
 
 
 def program() -> str:
-    """How the user's shell finds this w2vspark: `make demo` runs it in an environment that is not activated."""
+    """The name or path of this w2vspark for the user's shell. With `make demo`, its environment is not activated."""
     own = Path(sys.executable).with_name("w2vspark")
     if not own.exists() or shutil.which("w2vspark") == str(own):
         return "w2vspark"
@@ -137,7 +137,7 @@ def program() -> str:
 
 
 def handle_demo(arguments: argparse.Namespace) -> int:
-    """Makes the demo."""
+    """Make the demo."""
     from w2vspark.cli.demo import demo
 
     log.configure(arguments.verbose)
@@ -145,14 +145,14 @@ def handle_demo(arguments: argparse.Namespace) -> int:
 
 
 def handle_warm_up(_arguments: argparse.Namespace) -> int:
-    """Makes what later runs need."""
+    """Compile the kernels and save Spark's classes."""
     from w2vspark.cli.warm_up import warm_up
 
     return _write(warm_up())
 
 
 def handle_listing(arguments: argparse.Namespace) -> int:
-    """Lists methods or jobs; or prints the configuration of one."""
+    """List the methods or jobs, or print the configuration of one."""
     from w2vspark.cli.reference import configuration_of, listing_of
 
     if arguments.name is None:
@@ -161,6 +161,6 @@ def handle_listing(arguments: argparse.Namespace) -> int:
 
 
 def _write(text: str) -> int:
-    """To standard output: what the command was called for. The log goes to standard error."""
+    """Print the command's answer to standard output. The log goes to standard error."""
     sys.stdout.write(text)
     return 0
