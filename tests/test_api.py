@@ -137,12 +137,12 @@ def test_two_frames_in_one_session_are_told_apart(spark, lines, tmp_path):
             "the frame has 2 columns named 'text' (text, text); keep one of them",
         ),
         ("nowhere", {"config": 3}, ConfigError, "config is 3; give the path of a TOML file, or a dictionary of tables"),
-        ("nowhere", {"config": {1: {}}}, ConfigError, "config has the key 1; a key is a name in quotes"),
+        ("nowhere", {"config": {1: {}}}, ConfigError, "config has the key 1; a key must be a string"),
         (
             "nowhere",
             {"config": {"spark": {"options": {1: 2}}}},
             ConfigError,
-            "config['spark']['options'] has the key 1; a key is a name in quotes",
+            "config['spark']['options'] has the key 1; a key must be a string",
         ),
         ("nowhere", {"settings": ["training.window=3"]}, ConfigError, "settings is ['training.window=3']; give a dict"),
         (

@@ -1,6 +1,6 @@
 """Word vectors at data-lake scale: Spark stages, numba kernels, Parquet tables.
 
-w2vspark.train(…) and w2vspark.job(…) are what the command line does; w2vspark.vectors reads what they publish.
+w2vspark.train(…) and w2vspark.job(…) do what the command line does. w2vspark.vectors reads the published tables.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ _FACE = ("Result", "job", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """The Python face, imported when it is asked for: it needs Spark, and readers of tables do not."""
+    """A name of w2vspark.api. The module is imported at its first use: it needs Spark, but readers of tables do not."""
     if name in _FACE:
         from w2vspark import api
 

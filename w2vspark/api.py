@@ -1,4 +1,4 @@
-"""The Python face: train a model, or run a job on a published one, in the session that is there or a new one."""
+"""The Python interface: train a model, or run a job on a published model, in the active Spark session or a new one."""
 
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -37,23 +37,32 @@ _CORPORA = "give a path, a list of paths, or a frame of Spark, pandas or pyarrow
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run made, or found to be there already."""
+    """The tables that a run made, or that were there already.
+
+    Example: `w2vspark.train("text", "vectors").read("vocabulary")`
+    """
 
     output: str  # the output folder, an absolute URI
-    version: str  # as "000003"; "" where the run was told to end before it publishes
-    folder: str  # of the version; "" without one
-    tables: dict[str, str]  # URIs by name: the published tables, or without a version the staged ones
-    artefacts: dict[str, str]  # URIs of published files that are no tables, by name
-    manifest: dict[str, Any]  # of the version: the resolved settings, and what is known of the corpus; {} without one
-    made: tuple[str, ...]  # the tables that this run made; () where there was nothing to do
-    summary: str  # what the command line prints
+    version: str  # as "000003"; "" if nothing was published
+    folder: str  # of the version; "" without a version
+    tables: dict[str, str]  # URIs by name: of the published tables, or without a version, of the staged tables
+    artefacts: dict[str, str]  # URIs of published files that are not tables, by name
+    manifest: dict[str, Any]  # of the version, with its settings and facts about the corpus; {} without a version
+    made: tuple[str, ...]  # the tables that this run made; () if there was nothing to do
+    summary: str  # the text that the command line prints
 
     def read(self, table: str) -> "pa.Table":
-        """A table's rows. Raises OutputError where there is no such table, it is damaged, or nothing was published."""
+        """The rows of a table.
+
+        Raises `OutputError` if there is no such table, if it is damaged, or if nothing was published.
+        """
         return storage.read_table(publish.resolve(self._published()).table(table))
 
     def vectors(self, table: str = "vectors") -> "WordVectors":
-        """The words' vectors, for questions by w2vspark.vectors. Raises OutputError as load_vectors does."""
+        """The vectors of a table, for the functions of `w2vspark.vectors`. Raises `OutputError` as `load_vectors` does.
+
+        Example: `result.vectors().vector("word")`
+        """
         from w2vspark.vectors import load_vectors
 
         return load_vectors(self._published(), table)
@@ -74,13 +83,22 @@ def train(
     until: str | None = None,
     hold: bool = False,
 ) -> Result:
-    """Train a model and publish it, as `w2vspark run` does.
+    """Train a model and publish its tables, as `w2vspark run` does.
 
-    corpus: files, folders or globs, one or a list; or a frame (of Spark, pandas or pyarrow) with the text in the
-    column `text` (or input.text_column). output: the folder for the tables. config: a TOML file, or a dictionary of
-    tables ({"training": {"method": "glove"}}). settings: keys over it ({"training.dimensions": 300}). force_from, until
-    and hold: as the options --from, --until and --hold. Where nothing has changed, nothing is trained, and the result
-    is what is there. Raises the errors of w2vspark.base.errors; what was published before stays as it is then.
+    Example: `w2vspark.train("text", "vectors", settings={"training.dimensions": 300})`
+
+    - `corpus`: a file, folder or glob, or a list of them; or a frame of Spark, pandas or pyarrow with the text in the
+      column `text` (or `input.text_column`).
+    - `output`: the folder for the tables.
+    - `config`: a TOML file, the name of a ready-made configuration, or a dictionary of tables, as in
+      `{"training": {"method": "glove"}}`.
+    - `settings`: keys with values that replace those of `config`, as in `{"training.dimensions": 300}`.
+    - `force_from`: a stage. Its table and all later ones are made again.
+    - `until`: a stage. Its table and the tables that it needs are made, and nothing is published.
+    - `hold`: leave the new version a candidate.
+
+    If nothing has changed since the last run, nothing is trained, and the result is the version that is there.
+    Raises the errors of `w2vspark.base.errors`. After an error the published versions are as they were.
     """
     from w2vspark import methods
 
@@ -101,11 +119,17 @@ def job(
     until: str | None = None,
     hold: bool = False,
 ) -> Result:
-    """Run a job on a published model and publish its tables, as the command of the same name does.
+    """Run a job on a published model and publish the job's tables, as the command of the same name does.
 
-    name: of a job, as `w2vspark jobs` lists them. model: the output folder of a run, or one version's folder. corpus:
-    for jobs that read [input]. All else is as for `train`. Raises ConfigError for an unknown name, InputError where a
-    job that takes no corpus is given one, and as `train` does.
+    Example: `w2vspark.job("fold", "lsa", "new-text", "new-vectors")`
+
+    - `name`: the job; `w2vspark jobs` lists all jobs.
+    - `model`: the output folder of a run, or the folder of one version.
+    - `corpus`: as for `train`, if the job reads a corpus.
+    - All other arguments are as for `train`.
+
+    Raises `ConfigError` for an unknown job, `InputError` for a corpus that the job does not read, and the errors of
+    `train`.
     """
     from w2vspark import jobs
 
@@ -119,7 +143,7 @@ def job(
 
 
 def find_job(name: str) -> Job:
-    """The job of a name. Raises ConfigError for an unknown one."""
+    """The job with this name. Raises ConfigError for an unknown name."""
     from w2vspark.jobs import JOBS
 
     if name not in JOBS:
@@ -128,12 +152,12 @@ def find_job(name: str) -> Job:
 
 
 def carry_out(work: Work, config: Config, **how: Any) -> Result:
-    """Run a method or a job with its configuration. how: as the keywords of flow.engine.begin."""
+    """Run a method or a job with its configuration. how: keyword arguments of flow.engine.begin."""
     return _performed(begin(work, config, Progress(), **how))
 
 
 def dry_run(work: Work, config: Config, *, every_setting: bool = False, **how: Any) -> str:
-    """What a run would do, as --dry-run prints it. Nothing is written. every_setting: as --all. how: as carry_out."""
+    """The output of --dry-run: what a run would do. Nothing is written. every_setting: as --all. how: as carry_out."""
     return plan(begin(work, config, Progress(), **how), every_setting)
 
 
@@ -160,7 +184,7 @@ def _performed(run: Run) -> Result:
 
 
 def _version(run: Run) -> Version | None:
-    """What the run published, or found; None where it was told to end before."""
+    """The version that the run published or found; None if it ended before it published."""
     if VERSION in run.records:
         return publish.resolve(run.records[VERSION]["path"])
     return publish.resolve(run.there) if run.there else None
@@ -169,7 +193,7 @@ def _version(run: Run) -> Version | None:
 def _tree(
     config: Path | Mapping[str, Any] | None, settings: Mapping[str, Any] | None, corpus: Any, output: Path | None
 ) -> tuple[dict[str, Any], Any]:
-    """All that was given as a tree of tables, and the frame with the corpus, where it is one."""
+    """The configuration from all arguments, as a tree of tables; and the corpus, if it is a frame."""
     if isinstance(config, Mapping):
         given = _named(config, "config")
     else:
@@ -202,19 +226,19 @@ def _path(value: Any, what: str, wanted: str) -> str:
 
 
 def _named(values: Any, what: str) -> dict[str, Any]:
-    """A dictionary whose keys are names, and those of the dictionaries in it. Raises ConfigError for anything else."""
+    """A copy of a dictionary with settings. Raises ConfigError for another type, or a key that is not a string."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{what} is {reprlib.repr(values)}; give a dictionary")
     for name, value in values.items():
         if not isinstance(name, str):
-            raise ConfigError(f"{what} has the key {reprlib.repr(name)}; a key is a name in quotes")
+            raise ConfigError(f"{what} has the key {reprlib.repr(name)}; a key must be a string")
         if isinstance(value, Mapping):
             _named(value, f"{what}[{name!r}]")
     return dict(values)
 
 
 def _plain(value: Any) -> Any:
-    """A value of a configuration as TOML could hold it: paths are texts, and NumPy's numbers are Python's."""
+    """A value as TOML can hold it: paths become strings, and NumPy's numbers become Python's."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, PathLike):

@@ -1,41 +1,44 @@
-"""What can go wrong, each with the exit code that the command line returns for it."""
+"""The errors of w2vspark. Each has the exit code that the command line returns for it."""
 
 
 class W2VSparkError(Exception):
-    """A problem that the user can mend; its text names the file, key or value and the fix."""
+    """A problem that the user can correct. All errors of this package are of this class.
+
+    The text names the file, key or value, and the fix. `exit_code` is the exit code of the command line.
+    """
 
     exit_code = 1
 
 
 class ConfigError(W2VSparkError):
-    """The command line or the configuration is wrong. All problems are listed, one a line."""
+    """The command line or the configuration is wrong. The text lists all problems, one a line."""
 
     exit_code = 2
 
 
 class InputError(W2VSparkError):
-    """The corpus, a word list or a test set is missing, empty or not what the configuration says."""
+    """The corpus, a word list or a test set is missing, empty, or not as the configuration says."""
 
     exit_code = 3
 
 
 class OutputError(W2VSparkError):
-    """The output folder holds something else, is in use by another run, or has no published model."""
+    """The output folder is in use by another run, holds files that w2vspark did not write, or has no model."""
 
     exit_code = 4
 
 
 class DamagedTable(OutputError):
-    """A file of a table is missing or not what was written. A run makes a damaged table in staging anew."""
+    """A file of a table is missing or changed. A run makes a damaged table in staging again."""
 
 
 class EnvironmentFailure(W2VSparkError):
-    """Java, Spark, the storage or the kernel target of a machine does not fit."""
+    """Java, Spark, the storage or a machine's CPU target is missing, is not suitable, or failed."""
 
     exit_code = 5
 
 
 class TrainingError(W2VSparkError):
-    """Training produced values that are not finite, or a round's tables do not add up."""
+    """Training made values that are not finite, or a round's tables are not complete."""
 
     exit_code = 6

@@ -1,4 +1,4 @@
-"""One logger, ``key=value`` lines: a stage writes one line when it starts and one when it ends."""
+"""One logger with ``key=value`` lines. A stage logs one line when it starts, and one line when it ends."""
 
 import json
 import logging
@@ -13,25 +13,25 @@ def get_logger() -> logging.Logger:
 
 
 def log_start(stage: str, **settings: Any) -> None:
-    """``stage=vocabulary event=start min_count=5``: every setting that the stage works with."""
+    """Log ``stage=vocabulary event=start min_count=5``, with every setting that the stage uses."""
     get_logger().info(key_values(stage=stage, event="start", **settings))
 
 
 def log_end(stage: str, **figures: Any) -> None:
-    """``stage=vocabulary event=end rows=68430 seconds=3.2``: what came out, and how fast."""
+    """Log ``stage=vocabulary event=end rows=68430 seconds=3.2``, with the results and the time."""
     get_logger().info(key_values(stage=stage, event="end", **figures))
 
 
 def key_values(**pairs: Any) -> str:
-    """One line of ``key=value``; floats with six digits, anything but a plain word quoted as in JSON."""
+    """One line of ``key=value``. Floats have six digits. A value that is not a plain word is quoted as in JSON."""
     return " ".join(f"{key}={_shown(value)}" for key, value in pairs.items())
 
 
 def configure(verbose: bool) -> None:
-    """Sends the log to stderr, each line with its time: everything when verbose, else from INFO up, or from WARNING
-    up on a terminal, where the progress bar tells the rest.
+    """Send the log to stderr, each line with its time.
 
-    Only programs call it, once or more; a library user's own logging set-up is left alone.
+    verbose: log everything; otherwise from INFO up, or from WARNING up on a terminal, which has the progress bar. Only
+    programs call it, so that the logging of a program that uses this library stays as it is.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"))
@@ -39,8 +39,8 @@ def configure(verbose: bool) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger.propagate = False
-    # When a call to the JVM is interrupted, py4j logs tracebacks, by its own loggers and by the root's, and then raises
-    # what we tell in one line.
+    # When a call to the JVM is interrupted, py4j logs tracebacks, to its own loggers and to the root logger. Then it
+    # raises an error, which we report in one line.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(_not_py4j)
 

@@ -1,9 +1,9 @@
-"""Every table's columns, as Arrow schemas, in one place: the contract with whoever reads the tables."""
+"""The columns of every table, as Arrow schemas: the contract with everybody who reads the tables."""
 
 import pyarrow as pa
 
-# Partial and whole counts of the corpus. kind "word": word and count. kind "report": word names the
-# figure (documents, invalid_utf8, null_documents, empty_documents, malformed_rows), count is its value.
+# Partial and complete counts of the corpus. kind "word": a word and its count. kind "report": word is the name of a
+# figure (stages.word_counts.REPORT), and count its value.
 WORD_COUNTS = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
@@ -12,8 +12,8 @@ WORD_COUNTS = pa.schema(
     ]
 )
 
-# Counts from which phrases are scored. kind "word": key is a word. kind "pair": key is left, between and right, with
-# \x1f as separator. kind "report": key "tokens", all words.
+# Counts from which phrases are scored. kind "word": key is a word. kind "pair": key is left, between and right,
+# separated by \x1f. kind "report": key is "tokens", and count the number of all words.
 PAIR_COUNTS = pa.schema(
     [
         pa.field("kind", pa.string(), nullable=False),
@@ -22,8 +22,8 @@ PAIR_COUNTS = pa.schema(
     ]
 )
 
-# What a run begins from, of whatever kind it was: matrix rows, keyed by a stable name (a word, a bucket,
-# an inner node's number), with AdaGrad's sum of squares where there is one. Matrix VECTORS_OF_WORDS is for comparing.
+# A row of a matrix of the earlier model, keyed by a stable name: a word, a bucket, or an inner node's number. squares:
+# AdaGrad's sum, if there is one. The matrix VECTORS_OF_WORDS is only for comparing.
 EARLIER = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -33,7 +33,7 @@ EARLIER = pa.schema(
     ]
 )
 
-# How far the words of an earlier model moved in this training, after the turn of the space that brings both closest.
+# How far a word of the earlier model moved in this training, after the rotation that brings both models closest.
 MOVEMENT = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -44,7 +44,7 @@ MOVEMENT = pa.schema(
     ]
 )
 
-# AdaGrad's sum of squared gradients for each row of a matrix (see PARAMETERS).
+# AdaGrad's sum of squared gradients for a row of a matrix (see PARAMETERS).
 ADAGRAD = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -53,7 +53,7 @@ ADAGRAD = pa.schema(
     ]
 )
 
-# Phrases of each pass, from 1: left, the connector words between (mostly none) and right become one word.
+# A phrase of a pass (the first is 1): left, the connector words between (mostly none) and right become one word.
 PHRASES = pa.schema(
     [
         pa.field("pass", pa.int32(), nullable=False),
@@ -65,6 +65,7 @@ PHRASES = pa.schema(
     ]
 )
 
+# A word, its id (the most frequent word has 0), and how often it occurs.
 VOCABULARY = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -73,7 +74,7 @@ VOCABULARY = pa.schema(
     ]
 )
 
-# Pieces of documents, sorted by (bucket, doc_id, piece). In ids, -1 ends a sentence; it is not a token.
+# A piece of a document. Rows are sorted by (bucket, doc_id, piece). In ids, -1 separates sentences; it is not a token.
 ENCODED = pa.schema(
     [
         pa.field("bucket", pa.int32(), nullable=False),
@@ -83,7 +84,7 @@ ENCODED = pa.schema(
     ]
 )
 
-# Rows of encoded, a file at a time: a bucket whose pieces stand in two files has two rows.
+# The pieces and tokens of a bucket in one file of encoded. A bucket that has pieces in two files has two rows.
 BUCKET_COUNTS = pa.schema(
     [
         pa.field("bucket", pa.int32(), nullable=False),
@@ -92,8 +93,8 @@ BUCKET_COUNTS = pa.schema(
     ]
 )
 
-# One word a row; vectors and context have the same columns. Rows are sorted by id within each file. With subwords a
-# word's vector is the mean of its own row and its n-grams'.
+# A word and its vector, in vectors and context. Rows are sorted by id within each file. With subwords, a word's vector
+# is the mean of its own row and its n-grams' rows.
 VECTORS = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -103,8 +104,9 @@ VECTORS = pa.schema(
     ]
 )
 
-# GloVe's vectors with glove.vectors = both, and the biases that it has with every method of summing them up.
+# GloVe's table vectors, with glove.vectors = "both".
 VECTORS_AND_CONTEXT = VECTORS.append(pa.field("context", pa.list_(pa.float32()), nullable=False))
+# The two biases of a word in GloVe, with every value of glove.vectors.
 BIASES = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -114,6 +116,7 @@ BIASES = pa.schema(
     ]
 )
 
+# The figures of a shard in a round: what it trained on, the mean loss, the time, and the learning rate at the end.
 METRICS = pa.schema(
     [
         pa.field("round", pa.int32(), nullable=False),
@@ -125,14 +128,14 @@ METRICS = pa.schema(
     ]
 )
 
-# Hierarchical softmax: the inner nodes of Huffman's tree, the root last; and each word's way to them from the root,
-# with the branch (0 or 1) that it takes at each. p(branch 0 | x) = sigmoid(x . node).
+# The vector of an inner node of Huffman's tree; the root has the highest id. p(branch 0 | x) = sigmoid(x . node).
 NODE_VECTORS = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
         pa.field("vector", pa.list_(pa.float32()), nullable=False),
     ]
 )
+# A word's path through Huffman's tree, from the root: the inner nodes, and the branch (0 or 1) at each of them.
 CODES = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -142,12 +145,12 @@ CODES = pa.schema(
     ]
 )
 
-# Subwords: the buckets that the n-grams of the vocabulary fall into. Row i of this table, in the order of the buckets,
-# has row V + i of the matrix of words.
+# A bucket that n-grams of the vocabulary fall into. If rows are sorted by bucket, row i of this table is row V + i of
+# the matrix of words; V is the number of words.
 SUBWORD_BUCKETS = pa.schema([pa.field("bucket", pa.int32(), nullable=False)])
 
-# Subwords, as published: the n-grams' vectors by bucket, and each word's own row, without its n-grams. A word that was
-# never seen is the mean of its n-grams.
+# The vector of a bucket of n-grams. A word that was never seen has the mean of its n-grams' vectors. The table
+# word_rows has the words' own rows, with the columns of VECTORS.
 SUBWORDS = pa.schema(
     [
         pa.field("bucket", pa.int32(), nullable=False),
@@ -155,9 +158,8 @@ SUBWORDS = pa.schema(
     ]
 )
 
-# How often words stand near each other: weight is the sum over the positions of row's word and col's word within the
-# window, by their distance. Sorted by (row, col) within a file; a file has all of its rows' entries. ROW_SUMS has the
-# weights of a whole row and the number of its entries, beside them in staging.
+# How often two words stand near each other. weight: the sum over all places where the word `col` is within the window
+# of the word `row`, weighted by distance. Sorted by (row, col) within a file. A file has all entries of its rows.
 COOCCURRENCES = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),
@@ -165,6 +167,7 @@ COOCCURRENCES = pa.schema(
         pa.field("weight", pa.float64(), nullable=False),
     ]
 )
+# In staging only: the sum of the weights in a row of COOCCURRENCES, and the number of its entries.
 ROW_SUMS = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),
@@ -173,7 +176,7 @@ ROW_SUMS = pa.schema(
     ]
 )
 
-# The weights of whole columns, in what one group of files has of them.
+# The sum of the weights in a column, over one group of files.
 COLUMN_SUMS = pa.schema(
     [
         pa.field("col", pa.int32(), nullable=False),
@@ -181,8 +184,8 @@ COLUMN_SUMS = pa.schema(
     ]
 )
 
-# Counts of a slice of the text on the way to the task that sums them, in Arrow streams: some neighbouring rows, as
-# kernels.counts.cooccurrences.Rows has them. PARTIAL_FILES tells where a reducer's stream begins, in bytes.
+# Neighbouring rows of the counts of one slice, in an Arrow stream to the reducer that sums them. The columns are those
+# of kernels.counts.cooccurrences.Rows. PARTIAL_FILES has the byte offset at which a reducer's stream begins.
 PARTIAL_ROWS = pa.schema([pa.field(name, pa.binary(), nullable=False) for name in ("ends", "columns", "values")])
 PARTIAL_FILES = pa.schema(
     [
@@ -194,8 +197,8 @@ PARTIAL_FILES = pa.schema(
     ]
 )
 
-# Rows of a sparse matrix in blocks of neighbouring rows, a row group each: ends (int64) of the rows in columns (int32,
-# rising in a row) and values (float32), from the block's first entry on.
+# A block of neighbouring rows of a sparse matrix, which is one row group. columns (int32, rising in a row) and values
+# (float32) are the entries. ends (int64): where each row ends, counted from the block's first entry.
 SPARSE_ROWS = pa.schema(
     [
         pa.field("first_row", pa.int64(), nullable=False),
@@ -204,7 +207,7 @@ SPARSE_ROWS = pa.schema(
     ]
 )
 
-# Singular values of ppmi-svd and lsa, the largest first.
+# A singular value of ppmi-svd or lsa; the largest is the first.
 SINGULAR_VALUES = pa.schema(
     [
         pa.field("dimension", pa.int32(), nullable=False),
@@ -212,14 +215,14 @@ SINGULAR_VALUES = pa.schema(
     ]
 )
 
-# Lsa: documents with their vectors, in the order of their rows; and each word's weight over all documents, with the
-# number of those that have it.
+# A document and its vector. For lsa, rows are in the order of the matrix.
 DOCUMENTS = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
         pa.field("vector", pa.list_(pa.float32()), nullable=False),
     ]
 )
+# A word of lsa, its weight, and the number of documents that have it.
 TERM_WEIGHTS = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -230,7 +233,7 @@ TERM_WEIGHTS = pa.schema(
     ]
 )
 
-# Documents that were to be folded into the space of an earlier run, and why they have no vector.
+# A document without a vector after `fold`, and the reason.
 NOT_FOLDED = pa.schema(
     [
         pa.field("doc_id", pa.string()),
@@ -238,7 +241,7 @@ NOT_FOLDED = pa.schema(
     ]
 )
 
-# Documents on the way to DOCUMENTS and NOT_FOLDED: with a vector, or with a reason.
+# A document before it goes to DOCUMENTS, with a vector, or to NOT_FOLDED, with a reason.
 FOLDED = pa.schema(
     [
         pa.field("doc_id", pa.string()),
@@ -247,9 +250,8 @@ FOLDED = pa.schema(
     ]
 )
 
-# The term-document table while it is made. Pieces of documents as bags of words (int32, and float32 counts), in Arrow
-# streams on the way to the task that adds them up; what that task knows of its words
-# (kernels.counts.term_weights.Statistics); and the documents' names by their rows.
+# While term_document is made: a piece of a document as a bag of words (int32) with counts (float32), in an Arrow stream
+# to the reducer that adds up the document's pieces.
 BAGS = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
@@ -257,6 +259,7 @@ BAGS = pa.schema(
         *[pa.field(name, pa.binary(), nullable=False) for name in ("words", "counts")],
     ]
 )
+# The statistics of a word in a reducer's documents (kernels.counts.term_weights.Statistics).
 TERM_STATISTICS = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),
@@ -265,6 +268,7 @@ TERM_STATISTICS = pa.schema(
         pa.field("information", pa.float64(), nullable=False),
     ]
 )
+# The id of the document in a row of term_document.
 DOCUMENT_ROWS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -272,18 +276,17 @@ DOCUMENT_ROWS = pa.schema(
     ]
 )
 
-# The parameter matrices of word2vec's methods; word vectors are what most consumers read.
+# The names of parameter matrices. Most readers need only WORDS.
 WORDS = "words"
 CONTEXT = "context"
 NODES = "nodes"
 SUBWORD_ROWS = "subwords"  # in EARLIER: rows of WORDS that belong to buckets
-VECTORS_OF_WORDS = "vectors"  # in EARLIER: words as published, where subwords make them of several rows
-LEFT, RIGHT = "left", "right"  # singular vectors of a matrix: of its rows, of its columns
-METRICS_MATRIX = ""  # the name under which the shards' metrics travel with the names of files
+VECTORS_OF_WORDS = "vectors"  # in EARLIER: the published vectors of words, if the model has subwords
+LEFT, RIGHT = "left", "right"  # singular vectors: of a matrix's rows, and of its columns
+METRICS_MATRIX = ""  # in PARAMETER_FILES: the row has a shard's metrics, and no file
 
-# The parameters before the first round or after one: blocks of float32 rows, row-major; behind each row what an
-# optimiser keeps with it (AdaGrad: one float). checksum: of a block, in place of the CRC32s of Parquet's pages, which
-# cost three times as much.
+# A block of parameters, before the first round or after a round: float32 rows, row-major. An optimizer's
+# state follows each row (AdaGrad: one float). checksum: of the block; Parquet's own CRC32s cost three times as much.
 PARAMETERS = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -294,8 +297,8 @@ PARAMETERS = pa.schema(
     ]
 )
 
-# Which file of a folder has which rows of a matrix, in neighbouring blocks, its size and footer's CRC32; and, in rows
-# of METRICS_MATRIX, the metrics of a shard.
+# A file of a folder, the rows of a matrix that it has in neighbouring blocks, its size, and the CRC32 of its footer. Or
+# the metrics of a shard, if matrix is METRICS_MATRIX.
 PARAMETER_FILES = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -308,12 +311,11 @@ PARAMETER_FILES = pa.schema(
     ]
 )
 
-# As PARAMETER_FILES, for a pass of the randomised SVD: with the URI of a file of the sums of products of the rows
-# (float64, row-major), or with the values of each column that are farthest from 0 (float64).
+# As PARAMETER_FILES, for a pass of the randomised SVD. sums: the URI of a file with sums of products of the rows
+# (float64, row-major). peaks: the value farthest from 0 in each column (float64).
 PASS_FILES = pa.schema([*list(PARAMETER_FILES), pa.field("sums", pa.string()), pa.field("peaks", pa.binary())])
 
-# Which rows a shard needs of the blocks that one task combines (ids: int32, rising), sent to that task. key: of its
-# partition.
+# The rows that a shard needs from the blocks of one reducer. ids: int32, rising. key: the reducer's partition key.
 ROWS_WANTED = pa.schema(
     [
         pa.field("key", pa.int32(), nullable=False),
@@ -323,8 +325,8 @@ ROWS_WANTED = pa.schema(
     ]
 )
 
-# Rows of blocks on the way to shards, in an Arrow file of each reducer; every batch is for one shard. values: float32,
-# as in PARAMETERS, of the ids that the shard wanted of a block, from first_id on.
+# Rows of a block that a reducer sends to a shard, in the reducer's Arrow file; every batch is for one shard. first_id:
+# of the block. values: float32 as in PARAMETERS, of the ids that the shard wanted.
 ROWS_SENT = pa.schema(
     [
         pa.field("matrix", pa.string(), nullable=False),
@@ -333,8 +335,8 @@ ROWS_SENT = pa.schema(
     ]
 )
 
-# Which batches (int32) of which file are for a shard, whose partition has the key. number: of the reducer, which rises
-# with the blocks.
+# The batches (int32) of a reducer's file that are for a shard. key: the shard's partition key. number: of the reducer;
+# it rises with the blocks.
 ROW_FILES = pa.schema(
     [
         pa.field("key", pa.int32(), nullable=False),
@@ -345,9 +347,9 @@ ROW_FILES = pa.schema(
     ]
 )
 
-# What a shard changed (new - old; of a single shard the new rows), a batch for each block, in an Arrow file of its own
-# on the way to the combination. touched: int32 positions of the changed rows in the block; updates: int32, how often
-# each was updated; values: their changes.
+# The changes of a shard in a block, in the shard's Arrow file, which reducers read; every batch is one block. touched:
+# int32 positions of the changed rows in the block. updates: int32, how often each was updated. values: float32, new -
+# old rows, or the new rows if there is a single shard.
 CHANGES = pa.schema(
     [
         pa.field("touched", pa.binary(), nullable=False),
@@ -356,15 +358,15 @@ CHANGES = pa.schema(
     ]
 )
 
-# Which file holds a shard's changes (its URI), sent to every task that combines, by its partition's key; one row of
-# each shard bears its metrics.
+# The URI of the file with a shard's changes, sent to every reducer. key: the reducer's partition key. One row of each
+# shard has its metrics.
 CHANGE_FILES = pa.schema([pa.field("key", pa.int32()), *[field.with_nullable(True) for field in PARAMETER_FILES]])
 
-# The schema version of published tables. A new column at the end keeps the number. A column that goes, or has another
-# name, type or meaning, raises it. Tables that are not named here have version 1.
+# The schema version of published tables. A new column at the end keeps the version. A column that is removed, or gets
+# another name, type or meaning, raises it. Tables that are not listed here have version 1.
 SCHEMA_VERSIONS: dict[str, int] = {}
 
 
 def schema_version(table: str) -> int:
-    """The schema version that a published table has in this w2vspark, and the highest that it reads."""
+    """The schema version that this w2vspark writes for a published table, and the highest that it reads."""
     return SCHEMA_VERSIONS.get(table, 1)
