@@ -39,6 +39,8 @@ def test_the_method_of_a_ready_made_configuration_is_the_one_in_its_name():
 
 def test_a_file_goes_before_a_ready_made_configuration_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "lsa").mkdir()
+    assert read_tree("lsa")["training"]["method"] == "lsa", "a folder does not"
     (tmp_path / "glove").write_text("[training]\nmethod = 'lsa'\n")
     assert read_tree("glove") == {"training": {"method": "lsa"}}
 

@@ -3,7 +3,6 @@
 import ast
 import platform
 import sysconfig
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,11 +37,8 @@ def demo(folder: str) -> str:
     progress = Progress()
     progress.stage("reading the documentation")
     write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
-    began = time.perf_counter()
     done = carry_out(method, config)
-    seconds = time.perf_counter() - began
-    took = f"run         {seconds:.1f} s\n" if done.made else ""
-    return f"{done.summary}{took}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
+    return f"{done.summary}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from w2vspark.base import log
-from w2vspark.base.errors import ConfigError
+from w2vspark.base.errors import ConfigError, W2VSparkError
 from w2vspark.output.settings import OutputConfig
 
 if TYPE_CHECKING:
@@ -112,14 +112,21 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
-    return _write(result.summary + try_next(next_commands(work, result, config[OutputConfig].path)))
+    _write(result.summary)
+    return _write(try_next(next_commands(work, result, config[OutputConfig].path)))
 
 
 def next_commands(work: "Work", result: "Result", output: str) -> list["Command"]:
     """The commands to try after a run; [] if nothing was published. output: as the user wrote it."""
     from w2vspark.output import publish
 
-    return work.next_commands(publish.resolve(result.folder), output) if result.version else []
+    if not result.version:
+        return []
+    try:
+        return work.next_commands(publish.resolve(result.folder), output)
+    except W2VSparkError as problem:  # the run has ended well; its version may be replaced by now
+        log.get_logger().warning(log.key_values(event="no_commands_to_try", why=problem))
+        return []
 
 
 def try_next(commands: list["Command"]) -> str:

@@ -58,11 +58,11 @@ def read_tree(path: str | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
+    if (found := ready_made.find(path)) is not None and not storage.is_file(path):
+        return tomllib.loads(found.read_text("utf-8"))
     try:
         return tomllib.loads(storage.read_text(path))
     except FileNotFoundError as error:
-        if (ready_made_file := ready_made.find(path)) is not None:
-            return tomllib.loads(ready_made_file.read_text("utf-8"))
         why = "there is no such configuration file, and no ready-made configuration of this name"
         raise ConfigError(f"{path}: {why}{did_you_mean(path, ready_made.names())}") from error
     except ValueError as error:  # TOML that does not parse, or bytes that are not UTF-8
