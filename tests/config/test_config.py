@@ -259,7 +259,7 @@ def test_a_complaint_names_the_value_and_the_fix() -> None:
     [
         (["output.path=/o"], "input.path", "must name the corpus"),
         (["input.path=/i"], "output.path", "must name the folder"),
-        ([*PATHS, "input.table=t"], "input.table", "beside input.path"),
+        ([*PATHS, "input.table=t"], "input.table", "together with input.path"),
         (["input.table=t", "output.path=/o", "input.format=json"], "input.format", "no meaning for input.table"),
         ([*PATHS, "input.format=wholetext", "input.text_column=text"], "input.text_column", "has one column"),
         ([*PATHS, "input.format=json", "input.text_column=a", "input.id_column=a"], "input.id_column", "too"),

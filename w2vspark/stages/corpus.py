@@ -1,4 +1,4 @@
-"""The corpus as the other stages see it: doc_id string (null = none given), text binary, malformed boolean."""
+"""The corpus for the other stages: doc_id string (null = no id is given), text binary, malformed boolean."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -19,25 +19,25 @@ from w2vspark.storage.uris import absolute_uri
 log = logging.getLogger("w2vspark")
 
 _TEXT_FORMATS = ("text", "wholetext")
-# Options with which a record is not a line of UTF-8: Spark infers the columns.
+# With these options a record is not a line of UTF-8, so Spark infers the columns.
 _INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}
 SHOWN_CHARACTERS = 80  # of a malformed row, in a message
 _PROBED_ROWS, _PROBED_BYTES = 1000, 1 << 20
-# What Spark calls the mistakes that are the user's to mend; anything else is raised as it is.
+# Spark's names for mistakes that the user can correct. Other errors are raised as they are.
 _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "DATA_SOURCE_NOT_FOUND")
 
 
 def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int | None = None) -> DataFrame:
-    """The documents of the corpus, a row each.
+    """The documents of the corpus, one per row.
 
-    The text is binary, so that bytes that are not UTF-8 reach the tokenizer as they are. A JSON row is ``malformed``,
-    and has no text, where it cannot be parsed and where its text is a number, true, false, an array or an object.
-    Where ids are given and some occur more than once, those become ``id#`` and the first 12 hexadecimal digits of the
-    text's MD5, so that different documents stay apart. ``duplicate_ids`` is what count_duplicate_ids found; None
-    counts them here, which reads the id column once.
+    The text is binary, so that bytes that are not UTF-8 reach the tokenizer unchanged. A JSON row is ``malformed``, and
+    has no text, if it cannot be parsed, or if its text is a number, true, false, an array or an object. An id that
+    occurs more than once becomes ``id#`` and the first 12 hexadecimal digits of the text's MD5, so that different
+    documents have different ids. duplicate_ids: from count_duplicate_ids; None = count them here, which reads the id
+    column once.
 
-    Raises InputError for a path or table that is not there, a missing column, one of a wrong type, a format that
-    Spark does not know, and .zst text before Spark 4.3; ConfigError for an option whose value was redacted.
+    Raises InputError for a missing path, table or column, a column with a wrong type, a format that Spark does not
+    know, and .zst text before Spark 4.3; ConfigError for an option whose value was redacted.
     """
     corpus = _load(session, config)
     if not config.id_column:
@@ -46,17 +46,17 @@ def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int |
         duplicate_ids = _count(_repeated_ids(corpus))
     if duplicate_ids == 0:
         return corpus
-    log.warning("duplicate_ids=%d column=%s kept apart by content", duplicate_ids, config.id_column)
+    log.warning("duplicate_ids=%d column=%s a hash of the text is added to them", duplicate_ids, config.id_column)
     return _apart_by_content(corpus)
 
 
 def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
-    """How many ids occur more than once; 0 without an id column. Raises InputError as read_corpus does."""
+    """The number of ids that occur more than once; 0 without an id column. Raises InputError as read_corpus does."""
     return _count(_repeated_ids(_load(session, config))) if config.id_column else 0
 
 
 def check_malformed(session: SparkSession, config: InputConfig, malformed: int, rows: int) -> None:
-    """Raise InputError, with the first malformed row, where their share is above input.max_malformed."""
+    """Raise InputError, with the first malformed row, if the share of such rows is above input.max_malformed."""
     if malformed <= config.max_malformed * rows:
         return
     name = text_column(config)
@@ -89,7 +89,7 @@ def _load(session: SparkSession, config: InputConfig) -> DataFrame:
     text, malformed = column(name), F.lit(False)
     if config.format == "json" and not config.table:
         text, malformed = text_and_malformed(name, config.options)
-    # An id that is not UTF-8 would end in an error of Arrow's; two that become equal are duplicates like others.
+    # Arrow fails on an id that is not UTF-8. Ids that become equal here are duplicates like others.
     doc_id = F.make_valid_utf8(column(config.id_column).cast("string")) if config.id_column else F.lit(None)
     return rows.select(
         doc_id.cast("string").alias("doc_id"),
@@ -106,7 +106,7 @@ def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> 
     paths = [spark_uri(absolute_uri(path)) for path in config.path]
     reader = session.read
     if config.format in (*_TEXT_FORMATS, "json"):
-        reader = reader.option("recursiveFileLookup", True)  # all files below a folder, as its fingerprint sees them
+        reader = reader.option("recursiveFileLookup", True)  # all files below a folder, as in its fingerprint
     reader = reader.options(**config.options)
     if config.format in _TEXT_FORMATS:
         rows = reader.option("wholetext", config.format == "wholetext").format("text").load(paths)
@@ -122,7 +122,7 @@ def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> 
 def _read_json(
     session: SparkSession, config: InputConfig, reader: DataFrameReader, paths: list[str], wanted: Sequence[str]
 ) -> DataFrame:
-    """The rows, with the text as a variant, where it is text at all; see stages/json_text.py."""
+    """The rows of JSON files. The column with the text becomes a variant; see stages/json_text.py."""
     if _INFERRED_JSON & {name.lower() for name in config.options}:
         reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
         kinds = {field.name: field.dataType for field in reader.format("json").load(paths).schema}
@@ -147,7 +147,7 @@ def _check_compression(session: SparkSession, config: InputConfig, rows: DataFra
 
 
 def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wanted: Sequence[str]) -> None:
-    """Looks at the first rows: a column that is never text or never there is told at once, not counted for hours."""
+    """Look at the first rows, to report at once, not after hours, a column that is missing or has no text."""
     everywhere = session.read.option("recursiveFileLookup", True)
     lines = everywhere.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
     entries = lines.select(F.explode(F.from_json("value", "map<string, variant>")).alias("name", "entry"))
@@ -161,7 +161,7 @@ def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wa
 
 
 def check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[str]) -> None:
-    """Raise InputError where a column is missing. wanted: the text's, and the id's where there is one."""
+    """Raise InputError if a column is missing. wanted: the column of the text and, if there is one, of the id."""
     for key, name in zip(("text_column", "id_column"), wanted, strict=False):
         if name not in names:
             message = (
@@ -171,7 +171,7 @@ def check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[st
 
 
 def check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
-    """Raise InputError where the text or the id has a type that cannot be read. text: the text's column."""
+    """Raise InputError if the text or the id has a type that cannot be read. text: the name of the text's column."""
     texts = st.VariantType if config.format == "json" and not config.table else st.StringType | st.BinaryType
     if not isinstance(schema[text].dataType, texts):
         _refuse_type(config, text, schema[text].dataType.simpleString())
@@ -184,7 +184,7 @@ def check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
 
 def _refuse_type(config: InputConfig, name: str, kind: str) -> None:
     raise InputError(
-        f"{_source(config)}: column {name!r} (input.text_column) is {kind}, not a string; name the text's column"
+        f"{_source(config)}: column {name!r} (input.text_column) is {kind}, not a string; name the column with the text"
     )
 
 
@@ -214,7 +214,7 @@ def _source(config: InputConfig) -> str:
 def _input_errors(config: InputConfig) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # Py4J's or Spark's class, by version and mistake; Spark's name for it decides
+    except Exception as error:  # a class of Py4J or Spark, which depends on the version: the error's name decides
         if not any(f"[{name}" in str(error) for name in _USER_ERRORS):
             raise
         line = next(line for line in str(error).splitlines() if "[" in line)

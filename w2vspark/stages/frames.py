@@ -62,7 +62,7 @@ _SESSIONS: dict[str, list[SparkSession]] = {}
 
 
 def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSession) -> None:
-    """Raise InputError when a name stands for several columns."""
+    """Raise InputError if a name stands for several columns."""
     cased = session.conf.get("spark.sql.caseSensitive", "false") == "true"
     for name in names:
         same = [found for found in columns if found == name or (not cased and found.lower() == name.lower())]
@@ -71,10 +71,10 @@ def _check_once(names: Sequence[str], columns: Sequence[str], session: SparkSess
 
 
 def _alive(frame: Any) -> Any:
-    """The frame. Raises InputError when its session has ended."""
+    """The same frame. Raises InputError if its session has ended."""
     try:
         frame.sparkSession.range(1).schema  # noqa: B018 - it asks the session
-    except Exception as error:  # pyspark asserts, and Py4J and Connect have kinds of their own
+    except Exception as error:  # an AssertionError, or a class of Py4J or Spark Connect
         raise InputError(
             "the corpus is a frame of a Spark session that has ended; make it again in a new session, or give a path"
         ) from error
@@ -95,7 +95,7 @@ def _made(session: SparkSession, frame: Any) -> DataFrame:
 
 
 def _content(rows: DataFrame) -> str:
-    """A hash of the rows, in any order: of their number and of two sums of the rows' hashes."""
+    """A hash of the rows in any order. It is made from their number, and from two sums of the rows' hashes."""
     # A null does not change a row's hash. Without isNull, the rows ("a", null) and (null, "a") would be equal.
     own = [part for name in rows.columns for part in (column(name), column(name).isNull())]
     hashed = rows.select(F.xxhash64(*own).alias("one"), F.xxhash64(F.lit(1), *own).alias("two"))

@@ -21,31 +21,31 @@ class InputConfig(Settings):
     )
     format: str = key(
         "text",
-        rule=(bool, 'must be "text", "wholetext", "json", "parquet" or another source of Spark\'s'),
-        why="text: each line is a document; wholetext: each file is one; json (lines), parquet, or any other source "
-        "that Spark knows.",
+        rule=(bool, 'must be "text", "wholetext", "json", "parquet" or another source that Spark knows'),
+        why="text: each line is a document; wholetext: each file is a document; json (lines), parquet, or any other "
+        "source that Spark knows.",
     )
     table: str = key("", why="A catalog table, instead of path.")
     text_column: str = key(
-        "", why='The column with the text; "" is "value" for files of format text and wholetext, "text" for all else.'
+        "", why='The column with the text; "" means "value" for the formats text and wholetext, else "text".'
     )
-    id_column: str = key("", why='The column that names documents; "" names them by a hash of their content.')
+    id_column: str = key("", why='The column with the documents\' ids; "" makes each id from a hash of the content.')
     max_malformed: float = key(
         0.01,
         rule=between(0, 1),
-        why="The share of rows that may be malformed JSON. With more, the run stops; 1 accepts any. Malformed rows are "
-        "left out.",
+        why="The share of rows that may be malformed JSON. With more, the run stops; 1 accepts any share. Malformed "
+        "rows are left out.",
     )
-    options: dict[str, str] = key({}, why='Handed to Spark\'s reader as they are, as in { encoding = "latin1" }.')
+    options: dict[str, str] = key({}, why='Options for Spark\'s reader, as in { encoding = "latin1" }.')
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """No corpus or two, columns that a format has not, and an output that the next run would read."""
+        """No corpus or two, columns that the format does not have, and an output folder inside the input."""
         lines = self.format in ("text", "wholetext") and not self.table
         if not self.path and not self.table:
             text = "must name the corpus (a file, folder or glob), unless input.table does"
             yield "input.path", self.path, text
         if self.path and self.table:
-            yield "input.table", self.table, "cannot stand beside input.path; remove one of the two"
+            yield "input.table", self.table, "cannot be set together with input.path; remove one of the two"
         if self.table and self.format != "text":
             yield "input.format", self.format, "has no meaning for input.table; remove it"
         if any(not path.strip() for path in self.path):
@@ -65,16 +65,16 @@ class InputConfig(Settings):
 
 
 def _overlaps(paths: tuple[str, ...], output: str) -> Iterator[Problem]:
-    """An output that lies in the input."""
+    """An output folder inside the input."""
     if not output.strip() or globs.is_pattern(output):
         return
     inside = storage.absolute_uri(output).rstrip("/") + "/"
     for source in paths:
         if not globs.is_pattern(source) and inside.startswith(storage.absolute_uri(source).rstrip("/") + "/"):
-            text = f"lies in input.path {source}, so that the next run would read its own tables; move one of them"
+            text = f"lies in input.path {source}, so the next run would read its own tables; move one of them"
             yield "output.path", output, text
 
 
 def text_column(source: InputConfig) -> str:
-    """The column with the documents' text: the one named, or the format's own."""
+    """The name of the column with the text: input.text_column, or the format's default."""
     return source.text_column or ("value" if source.format in ("text", "wholetext") and not source.table else "text")

@@ -1,4 +1,4 @@
-"""Table phrases: pairs of words that stand together more often than their counts explain, pass after pass."""
+"""Table phrases: pairs of words that stand together more often than their counts explain, pass by pass."""
 
 import functools
 from collections import Counter
@@ -21,18 +21,18 @@ from w2vspark.text.phrased import DELIMITER, find_pairs
 from w2vspark.text.settings import PhrasesConfig
 
 ScoredPhrase = dict[str, Any]  # phrase, count, score
-SEPARATOR = "\x1f"  # in the key of a pair: the built-in tokenizers take it for white space, so no word holds it
+SEPARATOR = "\x1f"  # in the key of a pair. It is white space for the built-in tokenizers, so no word has it.
 
 
 def pair_counts(corpus: DataFrame, words: Words) -> TaskRows:
-    """Every word and pair of neighbours with its count, as schemas.PAIR_COUNTS; connector words do not count."""
+    """The counts of words and of pairs of neighbours, as schemas.PAIR_COUNTS. Connector words are not counted."""
     count = functools.partial(count_batches, words=words)
     partial = corpus.select("text").mapInArrow(count, spark_schema(PAIR_COUNTS))
     return TaskRows(partial.repartition("key"), sum_batches, PAIR_COUNTS)
 
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
-    """A task's part: batches (text binary) to partial counts, as schemas.PAIR_COUNTS."""
+    """mapInArrow: batches (text binary) -> partial counts, as schemas.PAIR_COUNTS."""
     counts = {"word": Counts(), "pair": Counts()}
     report: Counter[str] = Counter()
     read = words.reader()
@@ -53,7 +53,7 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: all partial counts of some keys, as schemas.PAIR_COUNTS, to their sums."""
+    """mapInArrow: all partial counts of some keys -> their sums. Both are rows of schemas.PAIR_COUNTS."""
     counts = {kind: Counts() for kind in ("word", "pair", "report")}
     for batch in batches:
         for kind, of_kind in counts.items():
@@ -66,9 +66,9 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def scored_pairs(counts: DataFrame, config: PhrasesConfig) -> DataFrame:
     """Pairs with their scores: left, between, right, count, score. counts: as schemas.PAIR_COUNTS.
 
-    Scores are word2phrase's, (pair - discount) / (left x right) x tokens (Mikolov et al. 2013, equation 6); gensim's,
-    which has the number of different words and pairs for the tokens; or the normalized pointwise mutual information
-    (Bouma 2009). Pairs that occur less than `discount` times are none.
+    The score is word2phrase's, (pair - discount) / (left x right) x tokens (Mikolov et al. 2013, equation 6); gensim's,
+    with the number of different words and pairs in place of tokens; or normalized pointwise mutual information (Bouma
+    2009). Pairs that occur fewer than `discount` times are left out.
     """
     of_kind = {kind: counts.where(F.col("kind") == kind).select("key", "count") for kind in ("word", "pair", "report")}
     total = of_kind["report"].select(F.sum("count").alias("total"))
@@ -101,7 +101,7 @@ def best_below(scored: DataFrame, threshold: float, most: int) -> list[ScoredPhr
 
 
 def best_and_last(uri: str, most: int) -> tuple[list[ScoredPhrase], list[ScoredPhrase]]:
-    """Of the written phrases of a pass the best ones, and those with the lowest scores; both with the best first."""
+    """The written phrases of a pass with the highest and the lowest scores. In both lists the best comes first."""
     table = read_listed(uri)
     keys = [("score", "descending"), *((name, "ascending") for name in ("left", "between", "right"))]
     ordered = table.take(pc.sort_indices(table, sort_keys=keys))
@@ -124,7 +124,7 @@ def _score(config: PhrasesConfig) -> Column:
 
 
 def read_pair_counts(session: SparkSession, uri: str) -> DataFrame:
-    """A written table of pair counts."""
+    """The rows of a written table of pair counts."""
     return listed_frame(session, uri, PAIR_COUNTS)
 
 

@@ -1,4 +1,4 @@
-"""Table word_counts: how often each word stands in the corpus, and what was odd about the corpus."""
+"""Table word_counts: how often each word occurs in the corpus, and figures about the documents."""
 
 import functools
 from collections import Counter
@@ -17,10 +17,10 @@ from w2vspark.storage.listed import read_listed
 from w2vspark.text.tokenizer import tokenizer
 
 # documents: rows of the corpus. Of these, malformed_rows could not be parsed, null_documents have no text,
-# empty_documents have text without a word; the others have the tokens. invalid_utf8 documents hold bytes that are not
+# empty_documents have text without a word; the others have the tokens. invalid_utf8 documents have bytes that are not
 # UTF-8.
 REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "invalid_utf8", "tokens")
-DISTINCT_WORDS = 1_000_000  # a task hands on its counts when it holds so many: some 100 MB
+DISTINCT_WORDS = 1_000_000  # with this number of words, some 100 MB, a task yields its counts
 
 
 def word_counts(corpus: DataFrame, words: Words) -> TaskRows:
@@ -28,14 +28,14 @@ def word_counts(corpus: DataFrame, words: Words) -> TaskRows:
 
     Raises ConfigError when the tokenizer cannot be made.
     """
-    tokenizer(words.tokens)  # here rather than in a worker, where the error would arrive wrapped
+    tokenizer(words.tokens)  # fails here, because an error from a worker would be wrapped
     count = functools.partial(count_batches, words=words)
     partial = corpus.select("text", "malformed").mapInArrow(count, spark_schema(WORD_COUNTS))
     return TaskRows(partial.repartition("word"), sum_batches, WORD_COUNTS)
 
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
-    """A task's part: batches (text binary, malformed bool) to partial counts, as schemas.WORD_COUNTS."""
+    """mapInArrow: batches (text binary, malformed bool) -> partial counts, as schemas.WORD_COUNTS."""
     report = Counter(dict.fromkeys(REPORT, 0))
     counts = Counts()
     read = words.reader()
@@ -56,7 +56,7 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """mapInArrow: all partial counts of some words, as schemas.WORD_COUNTS, to their sums."""
+    """mapInArrow: all partial counts of some words -> their sums. Both are rows of schemas.WORD_COUNTS."""
     counts = {"word": Counts(), "report": Counts()}
     for batch in batches:
         for kind, of_kind in counts.items():
@@ -67,13 +67,13 @@ def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 class Counts:
-    """Words with sums of counts, as columns: adding takes time for all words only now and then."""
+    """Words with sums of counts, as columns. Added counts are collected, and summed only now and then."""
 
     def __init__(self) -> None:
         self._clear()
 
     def add(self, words: pa.Array, counts: pa.Array) -> None:
-        """More counts: string and int64 (words,)."""
+        """Add counts: string and int64 (words,)."""
         self._words.append(words)
         self._counts.append(counts)
         self._pending += len(words)
@@ -81,7 +81,7 @@ class Counts:
             self._sum()
 
     def take(self) -> tuple[pa.Array, pa.Array]:
-        """The words and their sums; what remains is empty."""
+        """Return the words and their sums, and forget them."""
         self._sum()
         found = self._words[0], self._counts[0]
         self._clear()
@@ -91,7 +91,7 @@ class Counts:
         self._words = [pa.array([], pa.string())]
         self._counts = [pa.array([], pa.int64())]
         self._pending = 0
-        self.distinct = 0  # words at the last summing
+        self.distinct = 0  # words at the last sum
 
     def _sum(self) -> None:
         coded = pa.concat_arrays(self._words).dictionary_encode()
@@ -102,7 +102,7 @@ class Counts:
 
 
 def read_report(uri: str) -> dict[str, int]:
-    """REPORT's figures from the written table; all 0 for an empty corpus. Raises DamagedTable as read_listed does."""
+    """The figures of REPORT in a written table; 0 for an empty corpus. Raises DamagedTable as read_listed does."""
     table = read_listed(uri, ["word", "count"], [("kind", "==", "report")])
     return dict.fromkeys(REPORT, 0) | dict(zip(table["word"].to_pylist(), table["count"].to_pylist(), strict=True))
 
