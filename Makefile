@@ -2,8 +2,8 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests start Spark dozens of times; what makes that fast stays in the clone, not in the user's cache. They run two
-# files at once: most of their time is waiting.
+# The tests start Spark dozens of times. The cache that makes this fast is in the clone, not in the user's home. Two files
+# run at once, because tests mostly wait.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
 
 .PHONY: demo test lint reference docs clean
@@ -19,11 +19,11 @@ lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# conf/word2vec.toml and the pages of docs/ that are made from the code; a test compares them.
+# Writes conf/word2vec.toml and the pages of docs/ that are made from the code. A test compares them.
 reference: $(VENV)/installed
 	$(BIN)/python -m w2vspark.cli.reference
 
-# The documentation site, in site/. It is built without the network, and fails where a link or a page is missing.
+# The documentation site, in site/. The build needs no network, and fails if a link or a page is missing.
 docs: $(VENV)/installed-for-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -35,7 +35,7 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "w2vspark needs Python 3.11 or newer and $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 
-# The stamps are older than pyproject.toml when what must be installed may have changed.
+# A stamp that is older than pyproject.toml means that the dependencies may have changed.
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "installing w2vspark and its packages into $(VENV): Spark alone has 400 MB, which takes some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .

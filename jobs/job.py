@@ -1,4 +1,4 @@
-"""spark-submit jobs/job.py NAME MODEL --set input.path=… --set output.path=…: as `w2vspark NAME MODEL …`."""
+"""`spark-submit jobs/job.py NAME MODEL --set input.path=… --set output.path=…` runs `w2vspark NAME MODEL …`."""
 
 import sys
 

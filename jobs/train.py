@@ -1,4 +1,4 @@
-"""spark-submit jobs/train.py CONFIG --set input.path=… --set output.path=…: as `w2vspark run`."""
+"""`spark-submit jobs/train.py CONFIG --set input.path=… --set output.path=…` runs `w2vspark run …`."""
 
 import sys
 

@@ -2,7 +2,7 @@
 
 
 class W2VSparkError(Exception):
-    """A problem that the user can correct. All errors of this package are of this class.
+    """The base class of all errors of this package: a problem that the user can correct.
 
     The text names the file, key or value, and the fix. `exit_code` is the exit code of the command line.
     """

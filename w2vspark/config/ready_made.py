@@ -1,4 +1,4 @@
-"""The ready-made configurations, which the package ships: conf/ of the repository, under a link."""
+"""The ready-made configurations. The package has them in a folder that is a link to the repository's conf/."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path | None:
-    """The file of a ready-made configuration; None where there is none of this name."""
+    """The file of a ready-made configuration; None if there is none with this name."""
     return FOLDER / f"{name}.toml" if name in names() else None
 
 
 def about(name: str) -> str:
-    """What a ready-made configuration is for: the first sentence of its first comment."""
+    """The purpose of a ready-made configuration: the first sentence of its first comment."""
     comment = []
     for line in (FOLDER / f"{name}.toml").read_text("utf-8").splitlines():
         if not line.startswith("# "):

@@ -1,4 +1,4 @@
-"""As much of a Spark session as tasks need that exchange files: they run one after another in this process."""
+"""A substitute for a Spark session, for tasks that exchange files. They run one after another in this process."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ class Row(dict[str, Any]):
     """A collected row."""
 
     def asDict(self) -> dict[str, Any]:
-        """Its columns."""
+        """The columns by name."""
         return dict(self)
 
 
 class Frame:
-    """A lazy frame. tasks: makes the batches of its tasks."""
+    """A lazy frame. tasks: a function that makes the batches of each task."""
 
     def __init__(self, session: "InProcessSession", tasks: Callable[[], list[list[pa.RecordBatch]]]) -> None:
         self.sparkSession = session
@@ -63,7 +63,7 @@ class InProcessSession:
         return items
 
     def get(self, _key: str, default: str | None = None) -> str | None:
-        """No setting has a value."""
+        """The default, because no setting has a value."""
         return default
 
     def set(self, key: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""The messages of a local run's JVM on standard error, without those that say nothing to the user."""
+"""Remove useless messages from what a local run's JVM writes to standard error."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Java's launcher prints it, since Spark asks for this module; no logger and no option of Java's leaves it out.
+# Java's launcher prints it, because Spark asks for this module. No logger and no option of Java can turn it off.
 NOISE = b"WARNING: Using incubator modules: jdk.incubator.vector"
 STANDARD_ERROR = 2
 END_SECONDS = 5.0  # for the last lines of a JVM that did not start
@@ -14,13 +14,13 @@ END_SECONDS = 5.0  # for the last lines of a JVM that did not start
 
 @contextmanager
 def noise_filtered() -> Iterator[None]:
-    """Give a JVM that is started in this block a standard error that leaves out NOISE, for as long as it lives.
+    """Leave out NOISE from the standard error of a JVM that starts in this block, as long as the JVM lives.
 
-    Other lines pass as they are. A failure in the block is raised after the JVM's last lines were written.
+    Other lines stay as they are. An error in the block is raised after the JVM's last lines are written.
     """
     try:
         own = os.dup(STANDARD_ERROR)
-    except OSError:  # this process has none
+    except OSError:  # this process has no standard error
         yield
         return
     reading, writing = os.pipe()
@@ -41,12 +41,12 @@ def noise_filtered() -> Iterator[None]:
 
 
 def _pass_lines(reading: int, target: int) -> None:
-    """Copy all but NOISE to a descriptor, until nobody writes any more. Closes both descriptors."""
+    """Copy all lines except NOISE to a descriptor, until all writers have closed. Then close both descriptors."""
     rest = b""
     while read := os.read(reading, 1 << 16):
         *lines, rest = (rest + read).split(b"\n")
         text = b"".join(line + b"\n" for line in lines if line != NOISE)
-        if not NOISE.startswith(rest):  # a line that is not whole yet, as a progress bar is
+        if not NOISE.startswith(rest):  # an unfinished line, for example a progress bar
             text, rest = text + rest, b""
         _write(target, text)
     _write(target, rest)
@@ -58,5 +58,5 @@ def _write(target: int, text: bytes) -> None:
     while text:
         try:
             text = text[os.write(target, text) :]
-        except OSError:  # nobody reads it any more; the JVM must not wait for us all the same
+        except OSError:  # nobody reads it any more, but the JVM must not wait for us
             return

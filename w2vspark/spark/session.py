@@ -1,4 +1,4 @@
-"""The Spark session: built here for local runs; under spark-submit the cluster's settings stand."""
+"""The Spark session. Local runs build it here; under spark-submit the cluster's settings apply."""
 
 import atexit
 import logging
@@ -38,7 +38,7 @@ _MASTER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparkConfig(Settings):
-    """The session of a local run; under spark-submit the cluster's settings stand."""
+    """The Spark session of a local run. Under spark-submit the cluster's settings apply."""
 
     section = "spark"
     of_result = False
@@ -49,7 +49,7 @@ class SparkConfig(Settings):
             lambda master: _MASTER.fullmatch(master) is not None,
             "must be local[*], local[2] for two threads, spark://host:port, yarn or k8s://https://host:port",
         ),
-        why="Where a run that was not started by spark-submit runs. Under spark-submit the cluster's settings stand.",
+        why="Where Spark runs, if the run is not started by spark-submit. Under spark-submit the cluster decides.",
     )
     driver_memory: str = key(
         "2g",
@@ -59,21 +59,21 @@ class SparkConfig(Settings):
         ),
         why="Memory of the JVM in a local run.",
     )
-    options: dict[str, str] = key({}, why='Further settings, as in { "spark.sql.shuffle.partitions" = "64" }.')
+    options: dict[str, str] = key({}, why='More settings of Spark, as in { "spark.sql.shuffle.partitions" = "64" }.')
 
     def problems(self, config: Config) -> Iterator[Problem]:
-        """Options that are none of Spark's."""
+        """Options that are not settings of Spark."""
         for name, value in self.options.items():
             if not name.startswith("spark."):
                 yield "spark.options", {name: value}, f"must begin with spark., as in spark.{name}"
 
 
 JAVA_NEEDED = 17
-# Without it, Arrow columns of a wrong type end in an opaque error of the JVM. Spark 4.0 does not know it.
+# Without it, an Arrow column of a wrong type causes an unclear error in the JVM. Spark 4.0 does not know it.
 VALIDATE_SCHEMA = "spark.sql.execution.arrow.pyspark.validateSchema.enabled"
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
-# Most of Spark's code runs for a second or two here, and the optimizing compiler took a fifth of the JVM's CPU for it.
-# So it waits some ten times as long as by default; what runs for minutes still gets there.
+# Most of Spark's code runs for only a second or two here, but the optimizing compiler took a fifth of the JVM's CPU. So
+# it starts some ten times later than by default. Code that runs for minutes is still optimized.
 COMPILE_LATER = (
     "-XX:Tier4InvocationThreshold=60000",
     "-XX:Tier4MinInvocationThreshold=8000",
@@ -85,12 +85,12 @@ LOG_SETTINGS = Path(__file__).with_name("log4j2.properties")
 
 
 def build_session(config: SparkConfig, app_name: str) -> SparkSession:
-    """The session that runs the stages.
+    """The Spark session that runs the stages.
 
-    Where somebody else has chosen the master (spark-submit, a notebook's session, Spark Connect), ``config`` is not
-    applied. Otherwise the session has ``config.master`` and ``config.options``, the latter over our own defaults.
+    If the master was chosen outside (by spark-submit, a notebook's session, or Spark Connect), ``config`` is not
+    applied. Otherwise the session has ``config.master``, and our defaults, replaced by ``config.options``.
 
-    Raises EnvironmentFailure when there is no Java that Spark can use, or when Spark does not start; ConfigError for an
+    Raises EnvironmentFailure if there is no Java that Spark can use, or if Spark does not start; ConfigError for an
     option whose value was redacted.
     """
     builder = SparkSession.builder.appName(app_name)
@@ -99,7 +99,7 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
     if ours:
         check_given("spark.options", config.options)
         java_version = require_java()
-        # Spark's word about the version of pandas says nothing to the user: only Arrow is used.
+        # Spark warns about the version of pandas, which does not matter here: only Arrow is used.
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         settings = _local_settings(config, java_version)
         if SparkContext._gateway is None:  # else the JVM runs already, and settings reach it through a socket
@@ -118,16 +118,16 @@ def build_session(config: SparkConfig, app_name: str) -> SparkSession:
             f"Spark did not start: {reason}; see the messages above, and [spark] in the config"
         ) from error
     if ours and threading.current_thread() is threading.main_thread():
-        # pyspark's handler calls the JVM from within a call; the JVM of a local run ends with this process anyway.
+        # pyspark's handler calls the JVM during another call. The JVM of a local run ends with this process anyway.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if ours and config.master.startswith("local-cluster"):
-        # A JVM that ends by itself tries to start dozens of executors meanwhile, and tells about each.
+        # A JVM that ends without stop() tries to start dozens of executors meanwhile, and logs each of them.
         atexit.register(_stop, session)
     return session
 
 
 def require_java() -> str:
-    """What `java -version` prints. Raises EnvironmentFailure unless JAVA_HOME, or else PATH, has a Java for Spark 4."""
+    """The output of `java -version`. Raises EnvironmentFailure unless JAVA_HOME or PATH has a Java for Spark 4."""
     fix = f"install OpenJDK {JAVA_NEEDED} or newer (17 and 21 are safe choices) or set JAVA_HOME to where it is"
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
@@ -146,7 +146,7 @@ def require_java() -> str:
 
 
 def is_hotspot(java_version: str) -> bool:
-    """Whether a Java of which `java -version` prints this is the usual one, whose options we know."""
+    """Whether Java is HotSpot, the usual one, whose options we know. java_version: the output of `java -version`."""
     return "HotSpot" in java_version or "OpenJDK 64-Bit Server VM" in java_version
 
 
@@ -156,7 +156,7 @@ def starts_locally(config: SparkConfig) -> bool:
 
 
 def is_local(session: SparkSession) -> bool:
-    """Whether all tasks run in this machine's one JVM, and end with it. False where that cannot be told any more."""
+    """Whether all tasks run in one JVM on this machine, and end with it. False if the JVM has ended already."""
     try:
         master = session.conf.get("spark.master", "") or ""
     except (PySparkException, Py4JError, ConnectionError):  # the JVM has ended
@@ -165,7 +165,7 @@ def is_local(session: SparkSession) -> bool:
 
 
 def task_slots(session: SparkSession) -> int | None:
-    """How many tasks a local master runs at once; None on a cluster, where it may change while we run."""
+    """The number of tasks that a local master runs at once; None on a cluster, where it may change during the run."""
     master = session.conf.get("spark.master", "") or ""
     if master == "local":
         return 1
@@ -174,14 +174,14 @@ def task_slots(session: SparkSession) -> int | None:
         return None
     if local[1] != "*":
         return int(local[1])
-    # The JVM's own count of the processors (it knows a container's limits) is the default number of partitions.
+    # The default number of partitions is the JVM's count of processors, which respects the limits of a container.
     last = session.range(1 << 16).select(F.spark_partition_id().alias("partition")).agg(F.max("partition")).first()
     return int(last[0]) + 1 if last else 1
 
 
 @contextmanager
 def runtime_settings(session: SparkSession, **settings: str) -> Iterator[None]:
-    """Sets SQL runtime settings for a block and restores them; those that this Spark does not know are left out."""
+    """Change SQL runtime settings for a block, and restore them. Settings that this Spark lacks are skipped."""
     known = {key: value for key, value in settings.items() if _is_known(session, key)}
     before = {key: session.conf.get(key, None) for key in known}
     try:
@@ -208,10 +208,10 @@ def _chosen_outside() -> bool:
 
 
 def java_options(config: SparkConfig, java_version: str) -> str:
-    """The options of a local run's JVM, of which `java -version` prints this: ours and, over them, the user's."""
+    """The JVM's options in a local run: ours, then the user's, which win. java_version: of `java -version`."""
     given = config.options.get(JAVA_OPTIONS, "")
     options = [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
-    if "GC" not in given:  # the collector for throughput: the default one takes a tenth more CPU from the same work
+    if "GC" not in given:  # the collector for throughput: the default one takes a tenth more CPU for the same work
         options.append("-XX:+UseParallelGC")
     if is_hotspot(java_version):
         options += COMPILE_LATER
@@ -228,7 +228,7 @@ def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "32",  # 200 cost a second a shuffle; adaptive execution merges small ones
+        "spark.sql.shuffle.partitions": "32",  # 200 cost a second per shuffle; adaptive execution merges small ones
         "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
     }
     if config.master.startswith("local"):  # no look-up of this machine's name, no open port
@@ -236,7 +236,7 @@ def _local_settings(config: SparkConfig, java_version: str) -> dict[str, str]:
         settings |= {"spark.executorEnv.PYTHONSAFEPATH": "1"}  # a worker must not import what is in the current folder
         settings |= {"spark.python.daemon.module": "w2vspark.spark.worker_daemon"}
     settings |= config.options
-    settings[JAVA_OPTIONS] = java_options(config, java_version)  # one key holds them all: ours and the user's
+    settings[JAVA_OPTIONS] = java_options(config, java_version)  # one key has our options and the user's
     return settings
 
 
