@@ -31,7 +31,7 @@ def texts(file: Path) -> list[str]:
 
 
 def test_pages_show_the_recorded_figures() -> None:
-    assert [page.name for page in PAGES] == ["performance.md", "replicas.md"]
+    assert [page.name for page in PAGES] == ["performance.md", "replicas.md", "tuning.md"]
     for page in PAGES:
         text = page.read_text("utf-8")
         assert figure_tables.filled(text, TABLES) == text, f"{page.name} differs from docs/figures; {UPDATE}"
