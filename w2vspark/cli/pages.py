@@ -41,8 +41,8 @@ COLUMNS = {
     "seconds": "in the training calls",
     "learning_rate": "at the end of the round",
     "nodes.id": "the node's number; the root has the highest",
-    "nodes": "the inner nodes on the way to the word, from the root on",
-    "code": "the branch that the way takes at each of these nodes: 0 or 1",
+    "nodes": "the inner nodes on the path to the word, from the root on",
+    "code": "the branch that the path takes at each of these nodes: 0 or 1",
     "bias": "of the word",
     "context_bias": "of the word as a context",
     "row": "the word's id",
@@ -52,7 +52,7 @@ COLUMNS = {
     "value": "the singular value",
     "doc_id": "the document's id: of `input.id_column`, or else a hash of its content",
     "documents": "how many documents have the word",
-    "term_weights.weight": "what the word counts",
+    "term_weights.weight": "the weight of the word in a document",
     "reason": "why it has no vector",
 }
 
@@ -61,11 +61,11 @@ ENDS = {
     0: ("The command did its work, or found nothing to do.", "It is not needed: it finds what is there."),
     130: (
         "Somebody pressed Ctrl-C.",
-        "The same command goes on behind the last whole round.",
+        "The same command goes on after the last complete round.",
     ),
     143: (
         "The process got SIGTERM, as from a scheduler.",
-        "The same command goes on behind the last whole round.",
+        "The same command goes on after the last complete round.",
     ),
 }
 RETRIES = {
