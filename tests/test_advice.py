@@ -37,8 +37,8 @@ def test_the_share_that_subsampling_keeps_is_that_of_the_kernels(subsample, tmp_
     counts = sorted(np.random.default_rng(1).zipf(1.3, 5000).tolist(), reverse=True)
     fake_run(tmp_path, counts, sum(counts), 10)
     kept = keep_thresholds(np.array(counts), subsample) / 2**32
-    found = advice.kept_tokens(str(tmp_path / "vocabulary"), sum(counts), subsample)
-    assert found == pytest.approx(float((kept * counts).sum()), rel=1e-6)
+    found = advice.kept_share(str(tmp_path / "vocabulary"), subsample)
+    assert found == pytest.approx(float((kept * counts).sum()) / sum(counts), rel=1e-6)
 
 
 def test_a_vocabulary_that_leaves_out_most_of_the_corpus_is_told(tmp_path):

@@ -163,6 +163,8 @@ def test_more_malformed_rows_than_allowed_stop_the_run_which_shows_the_first_and
     share = f"1 of {len(rows) + 1} rows are malformed ({1 / (len(rows) + 1):.1%})"
     done.assert_one_error(3, share, "input.max_malformed = 0.01", 'rows.json: \'{"text": "cut sho\'')
     assert not (tmp_path / "out").exists()
+    run_here("run", *options(**(QUICK | settings), input__max_malformed=1), "--until", "word_counts").assert_done()
+    run_here("run", *options(**(QUICK | settings))).assert_one_error(3, share)  # of rows that were counted before
     made = run_here("run", *options(**(QUICK | settings), input__max_malformed=0.5)).assert_done()
     assert "1 malformed rows" in made.out
     again = run_here("run", *options(**(QUICK | settings), input__max_malformed=0.6)).assert_done()

@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from commands import Outcome, options, run_here, version_folder
 
+from w2vspark.storage.sealed import sealed_json
+
 SENTENCES = [
     "new york times and new york city in the morning",
     "the bank of the river and the bank of england",
@@ -74,6 +76,14 @@ def test_a_run_that_ended_with_phrases_and_a_version_can_be_shown_too(corpus, ou
 def test_the_last_count_is_shown_not_what_was_published_before(corpus, output):
     run(corpus, output, "--until", "phrases", phrases__thresholds=[20]).assert_done()
     assert "score above 20\n" in run_here("phrases", str(output)).assert_done().out
+
+
+def test_a_count_of_an_older_release_is_passed_over(corpus, tmp_path, spark):
+    output = tmp_path / "out"
+    run(corpus, output, "--until", "phrases", phrases__thresholds=[15]).assert_done()
+    (record,) = (output / "staging" / "phrases").glob("*/*.json")
+    record.write_text(sealed_json({"record": {"phrases": 3, "phrases_of_passes": [3]}, "lists": []}))
+    run_here("phrases", str(output)).assert_one_error(4, "has no phrases", "--until phrases")
 
 
 def test_an_output_without_phrases_is_told_how_to_get_them(corpus, tmp_path, spark):

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def begun(method: str = "skipgram-ns", **settings: object) -> Compiling:
-    words = ["input.path=/in", "output.path=/out", *options(training__method=method, **settings)[1::2]]
-    work, config = load_config(None, words)
+    chosen = {"input__path": "/in", "output__path": "/out", "training__method": method}
+    work, config = load_config(None, options(**(chosen | settings))[1::2])
     return Compiling(work, config, tuple(step for step in work.steps if step.kernels))
 
 
@@ -56,12 +57,34 @@ def test_a_failure_is_told_and_stops_no_run(cache, caplog, monkeypatch):
     assert 'event=kernels_not_compiled_ahead why="ModuleNotFoundError: ' in caplog.messages[0] and stamps(cache) == []
 
 
+def test_what_prevents_compiling_is_told_and_stops_no_run(cache, caplog, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.INFO, logger="w2vspark"):
+        monkeypatch.setattr("sys.executable", str(tmp_path / "nowhere"))
+        begun().wait()
+        monkeypatch.setattr("sys.executable", "")
+        begun().wait()
+        monkeypatch.undo()
+        monkeypatch.setattr(compiling, "PROGRAM", "")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        begun().wait()
+        monkeypatch.setattr(compiling, "PROGRAM", "import os; os._exit(1)")
+        begun(input__path=["x" * 1000] * 1000).wait()
+    told = [re.search(r"event=(kernels_not_compiled_ahead|compiled_not_noted)", text) for text in caplog.messages]
+    assert [found[1] for found in told if found] == [
+        "kernels_not_compiled_ahead",
+        "compiled_not_noted",
+        "kernels_not_compiled_ahead",
+    ]
+
+
 def test_the_process_ends_with_the_run(cache, monkeypatch):
     monkeypatch.setattr(compiling, "PROGRAM", "import time; time.sleep(100)")
     began = time.monotonic()
     going_on = begun()
     assert going_on.is_going_on()
     going_on.end()
+    assert not list(Path(tempfile.gettempdir()).glob(Path(going_on._folder.name).name)), "its folder is gone"
     assert not going_on.is_going_on() and time.monotonic() - began < 50 and stamps(cache) == []
 
 
@@ -71,10 +94,10 @@ def test_the_process_ends_with_the_run(cache, monkeypatch):
     [{}, {"phrases__thresholds": [10, 5], "training__dimensions": 300, "training__cpu_target": "avx2"}],
     ids=["defaults", "settings"],
 )
-def test_the_tables_of_a_tiny_corpus_can_be_made_by_every_method(method, settings):
+def test_the_tables_of_a_tiny_corpus_can_be_made_by_every_method(method, settings, tmp_path):
     words = ["input.path=/in", "output.path=/out", *options(training__method=method, **settings)[1::2]]
     work, config = load_config(None, words)
-    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels])
+    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels], str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -87,19 +110,19 @@ def test_the_tables_of_a_tiny_corpus_can_be_made_by_every_method(method, setting
     ],
     ids=str,
 )
-def test_the_settings_of_word2vec_can_be_compiled_ahead(settings):
+def test_the_settings_of_word2vec_can_be_compiled_ahead(settings, tmp_path):
     words = ["input.path=/in", "output.path=/out", *options(**settings)[1::2]]
     work, config = load_config(None, words)
-    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels])
+    make_tiny_tables(work, config, [step.table for step in work.steps if step.kernels], str(tmp_path))
 
 
-def test_steps_that_are_not_asked_for_are_not_compiled(monkeypatch):
+def test_steps_that_are_not_asked_for_are_not_compiled(tmp_path):
     work, config = load_config(None, ["input.path=/in", "output.path=/out", "training.method=glove"])
     made = []
     steps = tuple(
         replace(step, make=lambda run, step=step: made.append(step.table) or step.make(run)) for step in work.steps
     )
-    make_tiny_tables(replace(work, steps=steps), config, ["cooccurrences"])
+    make_tiny_tables(replace(work, steps=steps), config, ["cooccurrences"], str(tmp_path))
     assert made == ["cooccurrences"]
 
 

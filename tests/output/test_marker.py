@@ -56,6 +56,18 @@ def test_a_folder_of_somebody_elses_is_refused_and_says_what_is_there(output: st
     assert "file-0, file-1, file-2, file-3, file-4)" in words and "name a new or an empty folder" in words
 
 
+def test_what_a_failed_first_run_may_leave_behind_is_no_stranger(tmp_path: Path) -> None:
+    attempt = tmp_path / "staging" / "word_counts" / "0123456789abcdef" / "000001-01234567"
+    attempt.mkdir(parents=True)
+    (attempt / "part-0.parquet").write_text("late")
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / ".nfs0001").write_text("open elsewhere")
+    check_output(str(tmp_path), "method")
+    attempt.with_name(f"{attempt.name}.json").write_text("a record")
+    with pytest.raises(OutputError, match=r"has no w2vspark\.json"):
+        check_output(str(tmp_path), "method")
+
+
 @pytest.mark.parametrize("name", ["versions/20240131/x", "staging/vectors/x/y", "current.json/x", "claims/000001.json"])
 def test_a_name_that_we_use_does_not_make_a_folder_ours(output: str, name: str) -> None:
     put(output, name, "report.csv")

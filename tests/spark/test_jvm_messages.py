@@ -45,5 +45,37 @@ def test_messages_pass_after_the_block_for_as_long_as_the_child_lives():
     assert "late\n" in said("cat; echo late >&2")
 
 
+def test_blocks_of_two_threads_follow_each_other_and_standard_error_is_what_it_was():
+    script = (
+        "import os, threading, time\n"
+        "from w2vspark.spark.jvm_messages import noise_filtered\n"
+        "before = os.fstat(2).st_ino\n"
+        "def start():\n"
+        "    with noise_filtered():\n"
+        "        time.sleep(0.1)\n"
+        "threads = [threading.Thread(target=start) for _ in range(4)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "assert os.fstat(2).st_ino == before\n"
+        "os.write(2, b'mine\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "mine\n")
+
+
+def test_no_message_is_lost_where_standard_error_does_not_block():
+    script = (
+        "import os, subprocess, sys\n"
+        "from w2vspark.spark.jvm_messages import noise_filtered\n"
+        "os.set_blocking(2, False)\n"
+        "with noise_filtered():\n"
+        "    child = subprocess.Popen(['seq', '100000'], stdout=2)\n"
+        "child.wait()\n"
+        "import time; time.sleep(2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stderr.split() == [str(number) for number in range(1, 100_001)]
+
+
 def test_the_last_lines_of_a_jvm_that_does_not_start_come_before_our_own_error():
     assert said("echo 'no memory' >&2; exit 1", "fails") == "no memory\ntold last\n"

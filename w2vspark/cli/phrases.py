@@ -49,7 +49,7 @@ def read_passes(output: str) -> list[dict[str, Any]]:
     if version is None or version.folder != uri.rstrip("/"):
         check_ours(uri)
         record = Staging(uri).newest_record("phrases")
-        if record is not None:
+        if record is not None and "passes" in record:  # records before 0.4 have no examples
             return list(record["passes"])
     if version is None or not version.manifest.get("phrases"):
         raise OutputError(f"{output}: has no phrases; {COUNT_THEM}")

@@ -113,18 +113,24 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
     _write(result.summary)
-    return _write(try_next(next_commands(work, result, config[OutputConfig].path)))
+    return _write(try_next(next_commands(work, result, config[OutputConfig].path, arguments.hold)))
 
 
-def next_commands(work: "Work", result: "Result", output: str) -> list["Command"]:
-    """The commands to try after a run; [] if nothing was published. output: as the user wrote it."""
+def next_commands(work: "Work", result: "Result", output: str, hold: bool = False) -> list["Command"]:
+    """The commands to try after a run; [] if nothing was published. output: as the user wrote it.
+
+    hold: the version is not current, so commands name its own folder.
+    """
     from w2vspark.output import publish
 
     if not result.version:
         return []
     try:
-        return work.next_commands(publish.resolve(result.folder), output)
-    except W2VSparkError as problem:  # the run has ended well; its version may be replaced by now
+        commands = work.next_commands(publish.resolve(result.folder), result.folder if hold else output)
+        if not hold:
+            return commands
+        return [("promote", output, result.version), *(one for one in commands if one[0] != "versions")]
+    except (W2VSparkError, OSError) as problem:  # the run has ended well; its version may be replaced by now
         log.get_logger().warning(log.key_values(event="no_commands_to_try", why=problem))
         return []
 
@@ -168,6 +174,7 @@ def handle_listing(arguments: argparse.Namespace) -> int:
 
 
 def _write(text: str) -> int:
-    """Print the command's answer to standard output. The log goes to standard error."""
-    sys.stdout.write(text)
+    """Write to standard output: what the command was called for. The log goes to standard error."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))  # words of any language
     return 0

@@ -42,15 +42,17 @@ class Key:
     default: Any
     rule: Rule | None
     why: str
+    of_result: bool  # False: the key never changes the content of a table
 
 
-def key(default: Any, *, why: str, rule: Rule | None = None) -> Any:
+def key(default: Any, *, why: str, rule: Rule | None = None, of_result: bool = True) -> Any:
     """A field of a class of settings.
 
     why: the key's purpose in one or two sentences, for conf/word2vec.toml and the reference. rule: which values of its
-    type are allowed. Neither is part of a fingerprint.
+    type are allowed. Neither is part of a fingerprint. of_result: False if the key never changes the content of a
+    table; then its value is no part of one either.
     """
-    metadata = {"why": why, "rule": rule}
+    metadata = {"why": why, "rule": rule, "of_result": of_result}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=dict, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -71,6 +73,7 @@ def _keys_of(settings: type[Settings]) -> dict[str, Key]:
             getattr(default, field.name),
             field.metadata["rule"],
             field.metadata["why"],
+            field.metadata["of_result"],
         )
         for field in dataclasses.fields(settings)  # type: ignore[arg-type]
     }

@@ -33,84 +33,110 @@ TINY = "tiny"  # the fingerprint of all tables of a tiny corpus
 
 
 class Compiling:
-    """A process that compiles the kernels of some steps, unless this machine has compiled them before."""
+    """A process that compiles the kernels of some steps, unless that was done on this machine before.
+
+    Whatever goes wrong with it is logged and stops no run: then the workers compile.
+    """
 
     def __init__(self, work: Work, config: Config, steps: tuple[Step, ...]) -> None:
-        """Start the process. steps: the steps of the work whose kernels are needed."""
-        targets = [getattr(settings, "cpu_target", "") for settings in config.tables.values()]
-        makers = [step.make for step in steps]
-        made_of = {"code": code_of(*makers), "versions": versions_of(*makers), "targets": targets}
-        self._stamp = cache_folder() / f"compiled-{fingerprint(python=sys.executable, **made_of)}"
+        """Start the process. steps: those of the work whose kernels are needed."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors = tempfile.TemporaryFile()
         self._began = time.perf_counter()
-        if self._stamp.exists():
-            return
-        log_start("kernels")
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-        )  # fmt: skip
-        assert self._process.stdin is not None
-        with self._process.stdin as stdin:
-            pickle.dump((work, config, [step.table for step in steps]), stdin)
+        self._folder = tempfile.TemporaryDirectory(prefix="w2vspark-tiny-")  # also of a process that is killed
+        self._errors = tempfile.TemporaryFile()
+        self._stamp = cache_folder() / f"compiled-{_identity(config, steps)}"
+        try:
+            if self._stamp.exists() or not sys.executable:
+                return
+            log_start("kernels")
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
+            )  # fmt: skip
+            assert self._process.stdin is not None
+            with self._process.stdin as stdin:
+                pickle.dump((work, config, [step.table for step in steps], self._folder.name), stdin)
+        except OSError as error:
+            _not_compiled(error)
+            self.end()
 
     def is_going_on(self) -> bool:
-        """Whether the process is still compiling."""
+        """Whether somebody who needs the kernels has to wait."""
         return self._process is not None and self._process.poll() is None
 
     def wait(self) -> None:
-        """Wait until the kernels are compiled. If that fails, the workers compile them, or say why they cannot."""
+        """Wait until the kernels are compiled."""
         if self._process is None:
             return
         try:
             code = self._process.wait(MOST_SECONDS)
         except subprocess.TimeoutExpired:
+            _not_compiled(f"it took more than {MOST_SECONDS:.0f} s")
             self.end()
             return
         self._process = None
         log_end("kernels", made=code == 0, seconds=round(time.perf_counter() - self._began, 3))
-        if code == 0:
-            self._stamp.parent.mkdir(parents=True, exist_ok=True)
-            self._stamp.touch()
-        else:
+        if code:
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").splitlines()
-            get_logger().warning(key_values(event="kernels_not_compiled_ahead", why=lines[-1] if lines else code))
+            _not_compiled(lines[-1] if lines else f"exit code {code}")
+            return
+        try:
+            self._stamp.parent.mkdir(parents=True, exist_ok=True)
+            self._stamp.touch()
+        except OSError as error:  # a cache that cannot be written: the next run looks again
+            get_logger().info(key_values(event="compiled_not_noted", why=error))
 
     def end(self) -> None:
-        """End the process, if it is still running."""
+        """End the process, if it is still there, and delete its folder."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+        self._folder.cleanup()
+        self._errors.close()
 
 
-def make_tiny_tables(work: Work, config: Config, tables: list[str]) -> None:
+def _identity(config: Config, steps: tuple[Step, ...]) -> str:
+    """What tells the compiled kernels of some steps from others on this machine."""
+    makers = [step.make for step in steps]
+    return fingerprint(
+        code=code_of(*makers),
+        versions=versions_of(*makers),
+        targets=[getattr(settings, "cpu_target", "") for settings in config.tables.values()],
+        # Where numba keeps them: beside the source, or where the environment says.
+        places=[sys.executable, __file__, os.environ.get("NUMBA_CACHE_DIR", "")],
+    )
+
+
+def _not_compiled(why: object) -> None:
+    get_logger().warning(key_values(event="kernels_not_compiled_ahead", why=why))
+
+
+def make_tiny_tables(work: Work, config: Config, tables: list[str], folder: str) -> None:
     """Make some tables of a tiny corpus in this process. This calls every kernel of their steps, and so compiles it.
 
     tables: of steps that use kernels. The tables that these steps need are made too, and the rows to publish.
     """
-    with tempfile.TemporaryDirectory(prefix="w2vspark-tiny-") as folder:
-        session: Any = InProcessSession()
-        run = Run(work, config, folder, Progress(io.StringIO()), Staging(folder, _Held()), started_session=session)
-        work.tiny(run)
-        wanted = set(tables)
-        steps = steps_of(work, run.config)[:-1]
-        for step in reversed(steps):
-            if step.table in wanted and step.table not in run.records:
-                wanted.update(step.needs)
-        for step in steps:
-            if step.table in wanted and step.table not in run.records:
-                run.fingerprints[step.table] = TINY
-                attempt = run.uris[step.table] = run.staging.begin(step.table, TINY)
-                run.is_there(step.table, attempt, step.make(run))
-        if all(step.table in run.records for step in steps if step.kernels):  # not with --until
-            for table in work.tables(work.resolved(run)):
-                rows = table.rows(run)
-                if isinstance(rows, TaskRows):
-                    rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()
+    session: Any = InProcessSession()
+    run = Run(work, config, folder, Progress(io.StringIO()), Staging(folder, _Held()), started_session=session)
+    work.tiny(run)
+    wanted = set(tables)
+    steps = steps_of(work, run.config)[:-1]
+    for step in reversed(steps):
+        if step.table in wanted and step.table not in run.records:
+            wanted.update(step.needs)
+    for step in steps:
+        if step.table in wanted and step.table not in run.records:
+            run.fingerprints[step.table] = TINY
+            attempt = run.uris[step.table] = run.staging.begin(step.table, TINY)
+            run.is_there(step.table, attempt, step.make(run))
+    if all(step.table in run.records for step in steps if step.kernels):  # not with --until
+        for table in work.tables(work.resolved(run)):
+            rows = table.rows(run)
+            if isinstance(rows, TaskRows):
+                rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()
 
 
 class _Held:

@@ -4,7 +4,8 @@ from typing import Any
 
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import schema_version
-from w2vspark.config.config import Config, to_dict
+from w2vspark.config.config import Config, as_tree
+from w2vspark.config.keys import Settings, keys_of
 from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
 from w2vspark.flow.version import make_version
@@ -63,7 +64,7 @@ def fingerprints(run: Run) -> dict[str, str]:
     """
     work, config = run.work, run.config
     found = work.sources(run)
-    deciding = {table: keys for table, keys in to_dict(config).items() if config.tables[table].of_result}
+    deciding = {table: _deciding(settings) for table, settings in config.tables.items() if settings.of_result}
     asked = {name.replace(" ", "_"): found[name] for name in (found if work.asked is None else work.asked)}
     found["request"] = fingerprint(**asked, settings=deciding)
     chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))
@@ -85,6 +86,12 @@ def fingerprints(run: Run) -> dict[str, str]:
             **({"schemas": _schemas(work, config)} if step.table == VERSION else {}),
         )
     return found
+
+
+def _deciding(settings: Settings) -> dict[str, Any]:
+    """The keys that can change the content of a table, with their values."""
+    known = keys_of(type(settings))
+    return {name: value for name, value in as_tree(settings).items() if known[name].of_result}
 
 
 def _schemas(work: Work, config: Config) -> dict[str, str]:

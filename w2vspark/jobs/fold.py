@@ -50,7 +50,7 @@ def make_folded(run: Run) -> dict[str, Any]:
         write_table(folded(read_corpus(session, run.config[InputConfig], duplicates), model), uri, FOLDED)
     reasons = count_folded(session, uri)
     documents = sum(reasons.values())
-    check_malformed(session, run.config[InputConfig], reasons.get(MALFORMED, 0), documents)
+    check_malformed(run.session, run.config[InputConfig], reasons.get(MALFORMED, 0), documents)
     counts = {"documents": documents, "folded": reasons.pop("", 0), "duplicate_ids": duplicates}
     if not counts["folded"]:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "there is none"

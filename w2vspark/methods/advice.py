@@ -6,7 +6,7 @@ from w2vspark.base.wording import counted
 from w2vspark.flow.run import Run
 from w2vspark.spark.session import is_local, task_slots
 from w2vspark.stages.vocabulary import VocabularyConfig
-from w2vspark.storage.listed import scan_listed
+from w2vspark.storage.listed import read_listed
 
 LEAST_SHARE = 0.5  # the vocabulary should cover this share of the corpus; it covers .9 and more of English text
 LEAST_KEPT = 0.2  # subsampling should keep this share of the tokens; at 1e-4 it keeps .5 of English text
@@ -49,10 +49,10 @@ def short_documents(run: Run) -> list[str]:
 def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
     """Advice if subsampling leaves out most of the text, or a small corpus has too few epochs, or too little text."""
     tokens, notes = run.records["vocabulary"]["tokens"], []
-    kept = kept_tokens(run.uri("vocabulary"), tokens, subsample)
-    if kept < LEAST_KEPT * tokens:
+    kept = kept_share(run.uri("vocabulary"), subsample)
+    if kept < LEAST_KEPT:
         notes.append(
-            f"training.subsample = {subsample:g} leaves {kept / tokens:.0%} of the text in an epoch; a larger value "
+            f"training.subsample = {subsample:g} leaves {kept:.0%} of the text in an epoch; a larger value "
             "keeps more, and 0 keeps all of it"
         )
     if tokens < FEW_TOKENS:
@@ -70,16 +70,13 @@ def suitable_epochs(tokens: int) -> int:
     return min(MOST_EPOCHS, round(EPOCHS_TOKENS / tokens))
 
 
-def kept_tokens(vocabulary_uri: str, tokens: int, subsample: float) -> float:
-    """The mean number of tokens that subsampling keeps in an epoch, by the rule of kernels.noise.keep_thresholds."""
+def kept_share(vocabulary_uri: str, subsample: float) -> float:
+    """The share of the tokens that subsampling keeps in an epoch, on average: as kernels.noise.keep_thresholds."""
     if subsample == 0:
-        return float(tokens)
-    kept = 0.0
-    for batch in scan_listed(vocabulary_uri, ["count"]):
-        counts = batch.column(0).to_numpy().astype(np.float64)
-        ratio = counts / (tokens * subsample)
-        kept += float((counts * np.minimum(1.0, (np.sqrt(ratio) + 1.0) / ratio)).sum())
-    return kept
+        return 1.0
+    counts = read_listed(vocabulary_uri, ["count"])["count"].to_numpy().astype(np.float64)
+    ratio = counts / (counts.sum() * subsample)
+    return float((counts * np.minimum(1.0, (np.sqrt(ratio) + 1.0) / ratio)).sum() / counts.sum())
 
 
 def idle_cores(run: Run, trained: int, shards: int, lanes: int, shard_tokens: int) -> list[str]:

@@ -100,7 +100,7 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     with runtime_settings(run.session(), **SUMMING):
         write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
-    check_malformed(run.session(), run.config[InputConfig], report["malformed_rows"], report["documents"])
+    _check_rows(run, report)
     if report["tokens"] == 0:
         raise InputError(
             f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
@@ -108,6 +108,16 @@ def make_word_counts(run: Run) -> dict[str, Any]:
             "and [tokens]"
         )
     return report
+
+
+def _check_rows(run: Run, report: dict[str, Any]) -> None:
+    check_malformed(run.session, run.config[InputConfig], report["malformed_rows"], report["documents"])
+
+
+def malformed_rows(run: Run) -> list[str]:
+    """No advice; raises InputError if the corpus, perhaps counted by an earlier run, has too many malformed rows."""
+    _check_rows(run, run.records["word_counts"])
+    return []
 
 
 def vocabulary_settings(config: Config) -> Chosen:
@@ -169,7 +179,7 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 
 PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
-VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary)
+VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, advice=malformed_rows)
 ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)

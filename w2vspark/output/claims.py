@@ -75,7 +75,8 @@ class Claim:
         self._store: Store | None = None
         self._seen: ObjectVersion | None = None  # of current.json in a store, when the output was claimed
         self._renewed = 0.0  # on our own monotonic clock
-        self._made_folder = self._made_output = False  # whether this run made it
+        self._made_folders: list[str] = []  # the output and its parents, as far as this run made them
+        self._made_output = False  # whether this run made the marker
         self._lost = ""  # why this run has lost the claim, which is final
         self._one_at_a_time = threading.Lock()  # renewal and check
         self._stop = threading.Event()
@@ -85,7 +86,8 @@ class Claim:
         check_output(self._output, self._kind)
         if not self._single_writer:
             self._folder = claim_folder(self._output)
-        self._made_folder = not storage.exists(self._output)
+        if isinstance(self._folder, DiskFolder):
+            self._made_folders = _missing_folders(self._output)
         self._made_output = create_marker(self._output, self._kind, single_writer=self._single_writer)
         try:
             if self._folder is None:
@@ -140,23 +142,25 @@ class Claim:
     def undo_output(self) -> None:
         """Delete the marker and this claim, if this run made the output and nothing else is in it.
 
-        For a run that failed before it made anything, on a disk, and has no task alive. The output stays claimed until
-        the marker is gone, so that no other run begins meanwhile.
+        For a run on a disk that failed before it made anything. The output stays claimed until the marker is gone, so
+        that no other run begins meanwhile.
         """
         claims = storage.join(self._output, CLAIMS)
         if not (self._made_output and self.term == 1 and isinstance(self._folder, DiskFolder)):
             return
-        self.check()
         deletion.delete_empty_folders(storage.join(self._output, STAGING))
         if set(storage.list_names(self._output)) != {MARKER, CLAIMS}:
             return
         if storage.list_names(claims) != ["000001.json"]:
             return
+        self.check()
         deletion.delete_own_file(storage.join(self._output, MARKER), self._output)
         deletion.delete_own_file(storage.join(claims, "000001.json"), self._output)
+        if self._hold is not None:
+            self._hold.close()  # an open file stays in its folder on NFS
         deletion.delete_empty_folder(claims)
-        if self._made_folder:
-            deletion.delete_empty_folder(self._output)
+        for folder in self._made_folders:
+            deletion.delete_empty_folder(folder)
 
     def _claim(self, folder: Folder) -> None:
         for attempt in range(TRIES):
@@ -277,6 +281,15 @@ class Claim:
         for name in storage.list_names(folder):
             if (found := EVER_CLAIMED.fullmatch(name)) and int(found[1]) < self.term:
                 deletion.delete_own_file(storage.join(folder, name), self._output)
+
+
+def _missing_folders(uri: str) -> list[str]:
+    """The folder and its parents that do not exist, the innermost first."""
+    found = []
+    while uri and not storage.exists(uri):
+        found.append(uri)
+        uri = storage.parent(uri)
+    return found
 
 
 def _stale_seconds() -> float:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -38,6 +39,8 @@ def check_output(output_uri: str, kind: Kind) -> None:
         if found["kind"] != kind:
             raise OutputError(f"output.path {output_uri}: {HOLDS[found['kind']]}")
         return
+    if names and names <= {"claims", "staging"} and _is_left_over(output_uri):
+        return
     if "claims" in names and names & {"staging", "versions"}:
         raise OutputError(
             f"output.path {output_uri}: has no {MARKER}; where it is an output of w2vspark that lost it, write "
@@ -51,6 +54,22 @@ def check_output(output_uri: str, kind: Kind) -> None:
     if names:
         shown = ", ".join(sorted(names)[:5])
         raise OutputError(f"output.path {output_uri}: holds something else ({shown}); name a new or an empty folder")
+
+
+def _is_left_over(output_uri: str) -> bool:
+    """Whether a folder has only what a failed first run may leave: claims that are gone, and unfinished attempts.
+
+    Such a run deletes its marker, but a task of it, or a kill, may leave files of ours behind.
+    """
+    if any(not name.startswith(".") for name in storage.list_names(storage.join(output_uri, "claims"))):
+        return False
+    attempts = [storage.join(output_uri, "staging")]
+    for pattern in (r"[\w-]+", r"[0-9a-f]{1,16}", r"[0-9]{6,}-[0-9a-f]{8}"):  # <table>/<fingerprint>/<attempt>
+        found = [(uri, name) for uri in attempts for name in storage.list_names(uri)]
+        if any(re.fullmatch(pattern, name) is None for _, name in found):
+            return False  # a record is among these: a table that is complete
+        attempts = [storage.join(uri, name) for uri, name in found]
+    return True
 
 
 def check_ours(output_uri: str) -> dict[str, Any]:

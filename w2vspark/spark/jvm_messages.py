@@ -1,15 +1,17 @@
 """Remove useless messages from what a local run's JVM writes to standard error."""
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # Java's launcher prints it, because Spark asks for this module. No logger and no option of Java can turn it off.
 NOISE = b"WARNING: Using incubator modules: jdk.incubator.vector"
 STANDARD_ERROR = 2
 END_SECONDS = 5.0  # for the last lines of a JVM that did not start
+_ONE_AT_A_TIME = threading.Lock()  # standard error is the process's
 
 
 @contextmanager
@@ -18,26 +20,36 @@ def noise_filtered() -> Iterator[None]:
 
     Other lines stay as they are. An error in the block is raised after the JVM's last lines are written.
     """
-    try:
-        own = os.dup(STANDARD_ERROR)
-    except OSError:  # this process has no standard error
-        yield
-        return
-    reading, writing = os.pipe()
-    pump = threading.Thread(target=_pass_lines, args=(reading, own), name="w2vspark-jvm-messages", daemon=True)
-    sys.stderr.flush()
-    os.dup2(writing, STANDARD_ERROR)
-    os.close(writing)
-    pump.start()
-    started = False
-    try:
-        yield
-        started = True
-    finally:
-        sys.stderr.flush()
-        os.dup2(own, STANDARD_ERROR)
-        if not started:
-            pump.join(END_SECONDS)
+    with _ONE_AT_A_TIME:
+        try:
+            own = os.dup(STANDARD_ERROR)
+        except OSError:  # this process has none
+            yield
+            return
+        reading, writing = os.pipe()
+        pump = threading.Thread(
+            target=_pass_lines, args=(reading, os.dup(own)), name="w2vspark-jvm-messages", daemon=True
+        )
+        _flush()
+        os.dup2(writing, STANDARD_ERROR)
+        os.close(writing)
+        pump.start()
+        started = False
+        try:
+            yield
+            started = True
+        finally:
+            _flush()
+            os.dup2(own, STANDARD_ERROR)
+            os.close(own)
+            if not started:
+                pump.join(END_SECONDS)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+            sys.stderr.flush()
 
 
 def _pass_lines(reading: int, target: int) -> None:
@@ -46,7 +58,7 @@ def _pass_lines(reading: int, target: int) -> None:
     while read := os.read(reading, 1 << 16):
         *lines, rest = (rest + read).split(b"\n")
         text = b"".join(line + b"\n" for line in lines if line != NOISE)
-        if not NOISE.startswith(rest):  # an unfinished line, for example a progress bar
+        if not NOISE.startswith(rest):  # a line that is not complete yet, such as a progress bar
             text, rest = text + rest, b""
         _write(target, text)
     _write(target, rest)
@@ -58,5 +70,7 @@ def _write(target: int, text: bytes) -> None:
     while text:
         try:
             text = text[os.write(target, text) :]
-        except OSError:  # nobody reads it any more, but the JVM must not wait for us
+        except BlockingIOError:  # another process made it non-blocking
+            select.select([], [target], [], 1.0)
+        except OSError:  # nobody reads it any more; the JVM must not wait for us
             return

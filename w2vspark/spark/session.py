@@ -30,9 +30,10 @@ from w2vspark.spark.class_archive import archive_path, reading_options
 from w2vspark.spark.jvm_messages import noise_filtered
 from w2vspark.spark.secret_settings import secret_settings, secrets_file
 
+# local, local[4], local[*, 2], local-cluster[2, 1, 1024], yarn, or a scheme of Spark or of a cluster manager.
 _MASTER = re.compile(
-    r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
-    r"|(spark|k8s|sc)://\S+|yarn"
+    r"local(\[\s*(\*|0*[1-9]\d*)\s*(,\s*\d+\s*)?\])?|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
+    r"|[a-z][\w+.-]*://\S+|yarn"
 )
 
 

@@ -1,7 +1,7 @@
 """The corpus for the other stages: doc_id string (null = no id is given), text binary, malformed boolean."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
@@ -55,18 +55,16 @@ def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
     return _count(_repeated_ids(_load(session, config))) if config.id_column else 0
 
 
-def check_malformed(session: SparkSession, config: InputConfig, malformed: int, rows: int) -> None:
+def check_malformed(session: Callable[[], SparkSession], config: InputConfig, malformed: int, rows: int) -> None:
     """Raise InputError, with the first malformed row, if the share of such rows is above input.max_malformed."""
     if malformed <= config.max_malformed * rows:
         return
     name = text_column(config)
     _, is_malformed = text_and_malformed(name, config.options)
     first = (
-        _read(session, config, [name])
+        _read(session(), config, [name])
         .where(is_malformed)
-        .select(
-            F.col("_metadata.file_path").alias("file"), F.coalesce(CORRUPT, column(name).cast("string")).alias("row")
-        )
+        .select(F.input_file_name().alias("file"), F.coalesce(CORRUPT, column(name).cast("string")).alias("row"))
         .first()
     )
     example = f"; the first is in {first['file']}: {str(first['row'])[:SHOWN_CHARACTERS]!r}" if first else ""

@@ -33,6 +33,7 @@ class InputConfig(Settings):
     max_malformed: float = key(
         0.01,
         rule=between(0, 1),
+        of_result=False,
         why="The share of rows that may be malformed JSON. With more, the run stops; 1 accepts any share. Malformed "
         "rows are left out.",
     )

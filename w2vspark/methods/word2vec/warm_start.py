@@ -94,6 +94,11 @@ def make_initial(run: Run) -> dict[str, Any]:
 
 EARLIER_STEP = Step("earlier", ("earlier model",), earlier_settings, make_earlier, is_warm)
 WARM_VOCABULARY_STEP = Step(
-    "vocabulary", ("word_counts", "earlier"), warm_vocabulary_settings, make_warm_vocabulary, is_warm
+    "vocabulary",
+    ("word_counts", "earlier"),
+    warm_vocabulary_settings,
+    make_warm_vocabulary,
+    is_warm,
+    advice=corpus.malformed_rows,
 )
 INITIAL_STEP = Step("initial", ("vocabulary", "subword_buckets", "earlier"), initial_settings, make_initial, is_warm)
