@@ -56,7 +56,10 @@ def test_documents_too_short_for_a_window_are_told(tmp_path):
 def test_subsampling_that_leaves_out_most_of_the_text_and_a_small_corpus_are_told(tmp_path):
     run = fake_run(tmp_path, [4, 2, 1, 1], 8, 2)
     texts = advice.little_text(run, 1e-4, 5)
-    assert "training.subsample = 0.0001 leaves 2% of the text" in texts[0] and "has 8 words; vectors need" in texts[1]
+    assert (
+        "training.subsample = 0.0001 leaves 2% of the text" in texts[0]
+        and "8 words of text are little: vectors need" in texts[1]
+    )
     assert [text for text in advice.little_text(run, 0, 5) if "subsample" in text] == []
     for words, epochs, advised in ((400, 5, 20), (400, 10, 20), (400, 11, 0), (20_000, 5, 0), (12_000, 5, 13)):
         of_size = fake_run(tmp_path, [1_000] * words, 1_000 * words, 2_000)

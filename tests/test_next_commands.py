@@ -56,6 +56,6 @@ def test_the_commands_that_are_printed_work(spark, method, first, tmp_path, monk
     held = run_here("run", *words, "--set", "training.seed=2", "--hold").assert_done()
     commands = [shlex.split(line)[1:] for line in held.out.partition("try next:\n")[2].splitlines()]
     assert commands[0][:2] == ["promote", "my vectors"] and "versions" not in [command[0] for command in commands]
-    (tmp_path / "vectors.txt").unlink()
+    assert (tmp_path / "my vectors.txt").exists()
     for command in commands:
         run_here(*command).assert_done()

@@ -133,7 +133,8 @@ def test_until_makes_a_stage_and_what_it_needs_and_publishes_nothing(spark, corp
     words = settings(corpus, output)
     done = run_here("run", *words, "--until", "vocabulary").assert_done()
     assert made(done.err) == STAGES[:2] and not (output / "current.json").exists()
-    title, *tables = done.out.splitlines()
+    title, *tables, seconds = done.out.splitlines()
+    assert seconds.startswith("seconds     spark ")
     assert title == f"tables in {output}/staging; nothing was published"
     assert [line.split()[:2] for line in tables] == [["word_counts", "made"], ["vocabulary", "made"]]
     assert count_listed(tables[1].split()[-1]) > 0

@@ -62,6 +62,21 @@ def test_other_words_too_many_are_told_as_they_are():
     assert "unrecognized arguments: more" in refused("run", "quickstart", "more")
 
 
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (["simlar", "x", "y"], "simlar: there is no such command; did you mean similar?"),
+        (["fly"], "fly: there is no such command; w2vspark --help lists the commands"),
+        (["run", "quickstart", "--dryrun"], "did you mean --dry-run?"),
+        (["run", "--epochs", "3", "quickstart"], "a setting is given as --set TABLE.KEY=VALUE"),
+        (["run", "quickstart", "--set", "phrases.thresholds=[100,", "50]"], "put quotes around a value with spaces"),
+        (["similar", "x", "y", "--tpo"], "did you mean --top?"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_meant(words, hint):
+    assert hint in refused(*words)
+
+
 @pytest.mark.parametrize("master", ["foo", "local[0]", "spark:/host", "local[2"])
 def test_a_wrong_master_is_told_with_all_other_mistakes(master):
     done = run_here("run", *options(spark__master=master, training__epochs=0))

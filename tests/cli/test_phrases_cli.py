@@ -60,8 +60,8 @@ def test_it_shows_the_best_pairs_and_those_around_the_threshold(corpus, output, 
 
 def test_people_get_a_table_for_each_pass_and_what_to_do(output):
     shown = run_here("phrases", str(output)).assert_done().out
-    assert shown.startswith("pass 1: ") and "\npass 2: " in shown
-    for title in ("the best", "just above", "just below: not joined"):
+    assert shown.startswith(f"{output}: as counted last\npass 1: ") and "\npass 2: " in shown
+    for title in ("best pairs", "just above the threshold (joined)", "just below the threshold (not joined)"):
         assert shown.count(f"\n{title} ") == 2
     assert "raise the threshold" in shown and "lower it" in shown
 
@@ -69,8 +69,13 @@ def test_people_get_a_table_for_each_pass_and_what_to_do(output):
 def test_a_run_that_ended_with_phrases_and_a_version_can_be_shown_too(corpus, output, tmp_path):
     run(corpus, tmp_path / "out", "--until", "phrases", phrases__thresholds=[15, 10]).assert_done()
     expected = run_here("phrases", str(output)).assert_done().out
-    assert run_here("phrases", str(tmp_path / "out")).assert_done().out == expected
-    assert run_here("phrases", str(version_folder(output))).assert_done().out == expected
+    for folder, where in (
+        (tmp_path / "out", "as counted last"),
+        (version_folder(output), "as published in version 000001"),
+    ):
+        first, _, rest = run_here("phrases", str(folder)).assert_done().out.partition("\n")
+        assert first == f"{folder}: {where}" and rest == expected.partition("\n")[2]
+    run_here("phrases", str(output), "--top", "21").assert_one_error(2, "--top 21", "20 or fewer")
 
 
 def test_the_last_count_is_shown_not_what_was_published_before(corpus, output):

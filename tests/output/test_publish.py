@@ -78,14 +78,22 @@ def test_a_versions_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve(tmp_path.name).folder == f"{tmp_path}/versions/000001"
 
 
-@pytest.mark.parametrize(("make", "why"), [(True, "has no published version"), (False, "is not there")])
+@pytest.mark.parametrize(
+    ("make", "why"), [(True, "has no published version;"), (False, "is not there; check the path, or")]
+)
 def test_an_output_without_a_version_says_how_to_make_one(tmp_path: Path, make: bool, why: str) -> None:
     output = tmp_path / "out"
     if make:
         output.mkdir()
     assert find_version(str(output)) is None
-    with pytest.raises(OutputError, match=f"out: {why}; make one with w2vspark run"):
+    with pytest.raises(OutputError, match=f"out: {why} make one with w2vspark run"):
         resolve(str(output))
+
+
+def test_the_parent_of_an_output_names_the_output(tmp_path: Path) -> None:
+    publish_next(tmp_path / "vectors")
+    with pytest.raises(OutputError, match=r"has no published version; did you mean .*/vectors\?"):
+        resolve(str(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": "000001"}', "\udcff"])

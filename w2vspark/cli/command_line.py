@@ -19,6 +19,7 @@ from w2vspark.cli.phrases import add_phrase_command
 from w2vspark.cli.queries import add_query_commands
 from w2vspark.cli.versions import add_version_commands
 from w2vspark.cli.works import add_job_commands, add_listing_commands, add_run_command, add_setup_commands
+from w2vspark.config.values import closest
 
 ABOUT = "Train vectors of words and documents on Spark, and use them. Begin with: w2vspark demo"
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
@@ -62,6 +63,7 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     # The jobs' modules need Spark, which takes a while to load.
     if not given or given[0] not in {*commands.choices, "--version"}:
         add_job_commands(commands, EXIT_CODES)
+    parser.commands = commands.choices
     helps = {action.dest: action.help or "" for action in commands._choices_actions}
     parser.description = f"{ABOUT}\n\n{grouped(helps)}"
     parser.epilog = textwrap.fill(" ".join(EXIT_CODES.split()), 80, subsequent_indent="  ")
@@ -69,17 +71,37 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that explains how to write --set if its value is separated from its key."""
+    """Says what to write instead of what is not understood."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does. Ends the program with exit code 2 on a wrong command line."""
-        parsed, rest = self.parse_known_args(args, namespace)
+        given = list(args or [])
+        if given and not given[0].startswith("-") and given[0] not in self.commands:
+            hint = closest(given[0], list(self.commands)) or "; w2vspark --help lists the commands"
+            self.error(f"{given[0]}: there is no such command{hint}")
+        parsed, rest = self.parse_known_args(given, namespace)
         bare = next((text for text in getattr(parsed, "overrides", []) if "=" not in text), None)
+        of_command = self.commands.get(given[0] if given else "", self)
         if bare is not None and (rest or getattr(parsed, "config", None)):  # argparse takes the value for a file
-            self.error(f"--set {bare}: key and value must be one word, joined by =, as in --set {bare}=VALUE")
+            of_command.error(f"--set {bare}: write key and value as one word, as in --set {bare}=VALUE")
         if rest:
-            self.error(f"unrecognized arguments: {' '.join(rest)}")
+            of_command.error(f"unrecognized arguments: {' '.join(rest)}{_hint(rest, of_command)}")
         return parsed
+
+
+def _hint(rest: Sequence[str], command: argparse.ArgumentParser) -> str:
+    """What the user may have meant. rest: the words that are not understood."""
+    option = next((word for word in rest if word.startswith("--")), None)
+    options = [text for action in command._actions for text in action.option_strings]
+    if option is not None and "--set" in options:
+        return closest(option, options) or "; a setting is given as --set TABLE.KEY=VALUE"
+    if option is not None:
+        return closest(option, options)
+    return (
+        "; put quotes around a value with spaces, as in --set 'phrases.thresholds=[100, 50]'" if "]" in rest[-1] else ""
+    )
 
 
 def grouped(helps: Mapping[str, str]) -> str:

@@ -14,7 +14,9 @@ def add_document_commands(subparsers: "argparse._SubParsersAction[argparse.Argum
     search = add_command(subparsers, "search", "find the documents of a run that are nearest to a query", handle_search)
     search.add_argument("query", metavar="QUERY", help="a text of any length, in quotes")
     search.add_argument("--top", metavar="N", type=positive, default=10, help="how many documents (10)")
-    search.add_argument("--documents", metavar="OUTPUT", default="", help="search the documents in a job's folder")
+    search.add_argument(
+        "--documents", metavar="OUTPUT", default="", help="search the documents in the output folder of fold"
+    )
     search.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -4,37 +4,50 @@ import argparse
 import sys
 from typing import Any
 
-from w2vspark.base.errors import OutputError
+from w2vspark.base.errors import ConfigError, OutputError
 from w2vspark.cli.queries import add_command, positive, table_lines, write_json
 
 TO_CHOOSE = """To choose phrases.thresholds: raise the threshold of a pass if pairs just above it are not phrases;
 lower it if pairs just below it are phrases."""
+TITLES = (
+    ("best", "best pairs"),
+    ("last", "just above the threshold (joined)"),
+    ("below", "just below the threshold (not joined)"),
+)
+MOST = 20  # that a run keeps of each
 COUNT_THEM = "count them with: w2vspark run … --set 'phrases.thresholds=[100]' --until phrases"
 
 
 def add_phrase_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command, which sets `handler`, a function (arguments) -> exit code, by set_defaults."""
     phrases = add_command(subparsers, "phrases", "show phrases, to choose phrases.thresholds", handle_phrases)
+    phrases.description = (
+        "For each pass over the text: the best pairs, those just above the threshold, and those just below it, which "
+        "are not joined. Needs a run with phrases.thresholds."
+    )
     phrases.add_argument("--top", metavar="N", type=positive, default=10, help="how many of each kind (10, at most 20)")
     phrases.add_argument("--json", action="store_true", help="print JSON")
 
 
 def handle_phrases(arguments: argparse.Namespace) -> int:
     """Print for each pass the best phrases, and the pairs just above and just below the threshold."""
-    passes = read_passes(arguments.output)
+    if arguments.top > MOST:
+        raise ConfigError(f"--top {arguments.top}: a run keeps at most {MOST} pairs of each kind; give {MOST} or fewer")
+    passes, where = read_passes(arguments.output)
     if arguments.json:
         return write_json([_cut(of_pass, arguments.top) for of_pass in passes])
+    sys.stdout.write(f"{where}\n")
     for number, of_pass in enumerate(passes, 1):
         shown = _cut(of_pass, arguments.top)
         sys.stdout.write(f"pass {number}: {of_pass['found']:,} phrases score above {of_pass['threshold']:g}\n")
-        for kind, title in (("best", "the best"), ("last", "just above"), ("below", "just below: not joined")):
-            rows = [(f"  {row['phrase']}", f"{row['score']:,.3g}", f"{row['count']:,}") for row in shown[kind]]
+        for kind, title in TITLES:
+            rows = [(f"  {row['phrase']}", f"{row['score']:,.4g}", f"{row['count']:,}") for row in shown[kind]]
             sys.stdout.write(table_lines([f"{title}", "score", "count"], rows) if rows else f"{title}: none\n")
     sys.stdout.write(f"\n{TO_CHOOSE}\n")
     return 0
 
 
-def read_passes(output: str) -> list[dict[str, Any]]:
+def read_passes(output: str) -> tuple[list[dict[str, Any]], str]:
     """The records of all passes: from staging if it has phrases, else from the current version.
 
     Raises OutputError if the folder was not made by w2vspark, or has no phrases.
@@ -50,10 +63,10 @@ def read_passes(output: str) -> list[dict[str, Any]]:
         check_ours(uri)
         record = Staging(uri).newest_record("phrases")
         if record is not None and "passes" in record:  # records before 0.4 have no examples
-            return list(record["passes"])
+            return list(record["passes"]), f"{output}: as counted last"
     if version is None or not version.manifest.get("phrases"):
         raise OutputError(f"{output}: has no phrases; {COUNT_THEM}")
-    return list(version.manifest["phrases"])
+    return list(version.manifest["phrases"]), f"{output}: as published in version {version.name}"
 
 
 def _cut(of_pass: dict[str, Any], most: int) -> dict[str, Any]:

@@ -24,7 +24,8 @@ CONFIG = "a TOML file, or a ready-made configuration (w2vspark config list); wit
 def add_run_command(commands: "Commands", epilog: str) -> None:
     """Add `run`, which trains with any method."""
     about = "train a model on your text"
-    run = commands.add_parser("run", help=about, description=about, epilog=epilog)
+    example = "as in: w2vspark run quickstart --set input.path=TEXT --set output.path=VECTORS"
+    run = commands.add_parser("run", help=about, description=f"{about}, {example}", epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
     _add_options(run, "training.dimensions=300")
     run.set_defaults(handler=handle_run)
@@ -68,15 +69,18 @@ def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add the options of every command that makes a version."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
-        help=f"a setting that replaces the file's, as in {example}",
+        help=f"a setting that replaces the file's, as in {example}; may be repeated",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the plan, the memory and the settings, and stop")
     parser.add_argument("--all", action="store_true", help="with --dry-run: print every setting, not only changed ones")
     parser.add_argument(
-        "--from", metavar="STAGE", dest="force_from", help="make this stage's table and all later ones again"
+        "--from",
+        metavar="STAGE",
+        dest="force_from",
+        help="make this stage's table and all later ones again; --dry-run lists the stages",
     )
     parser.add_argument(
-        "--until", metavar="STAGE", help="make this stage's table and the tables it needs, in staging; publish nothing"
+        "--until", metavar="STAGE", help="end after this stage's table, in OUTPUT/staging; publish nothing"
     )
     parser.add_argument(
         "--hold", action="store_true", help="leave the new version a candidate, to promote later (w2vspark promote)"
@@ -124,7 +128,7 @@ def next_commands(work: "Work", result: "Result", output: str, hold: bool = Fals
     from w2vspark.output import publish
 
     if not result.version:
-        return []
+        return [("phrases", output)] if "phrases" in result.tables else []
     try:
         commands = work.next_commands(publish.resolve(result.folder), result.folder if hold else output)
         if not hold:

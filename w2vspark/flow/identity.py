@@ -6,6 +6,7 @@ from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import schema_version
 from w2vspark.config.config import Config, as_tree
 from w2vspark.config.keys import Settings, keys_of
+from w2vspark.config.values import closest
 from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
 from w2vspark.flow.version import make_version
@@ -32,7 +33,9 @@ def steps_until(work: Work, config: Config, last: str | None, hold: bool = False
     if last is None:
         return steps
     if last not in [step.table for step in steps]:
-        raise ConfigError(f"--until {last}: is not a stage of this run; its stages are {names_of(steps)}")
+        raise ConfigError(
+            f"--until {last}: is not a stage of this run; its stages are {names_of(steps)}{_closest(last, steps)}"
+        )
     wanted = {last}
     for step in reversed(steps):
         if step.table in wanted:
@@ -48,13 +51,19 @@ def forced_stages(steps: tuple[Step, ...], first: str | None) -> tuple[str, ...]
         return ()
     stages = tuple(step.table for step in steps)
     if first not in stages:
-        raise ConfigError(f"--from {first}: is not a stage of this run; its stages are {names_of(steps)}")
+        raise ConfigError(
+            f"--from {first}: is not a stage of this run; its stages are {names_of(steps)}{_closest(first, steps)}"
+        )
     return stages[stages.index(first) :]
 
 
 def names_of(steps: tuple[Step, ...]) -> str:
     """The names of steps, for a message."""
     return ", ".join(step.table for step in steps)
+
+
+def _closest(name: str, steps: tuple[Step, ...]) -> str:
+    return closest(name, [step.table for step in steps])
 
 
 def fingerprints(run: Run) -> dict[str, str]:

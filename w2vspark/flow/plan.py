@@ -5,7 +5,9 @@ from w2vspark.config.config import Config, Tree, to_dict, to_toml
 from w2vspark.flow.run import Run
 from w2vspark.flow.standing import matching_candidate, standing
 
-CHANGED = "# settings that differ from the defaults (--dry-run --all prints every setting):"
+CHANGED = (
+    "# settings that differ from the defaults, and values that auto stands for (--dry-run --all prints every setting):"
+)
 EVERY = "# every setting:"
 
 
@@ -29,7 +31,19 @@ def plan(run: Run, every_setting: bool = False) -> str:
     memory = f"memory, {needed.memory}; the driver's Python less than 400 MB"
     settings = to_dict(needed.config) if every_setting else changed(needed.config)
     heading = EVERY if every_setting else CHANGED
-    return "\n".join([*lines, memory, "", heading, to_toml(redacted(settings))])
+    return "\n".join([*lines, memory, "", heading, _marked(redacted(settings), to_dict(run.config))])
+
+
+def _marked(settings: Tree, given: Tree) -> str:
+    """The settings as TOML; values that `auto` stands for have a comment."""
+    lines, table = [], ""
+    for line in to_toml(settings).splitlines():
+        table = line.strip("[]") if line.startswith("[") else table
+        name = line.partition(" = ")[0]
+        lines.append(
+            f"{line}  # auto" if given.get(table, {}).get(name) == "auto" != settings[table].get(name) else line
+        )
+    return "\n".join([*lines, ""])
 
 
 def changed(config: Config) -> Tree:

@@ -119,7 +119,7 @@ def needed(run: Run) -> Needed:
 
 FOLD = Job(
     name="fold",
-    help="vectors of new documents, in the space of an lsa run",
+    help="give vectors to new documents, with the model of an lsa run",
     settings=(InputConfig, OutputConfig, SparkConfig),
     sources=sources,
     steps=(Step("folded", ("corpus", "model"), folded_settings, make_folded),),

@@ -55,11 +55,13 @@ def little_text(run: Run, subsample: float, epochs: int) -> list[str]:
             f"training.subsample = {subsample:g} leaves {kept:.0%} of the text in an epoch; a larger value "
             "keeps more, and 0 keeps all of it"
         )
+    if few_words(run):  # which says why little is left
+        return notes
     if tokens < FEW_TOKENS:
-        notes.append(f"the text has {counted(tokens, 'word')}; vectors need a hundred thousand to mean something")
+        notes.append(f"{counted(tokens, 'word')} of text are little: vectors need 100,000 words to mean something")
     elif 2 * epochs <= (wanted := suitable_epochs(tokens)):
         notes.append(
-            f"the text has {counted(tokens, 'word')}, which is little for {counted(epochs, 'epoch')}; "
+            f"{counted(tokens, 'word')} of text are little for {counted(epochs, 'epoch')}; "
             f"training.epochs={wanted} makes better vectors"
         )
     return notes

@@ -19,7 +19,7 @@ from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import SparkConfig, runtime_settings
 from w2vspark.stages import encoded as encoding
-from w2vspark.stages.corpus import check_malformed, count_duplicate_ids, read_corpus
+from w2vspark.stages.corpus import check_malformed, count_duplicate_ids, read_corpus, source_of
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.encoded import EncodedConfig
 from w2vspark.stages.input import InputConfig
@@ -101,6 +101,10 @@ def make_word_counts(run: Run) -> dict[str, Any]:
         write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     _check_rows(run, report)
+    if report["documents"] == 0:
+        raise InputError(
+            f"the corpus has no words: 0 documents in {source_of(run.config[InputConfig])}; give some text"
+        )
     if report["tokens"] == 0:
         raise InputError(
             f"the corpus has no words: {report['documents']} documents, {report['null_documents']} of them without "
@@ -324,7 +328,7 @@ def guessed_size(run: Run) -> tuple[int, int, str]:
         return counted.record["tokens"], counted.record["words"], "counted"
     tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
-    source = "guessed from the input's size until the vocabulary is counted, as are the values of auto below"
+    source = "guessed from the size of the files, as are the values of auto below; exact once the words are counted"
     return tokens, min(words, most) if most else words, source
 
 

@@ -13,7 +13,8 @@ def of_words(version: Version, output: str) -> list[Command]:
     commands: list[Command] = [("similar", output, *words)] if words else []
     if version.has("phrases"):
         commands.append(("phrases", output))
-    return [*commands, ("versions", output), ("export", output, "--format", "word2vec-text", "vectors.txt")]
+    file = f"{output.rstrip('/').rpartition('/')[2]}.txt"
+    return [*commands, ("versions", output), ("export", output, "--format", "word2vec-text", file)]
 
 
 def of_documents(version: Version, output: str) -> list[Command]:

@@ -219,8 +219,12 @@ def resolve(output: str) -> Version:
         return version
     if is_below_version(folder):
         raise damaged(folder, f"there is no published version (it has no {MANIFEST})")
-    why = "has no published version" if storage.exists(folder) else "is not there"
-    raise OutputError(f"{folder}: {why}; make one with w2vspark run … --set output.path={folder}")
+    make = f"make one with w2vspark run … --set output.path={folder}"
+    if not storage.exists(folder):
+        raise OutputError(f"{folder}: is not there; check the path, or {make}")
+    inside = [name for name in storage.list_folders(folder) if storage.exists(storage.join(folder, name, CURRENT))]
+    fix = f"did you mean {storage.join(folder, inside[0])}?" if inside else make
+    raise OutputError(f"{folder}: has no published version; {fix}")
 
 
 def find_version(output: str) -> Version | None:

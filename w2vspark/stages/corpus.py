@@ -69,7 +69,7 @@ def check_malformed(session: Callable[[], SparkSession], config: InputConfig, ma
     )
     example = f"; the first is in {first['file']}: {str(first['row'])[:SHOWN_CHARACTERS]!r}" if first else ""
     raise InputError(
-        f"{_source(config)}: {malformed:,} of {rows:,} rows are malformed ({malformed / rows:.1%}), more than "
+        f"{source_of(config)}: {malformed:,} of {rows:,} rows are malformed ({malformed / rows:.1%}), more than "
         f"input.max_malformed = {config.max_malformed:g} allows{example}; correct them, or raise input.max_malformed "
         "to leave them out"
     )
@@ -162,10 +162,8 @@ def check_columns(config: InputConfig, wanted: Sequence[str], names: Sequence[st
     """Raise InputError if a column is missing. wanted: the column of the text and, if there is one, of the id."""
     for key, name in zip(("text_column", "id_column"), wanted, strict=False):
         if name not in names:
-            message = (
-                f"{_source(config)} has no column {name!r} (input.{key}); its columns are {', '.join(names) or 'none'}"
-            )
-            raise InputError(message)
+            there = ", ".join(names) or "none"
+            raise InputError(f"{source_of(config)} has no column {name!r} (input.{key}); its columns are {there}")
 
 
 def check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
@@ -176,13 +174,14 @@ def check_types(config: InputConfig, schema: st.StructType, text: str) -> None:
     if config.id_column:
         kind = schema[config.id_column].dataType
         if isinstance(kind, st.ArrayType | st.MapType | st.StructType | st.VariantType):
-            message = f"{_source(config)}: column {config.id_column!r} (input.id_column) is {kind.simpleString()}"
+            message = f"{source_of(config)}: column {config.id_column!r} (input.id_column) is {kind.simpleString()}"
             raise InputError(f"{message}; an id must be a string, a number or another plain value")
 
 
 def _refuse_type(config: InputConfig, name: str, kind: str) -> None:
     raise InputError(
-        f"{_source(config)}: column {name!r} (input.text_column) is {kind}, not a string; name the column with the text"
+        f"{source_of(config)}: column {name!r} (input.text_column) is {kind}, not a string; name the column with the "
+        "text"
     )
 
 
@@ -202,7 +201,8 @@ def _count(df: DataFrame) -> int:
     return df.count()
 
 
-def _source(config: InputConfig) -> str:
+def source_of(config: InputConfig) -> str:
+    """The corpus as messages name it: the frame, the table, or the paths."""
     if config.table.startswith(FRAME):
         return "the frame"
     return f"input.table {config.table}" if config.table else f"input.path {', '.join(config.path)}"
@@ -218,4 +218,4 @@ def _input_errors(config: InputConfig) -> Iterator[None]:
         line = next(line for line in str(error).splitlines() if "[" in line)
         reason = line[line.index("[") :].partition(" SQLSTATE")[0]
         fix = "check input.path, input.table and input.format"
-        raise InputError(f"{_source(config)} cannot be read as {config.format}: {reason} ({fix})") from error
+        raise InputError(f"{source_of(config)} cannot be read as {config.format}: {reason} ({fix})") from error
