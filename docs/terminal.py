@@ -10,9 +10,9 @@ import sys
 from xml.sax.saxutils import escape
 
 SIZE, LINE, CHARACTER = 14, 20, 8.4  # in pixels: of the font, from line to line, and from character to character
-MARGIN, BAR, MOST = 18, 34, 118
+MARGIN, BAR, MOST = 18, 34, 128
 BACK, BORDER, TEXT, PROMPT, TITLE = "#161b22", "#30363d", "#e6edf3", "#7ee787", "#8b949e"
-DOTS = tuple(enumerate(("#ff5f57", "#febc2e", "#28c840")))
+DOTS = ("#ff5f57", "#febc2e", "#28c840")
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 
 
