@@ -130,7 +130,7 @@ def test_the_parts_in_which_text_is_tokenized_change_nothing(vocabulary: str, mo
     documents = random_documents(5, 200)
     names, texts = zip(*documents, strict=True)
     batch = pa.RecordBatch.from_pydict({"doc_id": pa.array(names, pa.string()), "text": pa.array(texts, pa.binary())})
-    monkeypatch.setattr(tokenized, "CHUNK_BYTES", 400)
+    monkeypatch.setattr(tokenized, "BATCH_BYTES", 400)
     parts = list(encode_batches(iter([batch]), vocabulary, Words(TokensConfig()), 10, 97, (0,)))
     assert len(parts) > 20
     assert Counter(rows_of(pa.Table.from_batches(parts))) == oracle(documents, TokensConfig(), 10, 97)

@@ -52,7 +52,7 @@ def test_counts_are_handed_on_before_they_fill_the_memory(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "DISTINCT_WORDS", 10)
-    monkeypatch.setattr(tokenized, "CHUNK_BYTES", 30)
+    monkeypatch.setattr(tokenized, "BATCH_BYTES", 30)
     rows = [(None, f"w{n} w{n + 1} all".encode(), False) for n in range(50)]
     batches = spark.createDataFrame(rows, CORPUS).select("text", "malformed").toArrow().to_batches()
     parts = list(count_batches(iter(batches), Words(TokensConfig())))

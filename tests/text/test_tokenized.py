@@ -52,11 +52,11 @@ def test_the_words_are_those_of_the_tokenizer(
 ) -> None:
     config = TokensConfig(**chosen)  # type: ignore[arg-type]
     column = pa.array([b"before", *texts, b"behind"], pa.binary())[1 : len(texts) + 1]
-    before, tokenized.CHUNK_BYTES = tokenized.CHUNK_BYTES, part_bytes
+    before, tokenized.BATCH_BYTES = tokenized.BATCH_BYTES, part_bytes
     try:
         found, invalid = documents_of(column, config)
     finally:
-        tokenized.CHUNK_BYTES = before
+        tokenized.BATCH_BYTES = before
     decoded = {row: decode(text) for row, text in enumerate(texts) if text is not None}
     assert found == {row: tokenizer(config)(text) for row, (text, _) in decoded.items()}
     assert invalid == sum(not valid for _, valid in decoded.values())

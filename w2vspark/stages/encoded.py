@@ -147,13 +147,13 @@ def read_buckets(uri: str, first: int, last: int) -> tuple[pa.Table, _Ints, _Ids
     ids = np.empty(starts[-1], np.int32)
     positions = np.empty(len(order), np.int64)  # where each row's ids go; rows that stay neighbours are one copy
     positions[order] = starts[:-1]
-    rows = 0  # in the parts before
-    for size, part in zip(lengths[1:], values, strict=True):
+    rows = 0  # in the batches before
+    for size, ids_of_batch in zip(lengths[1:], values, strict=True):
         begins, to = starts_of(size), positions[rows : rows + len(size)]
         cuts = np.flatnonzero(np.diff(to) != size[:-1]) + 1
         for begin, end in pairwise([0, *cuts.tolist(), len(size)]):
             if begin < end:
-                run = part[begins[begin] : begins[end]]
+                run = ids_of_batch[begins[begin] : begins[end]]
                 ids[to[begin] : to[begin] + run.size] = run
         rows += len(size)
     _sort_twins(table, starts, ids)
@@ -188,13 +188,13 @@ def encode_batches(
     """mapInArrow: batches (doc_id string, text binary) -> rows of schemas.ENCODED, each with its partition key."""
     ids, read = None, words.reader()
     for batch in batches:
-        for part in read(batch["text"]):
-            if not len(part.words):  # a task without words needs no vocabulary
+        for text in read(batch["text"]):
+            if not len(text.words):  # a task without words needs no vocabulary
                 continue
             if ids is None:
                 ids = _word_ids(vocabulary_uri)
-            document, number, offsets, values = _pieces(part, ids, piece_tokens)
-            names = _names(batch, part.documents)
+            document, number, offsets, values = _pieces(text, ids, piece_tokens)
+            names = _names(batch, text.documents)
             doc_ids = [names[at] for at in document]
             bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
             columns = [
@@ -220,18 +220,18 @@ def content_name(given: str | None, text: bytes) -> str:
     return blake2b(text, digest_size=16).hexdigest() if given is None else given
 
 
-def _pieces(part: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
+def _pieces(text: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
     """Cut documents of words into pieces of ids.
 
     Returns each piece's document and its number in the document, (pieces,) each; the offsets of the pieces, (pieces +
     1,); and the values of all pieces: ids, and -1 between two sentences of a piece.
     """
-    distinct = part.words.dictionary_encode()
+    distinct = text.words.dictionary_encode()
     found = ids.find(distinct.dictionary)[distinct.indices.to_numpy()]
     known = found >= 0
     # Where sentences and documents begin, counted in known words; the last entry is the end.
-    sentence_starts = starts_of(known)[part.sentence_starts]
-    starts = sentence_starts[part.document_starts]
+    sentence_starts = starts_of(known)[text.sentence_starts]
+    starts = sentence_starts[text.document_starts]
     pieces = -(-np.diff(starts) // piece_tokens)
     document = np.repeat(np.arange(len(pieces)), pieces)
     number = np.arange(len(document)) - np.repeat(starts_of(pieces)[:-1], pieces)

@@ -37,12 +37,12 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
     report: Counter[str] = Counter()
     read = words.reader()
     for batch in batches:
-        for part in read(batch["text"]):
-            _check_words(part.words)
-            report["tokens"] += len(part.words)
-            counts["word"].add(*_tallied(_without(part.words, words.connectors)))
-            pairs = find_pairs(part, words.connectors)
-            ends = [part.words.take(pa.array(positions)) for positions in (pairs.first, pairs.last)]
+        for text in read(batch["text"]):
+            _check_words(text.words)
+            report["tokens"] += len(text.words)
+            counts["word"].add(*_tallied(_without(text.words, words.connectors)))
+            pairs = find_pairs(text, words.connectors)
+            ends = [text.words.take(pa.array(positions)) for positions in (pairs.first, pairs.last)]
             counts["pair"].add(*_tallied(pc.binary_join_element_wise(ends[0], pairs.between, ends[1], SEPARATOR)))
             for kind, of_kind in counts.items():
                 if of_kind.distinct >= DISTINCT_WORDS:

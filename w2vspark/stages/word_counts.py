@@ -44,11 +44,11 @@ def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[p
         report["documents"] += batch.num_rows
         report["malformed_rows"] += malformed
         report["null_documents"] += batch["text"].null_count - malformed
-        for part in read(batch["text"]):
-            report["invalid_utf8"] += part.invalid_utf8
-            report["empty_documents"] += int(np.count_nonzero(np.diff(part.document_starts) == 0))
-            report["tokens"] += len(part.words)
-            counts.add(*pc.value_counts(part.words).flatten())
+        for text in read(batch["text"]):
+            report["invalid_utf8"] += text.invalid_utf8
+            report["empty_documents"] += int(np.count_nonzero(np.diff(text.document_starts) == 0))
+            report["tokens"] += len(text.words)
+            counts.add(*pc.value_counts(text.words).flatten())
             if counts.distinct >= DISTINCT_WORDS:
                 yield from _rows("word", *counts.take())
     yield from _rows("word", *counts.take())

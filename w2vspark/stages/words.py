@@ -25,10 +25,10 @@ class Words:
         made = [read_phrases(uri, file_names(uri)) for uri in self.passes]
 
         def read(texts: pa.Array) -> Iterator[Tokenized]:
-            for part in tokenize(texts, self.tokens):
+            for text in tokenize(texts, self.tokens):
                 for phrases in made:
-                    part = join_phrases(part, phrases, self.connectors)
-                yield part
+                    text = join_phrases(text, phrases, self.connectors)
+                yield text
 
         return read
 

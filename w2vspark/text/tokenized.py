@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenizer import decode, tokenizer
 
-CHUNK_BYTES = 8 << 20  # of text that is tokenized at once. It takes 100 MB of memory, or 160 MB document by document.
+BATCH_BYTES = 8 << 20  # of text that is tokenized at once. It takes 100 MB of memory, or 160 MB document by document.
 
 _Ints = npt.NDArray[np.int64]
 _APOSTROPHE, _SPACE = ord("'"), ord(" ")
@@ -37,7 +37,7 @@ def starts_of(lengths: npt.NDArray[Any]) -> _Ints:
 
 
 def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
-    """Tokenize a column of documents in parts of some CHUNK_BYTES. Each document is in one of the results.
+    """Tokenize a column of documents in batches of some BATCH_BYTES. Each document is in one of the results.
 
     texts: binary; null = no document. The words are those of tokenizer(config). ASCII documents are split by array
     operations if the settings allow it, and others one by one. Raises ConfigError as tokenizer does.
@@ -45,13 +45,13 @@ def tokenize(texts: pa.Array, config: TokensConfig) -> Iterator[Tokenized]:
     if not len(texts):
         return
     ends = np.cumsum(pc.binary_length(texts).fill_null(0).to_numpy(), dtype=np.int64)
-    cuts = np.searchsorted(ends, np.arange(CHUNK_BYTES, ends[-1], CHUNK_BYTES), side="right").tolist()
+    cuts = np.searchsorted(ends, np.arange(BATCH_BYTES, ends[-1], BATCH_BYTES), side="right").tolist()
     for first, last in pairwise([0, *cuts, len(texts)]):
         if first < last:
-            yield from _chunk(texts.slice(first, last - first), first, config)
+            yield from _batch(texts.slice(first, last - first), first, config)
 
 
-def _chunk(texts: pa.Array, first: int, config: TokensConfig) -> Iterator[Tokenized]:
+def _batch(texts: pa.Array, first: int, config: TokensConfig) -> Iterator[Tokenized]:
     documents = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False)) + first
     given = texts.cast(pa.binary()).drop_null().to_pylist()
     if not _can_cut_bytes(config):

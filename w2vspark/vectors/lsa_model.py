@@ -42,19 +42,19 @@ class LsaModel:
     exponent: float
 
     def known_words(self, texts: pa.Array) -> Iterator[tuple[_Ints, _Ints, npt.NDArray[np.int32]]]:
-        """The known words of some texts, as parts (rows, starts, ids), each of n documents with a known word.
+        """The known words of some texts, in batches (rows, starts, ids), each of n documents with a known word.
 
         texts: binary; null = no text. rows: int64 (n,), the documents' rows in `texts`. starts: int64 (n + 1,): where
         each document's words begin in ids, and the end. ids: int32, the words' ids.
         """
-        for part in tokenize(texts, self.tokens):
+        for text in tokenize(texts, self.tokens):
             for phrases in self.passes:
-                part = join_phrases(part, phrases, self.connectors)
-            found = self._find(part)
+                text = join_phrases(text, phrases, self.connectors)
+            found = self._find(text)
             known = found >= 0
-            starts = starts_of(known)[part.sentence_starts[part.document_starts]]
+            starts = starts_of(known)[text.sentence_starts[text.document_starts]]
             with_words = np.diff(starts) > 0
-            yield part.documents[with_words], np.append(starts[:-1][with_words], starts[-1]), found[known]
+            yield text.documents[with_words], np.append(starts[:-1][with_words], starts[-1]), found[known]
 
     def blocks(self) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """The words' matrix in blocks: the id of the first word, and the rows, float32 (n, dimensions).
@@ -66,10 +66,10 @@ class LsaModel:
             last = min(first + rows, self.weights.size)
             yield first, read_block(self.version, self.files, first, last, self.inverse.size)
 
-    def _find(self, part: Tokenized) -> npt.NDArray[np.int32]:
-        if not len(part.words):
+    def _find(self, text: Tokenized) -> npt.NDArray[np.int32]:
+        if not len(text.words):
             return np.empty(0, np.int32)
-        distinct = part.words.dictionary_encode()
+        distinct = text.words.dictionary_encode()
         found: npt.NDArray[np.int32] = self.ids.find(distinct.dictionary)[distinct.indices.to_numpy()]
         return found
 

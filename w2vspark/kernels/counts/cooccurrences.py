@@ -117,15 +117,15 @@ def count_rows(index: Index, first: int, last: int, weights: np.ndarray, left: b
     return Rows(ends, columns[:found], values[:found])
 
 
-def merge_rows(parts: Sequence[Rows], sums: Sums) -> Rows:
-    """The sum of parts that have the same rows, added up in the parts' order. Raises ValueError for invalid parts."""
-    rows = {part.ends.size for part in parts}
-    kinds = {part.values.dtype for part in parts} | {sums.values.dtype}
+def merge_rows(counts: Sequence[Rows], sums: Sums) -> Rows:
+    """The sum of counts of the same rows, added up in their order. Raises ValueError for invalid counts."""
+    rows = {of_slice.ends.size for of_slice in counts}
+    kinds = {of_slice.values.dtype for of_slice in counts} | {sums.values.dtype}
     if len(rows) != 1 or len(kinds) != 1:
-        raise ValueError(f"expected parts of the same rows and type, got {rows} rows and {kinds}")
-    ends = np.stack([part.ends for part in parts])
-    columns, values = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
-    sizes = ends[:, -1] if ends.shape[1] else np.zeros(len(parts), np.int64)
+        raise ValueError(f"expected counts of the same rows and type, got {rows} rows and {kinds}")
+    ends = np.stack([of_slice.ends for of_slice in counts])
+    columns, values = (np.concatenate([of_slice[i] for of_slice in counts]) for i in (1, 2))
+    sizes = ends[:, -1] if ends.shape[1] else np.zeros(len(counts), np.int64)
     starts = np.cumsum(sizes) - sizes
     if columns.size and not 0 <= columns.min() <= columns.max() < sums.values.size:
         raise ValueError(f"columns {columns.min()}..{columns.max()} are not among {sums.values.size}")
@@ -226,9 +226,9 @@ def _sum_rows(ends, values, sums):
 def _merge_rows(ends, starts, columns, values, sums, merged_ends, merged_columns, merged_values):
     entries = 0
     for i in range(merged_ends.size):
-        for part in range(starts.size):
-            begin = starts[part] + (ends[part, i - 1] if i > 0 else 0)
-            for at in range(begin, starts[part] + ends[part, i]):
+        for number in range(starts.size):
+            begin = starts[number] + (ends[number, i - 1] if i > 0 else 0)
+            for at in range(begin, starts[number] + ends[number, i]):
                 add_to(sums, columns[at], values[at])
         entries = drain(sums, entries, merged_columns, merged_values)
         merged_ends[i] = entries

@@ -104,9 +104,9 @@ def check(
         return
     if starts[0] < 0 or starts[-1] > ids.size or (np.diff(starts) < 0).any():
         raise ValueError(f"starts must rise from >= 0 to <= {ids.size}")
-    part = ids[starts[0] : starts[-1]]
-    if part.size and (part.max() >= words or part.min() < -1):
-        raise ValueError(f"ids must lie in -1..{words - 1}, got {part.min()}..{part.max()}")
+    used = ids[starts[0] : starts[-1]]
+    if used.size and (used.max() >= words or used.min() < -1):
+        raise ValueError(f"ids must lie in -1..{words - 1}, got {used.min()}..{used.max()}")
 
 
 def _check_noise(noise: np.ndarray, words: int) -> None:
