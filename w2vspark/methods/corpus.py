@@ -10,6 +10,7 @@ from w2vspark import storage
 from w2vspark.base.cpu_target import llvm_name
 from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, VOCABULARY, WORD_COUNTS
+from w2vspark.base.wording import counted
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
@@ -308,24 +309,34 @@ def facts(run: Run) -> dict[str, Any]:
 
 def summary(version: Version) -> list[str]:
     """A line about the corpus, and one about the vocabulary."""
-    corpus, counted = version.manifest["corpus"], version.manifest["vocabulary"]
+    corpus, vocabulary = version.manifest["corpus"], version.manifest["vocabulary"]
+    documents, tokens = counted(corpus["documents"], "document"), counted(corpus["tokens"], "token")
+    words, kept = counted(vocabulary["words"], "word"), counted(vocabulary["tokens"], "token")
     return [
-        f"corpus      {corpus['documents']:,} documents, {corpus['tokens']:,} tokens{_oddities(corpus)}",
-        f"vocabulary  {counted['words']:,} words, {counted['tokens']:,} tokens of the corpus",
+        f"corpus      {documents}, {tokens}{_oddities(corpus)}",
+        f"vocabulary  {words}, {kept} of the corpus",
     ]
 
 
+ODDITIES = {
+    "invalid_utf8": "invalid UTF-8 document",
+    "malformed_rows": "malformed row",
+    "null_documents": "null document",
+    "empty_documents": "empty document",
+    "duplicate_ids": "duplicate id",
+}
+
+
 def _oddities(corpus: dict[str, int]) -> str:
-    names = ("invalid_utf8", "malformed_rows", "null_documents", "empty_documents", "duplicate_ids")
-    odd = [f"{corpus[name]:,} {name.replace('_', ' ')}" for name in names if corpus[name]]
+    odd = [counted(corpus[name], noun) for name, noun in ODDITIES.items() if corpus[name]]
     return f" ({', '.join(odd)})" if odd else ""
 
 
 def guessed_size(run: Run) -> tuple[int, int, str]:
     """The numbers of tokens and words before anything is made, and whether they were counted or guessed."""
-    counted = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
-    if counted is not None:
-        return counted.record["tokens"], counted.record["words"], "counted"
+    found = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
+    if found is not None:
+        return found.record["tokens"], found.record["words"], "counted"
     tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
     source = "guessed from the size of the files, as are the values of auto below; exact once the words are counted"
