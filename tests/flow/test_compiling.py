@@ -127,7 +127,7 @@ def test_steps_that_are_not_asked_for_are_not_compiled(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["skipgram-ns", "cbow-hs", "glove", "lsa"])
+@pytest.mark.parametrize("method", ["skipgram-ns", "glove"])
 def test_a_run_on_a_new_machine_compiles_ahead_all_that_it_needs(method, tmp_path):
     """No file comes into numba's cache after the kernels are said to be compiled."""
     planted.write_lines(tmp_path / "corpus", planted.documents(60, seed=8))
