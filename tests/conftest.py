@@ -15,6 +15,14 @@ JVM_OPTIONS = "SPARK_SUBMIT_OPTS"
 os.environ.setdefault(JVM_OPTIONS, "-XX:TieredStopAtLevel=1")
 
 
+LONGEST = "tests/docs/test_documentation.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest test first: one worker has it, and all others run beside it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     warehouse = str(tmp_path_factory.mktemp("warehouse"))
