@@ -1,7 +1,7 @@
 """The recorded figures of docs/figures: read as tables, written into the pages that show them.
 
-A page names a table by a pair of comments, `<!-- figures: NAME -->` and `<!-- /figures -->`. What stands between them
-is written from the figures; everything else in the page is written by hand.
+A page names a table by a pair of comments, `<!-- figures: NAME -->` and `<!-- /figures -->`. The text between them is
+written from the figures. People write everything else in the page.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def number(cell: str) -> float:
 
 
 def read_tables() -> dict[str, Table]:
-    """All tables of docs/figures, by name. Raises ValueError where a name stands twice or a row has other columns."""
+    """All tables of docs/figures, by name. Raises ValueError for a repeated name, and for a row with other columns."""
     tables: dict[str, Table] = {}
     for file in sorted((DOCS / "figures").glob("*.toml")):
         for name, found in tomllib.loads(file.read_text("utf-8")).items():
@@ -66,7 +66,7 @@ def read_tables() -> dict[str, Table]:
                 continue
             columns, rows = tuple(found["columns"]), tuple(tuple(row) for row in found["rows"])
             if name in tables or any(len(row) != len(columns) for row in rows):
-                raise ValueError(f"{file.name}: [{name}] stands twice, or a row has not {len(columns)} cells")
+                raise ValueError(f"{file.name}: [{name}] occurs twice, or a row does not have {len(columns)} cells")
             tables[name] = Table(name, columns, rows, found["command"], found.get("note", ""))
     return tables
 
@@ -83,7 +83,7 @@ def pages() -> list[Path]:
 
 
 def filled(page: str, tables: Mapping[str, Table]) -> str:
-    """A page's text with its tables written anew; KeyError where it names one that is not there."""
+    """A page's text with its tables as they are now. Raises KeyError if it names a table that is not there."""
     shown = {name: table.markdown() for name, table in tables.items()} | {"machine": machine() + "\n"}
     return MARKED.sub(lambda match: f"{match[1]}\n{shown[match[2]]}\n{match[3]}", page)
 

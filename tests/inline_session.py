@@ -1,4 +1,4 @@
-"""The session that runs tasks in this process, with an order of tasks that is drawn anew: nothing may depend on it."""
+"""The session that runs tasks in this process, in a new random order at each call: no result may depend on it."""
 
 import random
 

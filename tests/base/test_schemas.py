@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from w2vspark.base.schemas import schema_version
-from w2vspark.cli.reference import _usual
+from w2vspark.cli.reference import default_config
 from w2vspark.config.config import Config
 from w2vspark.flow.work import Table
 from w2vspark.jobs import JOBS
@@ -43,7 +43,7 @@ def columns(schema: pa.Schema) -> str:
 
 def published() -> list[tuple[Config, Table]]:
     both = load_config(None, ["input.path=/in", "output.path=/out", "training.method=glove", "glove.vectors=both"])[1]
-    found = [(_usual(work), one) for work in WORKS.values() for one in work.publishes if isinstance(one, Table)]
+    found = [(default_config(work), one) for work in WORKS.values() for one in work.publishes if isinstance(one, Table)]
     return [*found, *((both, one) for one in METHODS["glove"].publishes if isinstance(one, Table))]
 
 

@@ -78,13 +78,27 @@ def test_what_prevents_compiling_is_told_and_stops_no_run(cache, caplog, monkeyp
     ]
 
 
-def test_the_process_ends_with_the_run(cache, monkeypatch):
+def test_a_work_that_cannot_be_sent_and_a_folder_that_cannot_be_made_stop_no_run(cache, caplog, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    work, config = load_config(None, options(input__path="/in", output__path="/out")[1::2])
+    steps = tuple(step for step in work.steps if step.kernels)
+    with caplog.at_level(logging.WARNING, logger="w2vspark"):
+        Compiling(replace(work, tiny=lambda run: None), config, steps).wait()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        begun().wait()
+    assert [text.partition(" ")[0] for text in caplog.messages] == ["event=kernels_not_compiled_ahead"] * 2
+    assert "pickle" in caplog.messages[0] and "nowhere" in caplog.messages[1] and stamps(cache) == []
+    assert list(tmp_path.glob("w2vspark-tiny-*")) == []
+
+
+def test_the_process_ends_with_the_run(cache, monkeypatch, tmp_path):
     monkeypatch.setattr(compiling, "PROGRAM", "import time; time.sleep(100)")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     began = time.monotonic()
     going_on = begun()
-    assert going_on.is_going_on()
+    assert going_on.is_going_on() and len(list(tmp_path.glob("w2vspark-tiny-*"))) == 1
     going_on.end()
-    assert not list(Path(tempfile.gettempdir()).glob(Path(going_on._folder.name).name)), "its folder is gone"
+    assert list(tmp_path.glob("w2vspark-tiny-*")) == [], "its folder is gone"
     assert not going_on.is_going_on() and time.monotonic() - began < 50 and stamps(cache) == []
 
 

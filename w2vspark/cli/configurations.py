@@ -1,9 +1,9 @@
 """The commands config list and config show NAME. They do not start Spark."""
 
 import argparse
-import sys
 
 from w2vspark.base.errors import ConfigError
+from w2vspark.cli.printing import write_text
 from w2vspark.config import ready_made
 from w2vspark.config.values import did_you_mean
 
@@ -24,8 +24,7 @@ def handle_list(_arguments: argparse.Namespace) -> int:
     """Print the name and the purpose of each ready-made configuration."""
     lines = [f"{name:<12} {ready_made.about(name)}" for name in ready_made.names()]
     lines += ["", "`w2vspark run NAME` uses one as it is. `w2vspark config show NAME > my.toml` saves it for editing."]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return write_text("\n".join(lines) + "\n")
 
 
 def handle_show(arguments: argparse.Namespace) -> int:
@@ -34,5 +33,4 @@ def handle_show(arguments: argparse.Namespace) -> int:
     if path is None:
         hint = did_you_mean(arguments.name, ready_made.names())
         raise ConfigError(f"{arguments.name}: there is no ready-made configuration of this name{hint}")
-    sys.stdout.write(path.read_text("utf-8"))
-    return 0
+    return write_text(path.read_text("utf-8"))

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from w2vspark.cli.queries import add_command, positive, print_table, write_json
+from w2vspark.cli.printing import write_json, write_table
+from w2vspark.cli.queries import add_command, positive
 
 if TYPE_CHECKING:
     from w2vspark.vectors.search import Hit
@@ -27,7 +28,7 @@ def handle_search(arguments: argparse.Namespace) -> int:
     found = search_documents(arguments.output, arguments.query, arguments.top, documents=arguments.documents)
     if arguments.json:
         return write_json({"query": arguments.query, "documents": [hit._asdict() for hit in found]})
-    return print_table([arguments.query, "cosine"], _rows(found))
+    return write_table([arguments.query, "cosine"], _rows(found))
 
 
 def _rows(found: "list[Hit]") -> list[tuple[str, str]]:

@@ -172,10 +172,10 @@ What a reader may rely on:
 - A published version never changes. A new run publishes a new version.
 - Read columns by their names. A later release may add columns and tables.
 - Each table has a schema version, in the manifest under `schema_versions`. A new column at the end keeps the number. A
-  column that goes, or gets another name, type or meaning, raises it, and [Upgrade](../guides/upgrading.md) says what
+  column that is removed, or gets another name, type or meaning, raises it. [Upgrade](../guides/upgrading.md) says what
   readers must change. w2vspark reads tables of its own schema version and of older ones, and refuses newer ones with
   exit code 4.
-- The order of rows and the number of files are no part of the contract. Sort by `id`, or look a word up by `word`.
+- The order of rows and the number of files may differ between versions. Sort by `id`, or look a word up by `word`.
 - `id` belongs to one version: the same word may have another id in the next one. Join two versions by `word`.
 - `{MARKER}` has the format of the output folder, now {FORMAT}. A release that finds a higher number refuses the folder
   with exit code 4.
@@ -216,7 +216,7 @@ def commands() -> "argparse._SubParsersAction[argparse.ArgumentParser]":
 def _commands(
     of: "argparse._SubParsersAction[argparse.ArgumentParser]", before: str = ""
 ) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Names, help and parsers; of a command with commands of its own, those."""
+    """The name, help and parser of each command. A command that has commands of its own is replaced by them."""
     helps = {choice.dest: choice.help or "" for choice in of._choices_actions}
     for name, parser in of.choices.items():
         inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
@@ -228,7 +228,7 @@ def _commands(
 
 
 def _usage(name: str, parser: argparse.ArgumentParser) -> list[str]:
-    """As argparse has it, but the same with every version of Python and width of the terminal."""
+    """The lines of a command's usage. Unlike argparse's they depend on no version of Python and no terminal's width."""
     parts = []
     for action in parser._actions:
         if action.option_strings and action.option_strings[-1] not in HELP:

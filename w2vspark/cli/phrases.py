@@ -1,11 +1,11 @@
 """The command phrases, which helps to choose thresholds. It does not start Spark."""
 
 import argparse
-import sys
 from typing import Any
 
 from w2vspark.base.errors import ConfigError, OutputError
-from w2vspark.cli.queries import add_command, positive, table_lines, write_json
+from w2vspark.cli.printing import table_lines, write_json, write_text
+from w2vspark.cli.queries import add_command, positive
 
 TO_CHOOSE = """To choose phrases.thresholds: raise the threshold of a pass if pairs just above it are not phrases;
 lower it if pairs just below it are phrases."""
@@ -36,15 +36,14 @@ def handle_phrases(arguments: argparse.Namespace) -> int:
     passes, where = read_passes(arguments.output)
     if arguments.json:
         return write_json([_cut(of_pass, arguments.top) for of_pass in passes])
-    sys.stdout.write(f"{where}\n")
+    lines = [f"{where}\n"]
     for number, of_pass in enumerate(passes, 1):
         shown = _cut(of_pass, arguments.top)
-        sys.stdout.write(f"pass {number}: {of_pass['found']:,} phrases score above {of_pass['threshold']:g}\n")
+        lines.append(f"pass {number}: {of_pass['found']:,} phrases score above {of_pass['threshold']:g}\n")
         for kind, title in TITLES:
             rows = [(f"  {row['phrase']}", f"{row['score']:,.4g}", f"{row['count']:,}") for row in shown[kind]]
-            sys.stdout.write(table_lines([f"{title}", "score", "count"], rows) if rows else f"{title}: none\n")
-    sys.stdout.write(f"\n{TO_CHOOSE}\n")
-    return 0
+            lines.append(table_lines([title, "score", "count"], rows) if rows else f"{title}: none\n")
+    return write_text("".join([*lines, f"\n{TO_CHOOSE}\n"]))
 
 
 def read_passes(output: str) -> tuple[list[dict[str, Any]], str]:

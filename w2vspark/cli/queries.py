@@ -1,15 +1,13 @@
 """The commands that read published tables: similar, analogy, evaluate, probe and export. They do not start Spark."""
 
 import argparse
-import json
 import math
-import sys
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from w2vspark.base.errors import ConfigError
+from w2vspark.cli.printing import table_lines, write_json, write_text
 
 # Only the handlers import NumPy and pyarrow, so that `--help` and the other commands start at once.
 if TYPE_CHECKING:
@@ -68,7 +66,7 @@ def handle_similar(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return write_json([{"word": word, "neighbours": _plain(found)} for word, found in answers.items()])
     count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
-    return _write("\n".join(_neighbours(word, "cosine", found, count) for word, found in answers.items()))
+    return write_text("\n".join(_neighbours(word, "cosine", found, count) for word, found in answers.items()))
 
 
 def handle_analogy(arguments: argparse.Namespace) -> int:
@@ -81,7 +79,7 @@ def handle_analogy(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return write_json({"a": a, "b": b, "c": c, "method": arguments.method, "answers": _plain(found)})
     count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
-    return _write(_neighbours(f"{a} : {b} = {c} : ?", arguments.method, found, count))
+    return write_text(_neighbours(f"{a} : {b} = {c} : ?", arguments.method, found, count))
 
 
 def handle_evaluate(arguments: argparse.Namespace) -> int:
@@ -110,7 +108,7 @@ def handle_evaluate(arguments: argparse.Namespace) -> int:
         )
     tables = [_pair_table(pair_scores)] if pair_scores else []
     tables += [_analogy_table(f"{file} ({arguments.method})", score) for file, score in analogy_scores.items()]
-    return _write("\n".join(tables))
+    return write_text("\n".join(tables))
 
 
 def handle_probe(arguments: argparse.Namespace) -> int:
@@ -122,7 +120,7 @@ def handle_probe(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
     rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), _decimal(ratio)) for k, near_a, near_b, ratio in found]
-    return _write(table_lines(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
+    return write_text(table_lines(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
 
 
 def handle_export(arguments: argparse.Namespace) -> int:
@@ -131,7 +129,7 @@ def handle_export(arguments: argparse.Namespace) -> int:
 
     vectors = load_vectors(arguments.output, arguments.table)
     export_vectors(vectors, arguments.file, arguments.format, overwrite=arguments.overwrite)
-    return _write(
+    return write_text(
         f"{arguments.file}: {len(vectors.words):,} words, {vectors.dimensions} dimensions, {arguments.format}\n"
     )
 
@@ -205,44 +203,3 @@ def _decimal(number: float) -> str:
 
 def _scientific(number: float) -> str:
     return f"{number:.2e}" if math.isfinite(number) else "-"
-
-
-def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The lines of a table, with the first column aligned to the left and the others to the right."""
-    widths = [max(_width(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = []
-    for first, *others in (header, *rows):
-        cells = [" " * (width - _width(cell)) + cell for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first + " " * (widths[0] - _width(first)), *cells]))
-    return "".join(f"{line}\n" for line in lines)
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Print a table with aligned columns; returns the exit code."""
-    return _write(table_lines(header, rows))
-
-
-def _width(text: str) -> int:
-    """The number of columns on a terminal: Chinese characters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
-
-
-def write_json(value: Any) -> int:
-    """Print JSON; returns the exit code. NaN and infinity become null, because JSON does not have them."""
-    return _write(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(text: str) -> int:
-    sys.stdout.write(text)
-    return 0

@@ -1,6 +1,6 @@
-"""What there is, from the lists of methods and jobs: for `w2vspark methods` and `jobs`, conf/ and the reference pages.
+"""Text made from the lists of methods and jobs: `w2vspark methods` and `jobs`, conf/word2vec.toml, reference pages.
 
-`python -m w2vspark.cli.reference` writes the files that are made from it (PAGES) into the current folder.
+`python -m w2vspark.cli.reference` writes the files of PAGES below the current folder.
 """
 
 import sys
@@ -62,8 +62,8 @@ def configuration_of(kind: str, name: str) -> str:
     return head + _toml(work.settings, name if kind == "methods" else "", work.auto)
 
 
-def _usual(work: Work) -> Config:
-    """The settings of a work at their defaults."""
+def default_config(work: Work) -> Config:
+    """The settings of a method or job at their defaults."""
     config = make_config(*(settings() for settings in work.settings))
     if TrainingConfig not in config:
         return config
@@ -82,7 +82,7 @@ def all_settings(*lists: Mapping[str, Work]) -> list[type[Settings]]:
 
 
 def _keys(settings: Iterable[type[Settings]]) -> dict[str, dict[str, Key]]:
-    """The keys of some classes by tables; a key that several have stands once."""
+    """The keys of some classes by tables; a key that several classes have occurs once."""
     tables: dict[str, dict[str, Key]] = {}
     for one in settings:
         tables.setdefault(one.section, {}).update(keys_of(one))
@@ -170,13 +170,13 @@ def _users(section: str, name: str) -> list[str]:
 
 
 def _for(names: list[str]) -> str:
-    """Whom a key or table is for, in a sentence."""
+    """A sentence that names the methods and jobs that read a key or table."""
     jobs = [f"the job `{name}`" for name in names if name in JOBS]
     return f"For {listing([*_together([name for name in names if name in METHODS]), *jobs])}."
 
 
 def _together(names: list[str]) -> list[str]:
-    """Methods as a sentence names them: all, families that are whole by their own names, and single ones."""
+    """Methods as words of a sentence: "all methods", the name of a family if all of it is there, or single names."""
     if len(names) == len(METHODS):
         return ["all methods"]
     shown = []
@@ -225,7 +225,7 @@ def works_page(kind: str) -> str:
         tables = ", ".join(f"`[{section}]`" for section in dict.fromkeys(one.section for one in first.settings))
         lines += ["", f"Reads {tables}. Stages, those in brackets with certain settings only: {_flow(first)}.", ""]
         lines += ["| publishes | a row is | columns | published when |", "| --- | --- | --- | --- |"]
-        lines += [_published_row(one, _usual(first)) for one in first.publishes]
+        lines += [_published_row(one, default_config(first)) for one in first.publishes]
         lines.append("")
     return "\n".join(lines)
 
@@ -247,7 +247,7 @@ def _published_row(one: Table | Artefact, config: Config) -> str:
 
 def _tables_page() -> str:
     every = (*METHODS.values(), *JOBS.values())
-    return tables_page(every, {work.name: _usual(work) for work in every})
+    return tables_page(every, {work.name: default_config(work) for work in every})
 
 
 PAGES: dict[str, Callable[[], str]] = {

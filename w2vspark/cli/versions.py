@@ -1,10 +1,10 @@
 """The commands for versions: versions, promote, rollback, clean. They do not start Spark."""
 
 import argparse
-import sys
 from typing import Any
 
-from w2vspark.cli.queries import add_command, print_table, write_json
+from w2vspark.cli.printing import write_json, write_table, write_text
+from w2vspark.cli.queries import add_command
 
 OUTPUT = "the output folder of a run"
 # A version of which only the name is known.
@@ -47,7 +47,7 @@ def handle_versions(arguments: argparse.Namespace) -> int:
     facts.sort(key=lambda row: int(row["version"]), reverse=True)
     if arguments.json:
         return write_json(facts)
-    return print_table(
+    return write_table(
         list(_UNKNOWN), [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
     )
 
@@ -60,8 +60,7 @@ def handle_promote(arguments: argparse.Namespace) -> int:
     with claim:
         name = named(output, arguments.version)
         if any(version.current and version.name == name and not version.problem for version in list_versions(output)):
-            sys.stdout.write(f"{arguments.output}: version {name} is current already\n")
-            return 0
+            return write_text(f"{arguments.output}: version {name} is current already\n")
         newer = [v.name for v in list_versions(output) if not v.candidate and int(v.name) > int(name)]
         promote(output, claim, name)
     advice = (
@@ -69,8 +68,7 @@ def handle_promote(arguments: argparse.Namespace) -> int:
         if newer
         else ""
     )
-    sys.stdout.write(f"{arguments.output}: version {name} is current{advice}\n")
-    return 0
+    return write_text(f"{arguments.output}: version {name} is current{advice}\n")
 
 
 def handle_rollback(arguments: argparse.Namespace) -> int:
@@ -80,10 +78,9 @@ def handle_rollback(arguments: argparse.Namespace) -> int:
     output, claim = _claimed(arguments)
     with claim:
         name = rollback(output, claim, named(output, arguments.version) if arguments.version is not None else None)
-    sys.stdout.write(
+    return write_text(
         f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
     )
-    return 0
 
 
 def handle_clean(arguments: argparse.Namespace) -> int:
@@ -144,5 +141,4 @@ def _facts(version: Any) -> dict[str, Any]:
 
 def _list(what: str, found: list[str]) -> int:
     lines = [f"{what}:", *(f"  {uri}" for uri in found)] if found else ["nothing to delete"]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return write_text("\n".join(lines) + "\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2vspark.base import log
 from w2vspark.base.errors import ConfigError, W2VSparkError
+from w2vspark.cli.printing import write_text
 from w2vspark.output.settings import OutputConfig
 
 if TYPE_CHECKING:
@@ -112,12 +113,12 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
     if arguments.dry_run:
-        return _write(dry_run(work, config, every_setting=arguments.all, **how))
+        return write_text(dry_run(work, config, every_setting=arguments.all, **how))
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
-    _write(result.summary)
-    return _write(try_next(next_commands(work, result, config[OutputConfig].path, arguments.hold)))
+    write_text(result.summary)
+    return write_text(try_next(next_commands(work, result, config[OutputConfig].path, arguments.hold)))
 
 
 def next_commands(work: "Work", result: "Result", output: str, hold: bool = False) -> list["Command"]:
@@ -158,14 +159,14 @@ def handle_demo(arguments: argparse.Namespace) -> int:
     from w2vspark.cli.demo import demo
 
     log.configure(arguments.verbose)
-    return _write(demo(arguments.folder))
+    return write_text(demo(arguments.folder))
 
 
 def handle_warm_up(_arguments: argparse.Namespace) -> int:
     """Compile the kernels and save Spark's classes."""
     from w2vspark.cli.warm_up import warm_up
 
-    return _write(warm_up())
+    return write_text(warm_up())
 
 
 def handle_listing(arguments: argparse.Namespace) -> int:
@@ -173,12 +174,5 @@ def handle_listing(arguments: argparse.Namespace) -> int:
     from w2vspark.cli.reference import configuration_of, listing_of
 
     if arguments.name is None:
-        return _write(listing_of(arguments.kind))
-    return _write(configuration_of(arguments.kind, arguments.name))
-
-
-def _write(text: str) -> int:
-    """Write to standard output: what the command was called for. The log goes to standard error."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))  # words of any language
-    return 0
+        return write_text(listing_of(arguments.kind))
+    return write_text(configuration_of(arguments.kind, arguments.name))

@@ -1,11 +1,11 @@
 """The configuration of one run: the settings of each table that its method or job reads."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from w2vspark.config.keys import Problem, Settings
+from w2vspark.config.keys import Problem, Settings, keys_of
 from w2vspark.config.values import toml_value
 
 S = TypeVar("S", bound=Settings)
@@ -55,10 +55,19 @@ def as_tree(settings: Settings) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def to_toml(tree: Tree) -> str:
-    """The result of to_dict as TOML text, which reads back as the same configuration."""
+def deciding(settings: Settings) -> dict[str, Any]:
+    """The keys of one table that can change the content of a result, with their values as as_tree has them."""
+    known = keys_of(type(settings))
+    return {name: value for name, value in as_tree(settings).items() if known[name].of_result}
+
+
+def to_toml(tree: Tree, comment: Callable[[str, str], str] = lambda table, key: "") -> str:
+    """The result of to_dict as TOML text, which reads back as the same configuration.
+
+    comment: the comment behind the value of a key, as "  # auto".
+    """
     tables = (
-        f"[{table}]\n" + "".join(f"{name} = {toml_value(value)}\n" for name, value in keys.items())
+        f"[{table}]\n" + "".join(f"{key} = {toml_value(value)}{comment(table, key)}\n" for key, value in keys.items())
         for table, keys in tree.items()
     )
     return "\n".join(tables)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
@@ -42,13 +43,15 @@ class Compiling:
         """Start the process. steps: those of the work whose kernels are needed."""
         self._process: subprocess.Popen[bytes] | None = None
         self._began = time.perf_counter()
-        self._folder = tempfile.TemporaryDirectory(prefix="w2vspark-tiny-")  # also of a process that is killed
-        self._errors = tempfile.TemporaryFile()
+        self._opened = ExitStack()
         self._stamp = cache_folder() / f"compiled-{_identity(config, steps)}"
         try:
             if self._stamp.exists() or not sys.executable:
                 return
             log_start("kernels")
+            # Made here and not by the process, so that it is deleted even if the process is killed.
+            folder = self._opened.enter_context(tempfile.TemporaryDirectory(prefix="w2vspark-tiny-"))
+            self._errors = self._opened.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(
                 [sys.executable, "-c", PROGRAM],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors,
@@ -56,8 +59,8 @@ class Compiling:
             )  # fmt: skip
             assert self._process.stdin is not None
             with self._process.stdin as stdin:
-                pickle.dump((work, config, [step.table for step in steps], self._folder.name), stdin)
-        except OSError as error:
+                pickle.dump((work, config, [step.table for step in steps], folder), stdin)
+        except (OSError, pickle.PicklingError, AttributeError) as error:  # a full disk; a work that cannot be pickled
             _not_compiled(error)
             self.end()
 
@@ -94,8 +97,7 @@ class Compiling:
             self._process.kill()
             self._process.wait()
             self._process = None
-        self._folder.cleanup()
-        self._errors.close()
+        self._opened.close()
 
 
 def _identity(config: Config, steps: tuple[Step, ...]) -> str:
@@ -131,7 +133,7 @@ def make_tiny_tables(work: Work, config: Config, tables: list[str], folder: str)
         if step.table in wanted and step.table not in run.records:
             run.fingerprints[step.table] = TINY
             attempt = run.uris[step.table] = run.staging.begin(step.table, TINY)
-            run.is_there(step.table, attempt, step.make(run))
+            run.add_table(step.table, attempt, step.make(run))
     if all(step.table in run.records for step in steps if step.kernels):  # not with --until
         for table in work.tables(work.resolved(run)):
             rows = table.rows(run)

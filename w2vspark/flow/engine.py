@@ -135,13 +135,14 @@ def _compile_ahead(run: Run) -> None:
 
 def _make_or_find(run: Run, step: Step) -> None:
     own = run.fingerprints[step.table]
+    step.check(run)
     for text in step.advice(run):
         run.advise(text)
     found = run.staging.find(step.table, own)
     if found is not None:
         if step.table not in run.made:
             log_end(step.table, made=False, fingerprint=own)
-        run.is_there(step.table, found.uri, found.record)
+        run.add_table(step.table, found.uri, found.record)
         return
     if step.kernels:
         run.await_kernels()
@@ -157,7 +158,7 @@ def _make_or_find(run: Run, step: Step) -> None:
         _give_up(run, step.table, attempt)
         raise
     record["seconds"] = round(time.perf_counter() - began - (sum(run.apart.values()) - apart), 3)
-    run.is_there(step.table, attempt, record)
+    run.add_table(step.table, attempt, record)
     run.made.append(step.table)
     if step.table != VERSION:
         run.staging.complete(attempt, record, [run.uri(step.table)] if "at" in record else None)

@@ -4,8 +4,7 @@ from typing import Any
 
 from w2vspark.base.errors import ConfigError
 from w2vspark.base.schemas import schema_version
-from w2vspark.config.config import Config, as_tree
-from w2vspark.config.keys import Settings, keys_of
+from w2vspark.config.config import Config, deciding
 from w2vspark.config.values import closest
 from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
@@ -73,9 +72,9 @@ def fingerprints(run: Run) -> dict[str, str]:
     """
     work, config = run.work, run.config
     found = work.sources(run)
-    deciding = {table: _deciding(settings) for table, settings in config.tables.items() if settings.of_result}
+    set_by_user = {table: deciding(settings) for table, settings in config.tables.items() if settings.of_result}
     asked = {name.replace(" ", "_"): found[name] for name in (found if work.asked is None else work.asked)}
-    found["request"] = fingerprint(**asked, settings=deciding)
+    found["request"] = fingerprint(**asked, settings=set_by_user)
     chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))
     admit_makers([*(step.make for step in work.steps), *publishing_code(work, config)], work.packages)
     steps = steps_of(work, config)
@@ -95,12 +94,6 @@ def fingerprints(run: Run) -> dict[str, str]:
             **({"schemas": _schemas(work, config)} if step.table == VERSION else {}),
         )
     return found
-
-
-def _deciding(settings: Settings) -> dict[str, Any]:
-    """The keys that can change the content of a table, with their values."""
-    known = keys_of(type(settings))
-    return {name: value for name, value in as_tree(settings).items() if known[name].of_result}
 
 
 def _schemas(work: Work, config: Config) -> dict[str, str]:

@@ -36,14 +36,11 @@ def plan(run: Run, every_setting: bool = False) -> str:
 
 def _marked(settings: Tree, given: Tree) -> str:
     """The settings as TOML; values that `auto` stands for have a comment."""
-    lines, table = [], ""
-    for line in to_toml(settings).splitlines():
-        table = line.strip("[]") if line.startswith("[") else table
-        name = line.partition(" = ")[0]
-        lines.append(
-            f"{line}  # auto" if given.get(table, {}).get(name) == "auto" != settings[table].get(name) else line
-        )
-    return "\n".join([*lines, ""])
+
+    def comment(table: str, key: str) -> str:
+        return "  # auto" if given.get(table, {}).get(key) == "auto" != settings[table][key] else ""
+
+    return to_toml(settings, comment)
 
 
 def changed(config: Config) -> Tree:

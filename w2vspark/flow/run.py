@@ -74,13 +74,14 @@ class Run:
 
     def await_kernels(self) -> None:
         """Wait for kernels that are being compiled."""
-        if self.compiling is not None and self.compiling.is_going_on():
+        if self.compiling is None:
+            return
+        began, going_on = time.perf_counter(), self.compiling.is_going_on()
+        if going_on:
             self.progress.stage("compiling the kernels, once on this machine")
-            began = time.perf_counter()
-            self.compiling.wait()
+        self.compiling.wait()
+        if going_on:
             self.apart["kernels"] = self.apart.get("kernels", 0.0) + time.perf_counter() - began
-        elif self.compiling is not None:
-            self.compiling.wait()
 
     def log_resolved(self, *settings: Settings) -> None:
         """Log the values of `auto` in this run. settings: tables of the configuration, without `auto`."""
@@ -102,8 +103,8 @@ class Run:
         """The folder of an intermediate table: of the attempt that is complete, or still going on."""
         return self.uris[table]
 
-    def is_there(self, table: str, attempt: str, record: dict[str, Any]) -> None:
-        """Note that a table is there. attempt: its folder, unless record["at"] names another one."""
+    def add_table(self, table: str, attempt: str, record: dict[str, Any]) -> None:
+        """Add a complete table. attempt: its folder, unless record["at"] names another one."""
         self.records[table] = record
         self.uris[table] = self.staging.absolute(record["at"]) if "at" in record else attempt
 

@@ -31,6 +31,10 @@ def _none(_: Config) -> Chosen:
     return NO_SETTINGS
 
 
+def _no_check(_: "Run") -> None:
+    return None
+
+
 def _no_advice(_: "Run") -> list[str]:
     return []
 
@@ -46,7 +50,11 @@ class Step:
     # folder, the record's key "at" has its place, from Staging.relative.
     make: Callable[["Run"], dict[str, Any]]
     wanted: Callable[[Config], bool] = always  # whether a run has the step
-    # Advice to the user before the table is made, as for settings that leave too little text. Each names the fix.
+    # Called before the table is found or made. Raises an error of base.errors if the run must not go on, as with more
+    # malformed rows than input.max_malformed. This setting is not in the fingerprint of the table with the counts.
+    check: Callable[["Run"], None] = _no_check
+    # Advice to the user, before the table is found or made, for example about settings that leave too little text. Each
+    # text names the fix.
     advice: Callable[["Run"], list[str]] = _no_advice
     kernels: bool = False  # whether it uses kernels; they are compiled while Spark starts
 

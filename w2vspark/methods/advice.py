@@ -4,9 +4,10 @@ import numpy as np
 
 from w2vspark.base.wording import counted
 from w2vspark.flow.run import Run
-from w2vspark.spark.session import is_local, task_slots
-from w2vspark.stages.vocabulary import VocabularyConfig
-from w2vspark.storage.listed import read_listed
+from w2vspark.spark.session import task_slots
+from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary_summary
+from w2vspark.storage.listed import scan_listed
+from w2vspark.training.word2vec.plan import SHARD_TOKENS
 
 LEAST_SHARE = 0.5  # the vocabulary should cover this share of the corpus; it covers .9 and more of English text
 LEAST_KEPT = 0.2  # subsampling should keep this share of the tokens; at 1e-4 it keeps .5 of English text
@@ -76,21 +77,23 @@ def kept_share(vocabulary_uri: str, subsample: float) -> float:
     """The share of the tokens that subsampling keeps in an epoch, on average: as kernels.noise.keep_thresholds."""
     if subsample == 0:
         return 1.0
-    counts = read_listed(vocabulary_uri, ["count"])["count"].to_numpy().astype(np.float64)
-    ratio = counts / (counts.sum() * subsample)
-    return float((counts * np.minimum(1.0, (np.sqrt(ratio) + 1.0) / ratio)).sum() / counts.sum())
+    kept, (_, tokens) = 0.0, vocabulary_summary(vocabulary_uri)
+    for batch in scan_listed(vocabulary_uri, ["count"]):
+        counts = batch.column("count").to_numpy().astype(np.float64)
+        ratio = counts / (tokens * subsample)
+        kept += float((counts * np.minimum(1.0, (np.sqrt(ratio) + 1.0) / ratio)).sum())
+    return kept / tokens
 
 
-def idle_cores(run: Run, trained: int, shards: int, lanes: int, shard_tokens: int) -> list[str]:
+def idle_cores(run: Run, trained: int, shards: int, lanes: int) -> list[str]:
     """Advice if a single shard leaves cores idle in a long training. trained: tokens of all epochs."""
-    if trained < LONG_TRAINING:
+    if trained < LONG_TRAINING or shards > 1:
         return []
-    session = run.session()
-    slots = task_slots(session) if is_local(session) else None
-    if shards > 1 or (slots is not None and slots <= lanes):
+    slots = task_slots(run.session())
+    if slots is not None and slots <= lanes:
         return []
     return [
-        f"{counted(shards, 'task')} with {counted(lanes, 'thread')} trains, on any number of cores: "
-        f"training.shards = auto makes one shard for each {shard_tokens / 1e6:,.0f} million words of all epochs, "
+        f"1 task with {counted(lanes, 'thread')} trains, on any number of cores: "
+        f"training.shards = auto makes one shard for each {SHARD_TOKENS / 1e6:,.0f} million words of all epochs, "
         "because one shard gives the best quality; training.shards=8 trains in 8 tasks"
     ]

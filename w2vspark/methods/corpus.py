@@ -25,8 +25,7 @@ from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.encoded import EncodedConfig
 from w2vspark.stages.input import InputConfig
 from w2vspark.stages.phrases import (
-    best_and_last,
-    best_below,
+    examples_of,
     pair_counts,
     phrases,
     read_pair_counts,
@@ -80,11 +79,14 @@ def make_phrases(run: Run) -> dict[str, Any]:
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
             write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
-        scored, uri = scored_pairs(read_pair_counts(run.session(), counts), config), phrases_uri(run, number)
-        found = write_table(phrases(scored, threshold, number), uri, PHRASES)
-        best, last = best_and_last(uri, SHOWN_PHRASES)
-        below = best_below(scored, threshold, SHOWN_PHRASES)
-        passes.append({"threshold": threshold, "found": found, "best": best, "last": last, "below": below})
+        # Kept, because the pairs above the threshold are written and those below it are shown.
+        scored = scored_pairs(read_pair_counts(run.session(), counts), config).persist()
+        try:
+            found = write_table(phrases(scored, threshold, number), phrases_uri(run, number), PHRASES)
+            examples = examples_of(scored, threshold, SHOWN_PHRASES)
+        finally:
+            scored.unpersist()
+        passes.append({"threshold": threshold, "found": found, **examples})
         run.staging.delete_files(counts)
     return {"phrases": sum(of_pass["found"] for of_pass in passes), "passes": passes}
 
@@ -101,7 +103,7 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     with runtime_settings(run.session(), **SUMMING):
         write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
-    _check_rows(run, report)
+    _check_malformed(run, report)
     if report["documents"] == 0:
         raise InputError(
             f"the corpus has no words: 0 documents in {source_of(run.config[InputConfig])}; give some text"
@@ -115,14 +117,13 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     return report
 
 
-def _check_rows(run: Run, report: dict[str, Any]) -> None:
+def _check_malformed(run: Run, report: dict[str, Any]) -> None:
     check_malformed(run.session, run.config[InputConfig], report["malformed_rows"], report["documents"])
 
 
-def malformed_rows(run: Run) -> list[str]:
-    """No advice; raises InputError if the corpus, perhaps counted by an earlier run, has too many malformed rows."""
-    _check_rows(run, run.records["word_counts"])
-    return []
+def check_counted(run: Run) -> None:
+    """Raise InputError if the corpus, perhaps counted by an earlier run, has too many malformed rows."""
+    _check_malformed(run, run.records["word_counts"])
 
 
 def vocabulary_settings(config: Config) -> Chosen:
@@ -184,7 +185,7 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 
 PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
-VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, advice=malformed_rows)
+VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, check=check_counted)
 ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)

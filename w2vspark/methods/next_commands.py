@@ -9,19 +9,22 @@ FREQUENT = 1000  # the most frequent words, from which the examples come
 
 def of_words(version: Version, output: str) -> list[Command]:
     """For a model of words: neighbours of two words, phrases if there are any, versions, and an export."""
-    words = telling_words(version)
-    commands: list[Command] = [("similar", output, *words)] if words else []
-    if version.has("phrases"):
-        commands.append(("phrases", output))
-    file = f"{output.rstrip('/').rpartition('/')[2]}.txt"
-    return [*commands, ("versions", output), ("export", output, "--format", "word2vec-text", file)]
+    return _of_words(version, output, telling_words(version))
 
 
 def of_documents(version: Version, output: str) -> list[Command]:
     """For a model of documents: a search, then the commands for words."""
     words = telling_words(version)
     searches: list[Command] = [("search", output, " ".join(words))] if words else []
-    return [*searches, *of_words(version, output)]
+    return [*searches, *_of_words(version, output, words)]
+
+
+def _of_words(version: Version, output: str, words: list[str]) -> list[Command]:
+    commands: list[Command] = [("similar", output, *words)] if words else []
+    if version.has("phrases"):
+        commands.append(("phrases", output))
+    file = f"{output.rstrip('/').rpartition('/')[2]}.txt"
+    return [*commands, ("versions", output), ("export", output, "--format", "word2vec-text", file)]
 
 
 def telling_words(version: Version) -> list[str]:

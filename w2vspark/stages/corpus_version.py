@@ -3,13 +3,12 @@
 import re
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 
 from pyspark.sql import SparkSession
 
 from w2vspark.base.errors import InputError
 from w2vspark.base.log import get_logger, key_values
-from w2vspark.config.keys import keys_of
+from w2vspark.config.config import deciding
 from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.input import InputConfig, text_column
@@ -24,9 +23,6 @@ SNAPSHOTS = {
 }
 
 
-_NOT_OF_RESULT = {name for name, key in keys_of(InputConfig).items() if not key.of_result}
-
-
 def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> str:
     """The fingerprint of the corpus and of how it is read. Spark is started only for a catalog table.
 
@@ -34,8 +30,7 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
     of these is known (JDBC), the fingerprint is a new one every time, so that no old table is used. Raises InputError
     for a path or table that does not exist.
     """
-    read = asdict(config) | {"text_column": text_column(config)}
-    read = {name: value for name, value in read.items() if name not in _NOT_OF_RESULT}
+    read = deciding(config) | {"text_column": text_column(config)}
     if not config.table:
         return fingerprint(input=read, files=_files(config.path))
     if config.table.startswith(FRAME):

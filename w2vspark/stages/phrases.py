@@ -16,7 +16,6 @@ from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
 from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
 from w2vspark.stages.words import Words
-from w2vspark.storage.listed import read_listed
 from w2vspark.text.phrased import DELIMITER, find_pairs
 from w2vspark.text.settings import PhrasesConfig
 
@@ -91,22 +90,16 @@ def phrases(scored: DataFrame, threshold: float, number: int) -> DataFrame:
     return chosen.withColumn("pass", F.lit(number)).select(*PHRASES.names)
 
 
-def best_below(scored: DataFrame, threshold: float, most: int) -> list[ScoredPhrase]:
-    """The best pairs that do not score above a threshold, the best first."""
-    below = scored.where(F.col("score") <= F.lit(float(threshold)))
-    return [
-        _scored_phrase(row.asDict())
-        for row in below.orderBy(F.desc("score"), "left", "between", "right").limit(most).collect()
-    ]
-
-
-def best_and_last(uri: str, most: int) -> tuple[list[ScoredPhrase], list[ScoredPhrase]]:
-    """The written phrases of a pass with the highest and the lowest scores. In both lists the best comes first."""
-    table = read_listed(uri)
-    keys = [("score", "descending"), *((name, "ascending") for name in ("left", "between", "right"))]
-    ordered = table.take(pc.sort_indices(table, sort_keys=keys))
-    best, last = ordered.slice(0, most), ordered.slice(max(0, len(ordered) - most))
-    return [_scored_phrase(row) for row in best.to_pylist()], [_scored_phrase(row) for row in last.to_pylist()]
+def examples_of(scored: DataFrame, threshold: float, most: int) -> dict[str, list[ScoredPhrase]]:
+    """Pairs to choose the threshold by, the best first: the `best`, and those just above (`last`) and `below` it."""
+    words, limit = ("left", "between", "right"), F.lit(float(threshold))
+    above, below = scored.where(F.col("score") > limit), scored.where(F.col("score") <= limit)
+    found = {
+        "best": above.orderBy(F.desc("score"), *words).limit(most).collect(),
+        "last": above.orderBy("score", *map(F.desc, words)).limit(most).collect()[::-1],
+        "below": below.orderBy(F.desc("score"), *words).limit(most).collect(),
+    }
+    return {kind: [_scored_phrase(row.asDict()) for row in rows] for kind, rows in found.items()}
 
 
 def _scored_phrase(row: dict[str, Any]) -> ScoredPhrase:

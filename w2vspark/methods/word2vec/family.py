@@ -33,7 +33,6 @@ from w2vspark.training.trainer import RoundJob
 from w2vspark.training.word2vec.composed import composing_bytes
 from w2vspark.training.word2vec.movement import summary as movement_summary
 from w2vspark.training.word2vec.plan import (
-    SHARD_TOKENS,
     check_vocabulary,
     matrix_shapes,
     resolve,
@@ -105,7 +104,7 @@ def advice(run: Run) -> list[str]:
     return [
         *short_documents(run),
         *little_text(run, training.subsample, epochs),
-        *idle_cores(run, tokens * epochs, int(training.shards), int(training.lanes), SHARD_TOKENS),
+        *idle_cores(run, tokens * epochs, int(training.shards), int(training.lanes)),
     ]
 
 

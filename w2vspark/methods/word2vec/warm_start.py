@@ -99,6 +99,6 @@ WARM_VOCABULARY_STEP = Step(
     warm_vocabulary_settings,
     make_warm_vocabulary,
     is_warm,
-    advice=corpus.malformed_rows,
+    check=corpus.check_counted,
 )
 INITIAL_STEP = Step("initial", ("vocabulary", "subword_buckets", "earlier"), initial_settings, make_initial, is_warm)
