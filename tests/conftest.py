@@ -15,11 +15,11 @@ JVM_OPTIONS = "SPARK_SUBMIT_OPTS"
 os.environ.setdefault(JVM_OPTIONS, "-XX:TieredStopAtLevel=1")
 
 
-LONGEST = "tests/docs/test_documentation.py"
+LONGEST = ("tests/docs/test_documentation.py", "tests/test_wheel.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest test first: one worker has it, and all others run beside it."""
+    """Put the longest tests first, so that no worker has one of them alone at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 

@@ -1,4 +1,4 @@
-"""The built wheel works without a clone: in a new environment, from an empty folder."""
+"""The built wheel works without a clone: in a new environment, from an empty folder, after a warm-up."""
 
 import shutil
 import subprocess
@@ -8,12 +8,19 @@ import zipfile
 from pathlib import Path
 
 import planted
+import psutil
 import pytest
 
 from w2vspark import __version__
 from w2vspark.config import ready_made
 
 ROOT = Path(__file__).parents[1]
+SESSION = """
+from w2vspark.spark.session import SparkConfig, build_session
+build_session(SparkConfig(master="local[1]"), "x").range(3).count()
+print("started", flush=True)
+input()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +60,38 @@ def test_the_wheel_holds_the_package_its_configurations_and_the_licence_and_noth
     assert {name for name in names if name.endswith(".py")} == modules
 
 
+def mapped_by_java(command: list[str], folder: Path, environment: dict[str, str]) -> set[str]:
+    """The files that the JVM of a command has mapped. The command says that it has started, and ends with its input."""
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert "started\n" in iter(process.stdout.readline, "")
+            started = psutil.Process(process.pid).children(recursive=True)
+            java = next(child for child in started if "java" in child.name())
+            return {mapped.path for mapped in java.memory_maps()}
+        finally:
+            process.communicate("\n", timeout=60)
+
+
 @pytest.mark.slow
-def test_a_new_environment_with_the_wheel_trains_from_an_empty_folder(wheel, tmp_path):
+def test_a_new_environment_with_the_wheel_warms_up_and_trains_from_an_empty_folder(wheel, tmp_path):
     venv.create(tmp_path / "environment", with_pip=True)
     bin_folder, empty = tmp_path / "environment" / "bin", tmp_path / "empty"
     empty.mkdir()
     ran([str(bin_folder / "pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)], empty)
     planted.write_lines(tmp_path / "text", planted.documents(60, seed=8))
     command = str(bin_folder / "w2vspark")
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    cache = tmp_path / "a cache"
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(cache)}
+    told = ran([command, "warm-up"], empty, environment)
+    (archive,) = (cache / "w2vspark").glob("spark-classes-*")
+    assert str(archive) in told
+    (package,) = (tmp_path / "environment" / "lib").glob("*/site-packages/w2vspark")
+    compiled = {file.name.partition(".")[0] for file in package.rglob("*.nbi")}
+    assert {"pieces", "events", "combine", "noise", "random"} <= compiled
+    assert str(archive) in mapped_by_java([str(bin_folder / "python"), "-c", SESSION], empty, environment)
     assert "glove " in ran([command, "config", "list"], empty, environment)
     (empty / "my.toml").write_text(ran([command, "config", "show", "glove"], empty, environment))
     settings = ["--set", f"input.path={tmp_path / 'text'}", "--set", "vocabulary.min_count=2"]

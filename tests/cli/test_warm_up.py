@@ -1,33 +1,29 @@
-"""`w2vspark warm-up`: the JVM of the next run maps the archive that it left."""
+"""Errors of `w2vspark warm-up`, and what it keeps. tests/test_wheel.py runs it where nothing is compiled yet."""
 
 from pathlib import Path
 
 import pytest
-from commands import PYTHON, run_command
+from commands import run_command
 
-MAPPED = """
-import sys
-from pathlib import Path
-import psutil
-from w2vspark.spark.session import SparkConfig
-from w2vspark.spark.session import build_session
-build_session(SparkConfig(master="local[1]"), "x").range(3).count()
-java = next(child for child in psutil.Process().children(recursive=True) if "java" in child.name())
-maps = [mapped.path for mapped in java.memory_maps()]
-print(*{path for path in maps if path.startswith(sys.argv[1])})
-"""
+from w2vspark.cli import warm_up
+from w2vspark.spark.class_archive import archive_path
+from w2vspark.spark.session import require_java
 
 
-@pytest.mark.slow
-def test_the_next_session_maps_the_classes_that_a_warm_up_left(tmp_path: Path) -> None:
-    cache = {"XDG_CACHE_HOME": str(tmp_path / "a cache"), "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
-    told = run_command("warm-up", environment=cache).assert_done().out
-    (archive,) = (tmp_path / "a cache" / "w2vspark").glob("spark-classes-*")
-    assert str(archive) in told
-    compiled = {file.name.partition(".")[0] for file in (tmp_path / "kernels").rglob("*.nbi")}
-    assert {"pieces", "events", "combine", "noise", "random"} <= compiled
-    found = run_command("-c", MAPPED, str(tmp_path), environment=cache, program=[PYTHON]).assert_done()
-    assert found.out.split("\n")[0] == str(archive)
+def test_an_archive_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(_folder: Path, java_options: str) -> None:
+        asked.append(java_options)
+        if java_options:
+            Path(java_options.partition("ArchiveClassesAtExit=")[2].partition('"')[0]).write_text("classes")
+
+    asked: list[str] = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(warm_up, "_train", train)
+    archive = archive_path(require_java())
+    for _ in range(2):
+        assert f"Spark's classes are in {archive}" in warm_up.warm_up()
+        assert archive.read_text() == "classes" and list(archive.parent.iterdir()) == [archive]
+    assert asked[0] and not asked[1]
 
 
 def test_a_warm_up_whose_cache_cannot_be_written_says_so(tmp_path: Path) -> None:

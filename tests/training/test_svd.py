@@ -166,7 +166,7 @@ def test_a_matrix_of_zeros_is_refused(tmp_path):
             Found(tmp_path, job_of(table, (20, 10), 2, replace(EXACT, power_iterations=iterations)))
 
 
-def test_order_slabs_and_processes_change_no_bit(spark, tmp_path, monkeypatch):
+def test_order_slices_and_processes_change_no_bit(spark, tmp_path, monkeypatch):
     matrix = random_matrix(columns=9000)  # three blocks of dense rows
     settings = replace(EXACT, power_iterations=1)
     job = job_of(stored(tmp_path / "m", matrix, 20), matrix.shape, 9, settings)
@@ -262,7 +262,7 @@ def test_another_seed_gives_other_bits_and_the_same_values(tmp_path):
     np.testing.assert_allclose(one.values, other.values, rtol=1e-4)
 
 
-def test_parts_and_slabs_follow_the_matrix():
+def test_slices_follow_the_matrix():
     firsts, entries = np.arange(0, 100, 10), np.full(10, 4_000_000)
     assert row_slices(firsts, entries, 100) == ((0, 20), (20, 40), (40, 60), (60, 80), (80, 100))
     assert row_slices(firsts, entries, 100, least=50) == tuple((row, row + 10) for row in range(0, 100, 10))

@@ -25,12 +25,15 @@ TIMEOUT_SECONDS = 600
 def warm_up() -> str:
     """Train on an artificial text in another process, whose JVM saves its classes; returns a text for the user.
 
+    An archive of the classes that is already there is kept.
+
     Raises EnvironmentFailure if the training fails, or if the JVM does not save its classes.
     """
     java_version = require_java()
     archive = archive_path(java_version)
     new = archive.with_suffix(f".{os.getpid()}")
-    java_options = " ".join(writing_options(new)) if is_hotspot(java_version) else ""
+    archives = is_hotspot(java_version)
+    java_options = " ".join(writing_options(new)) if archives and not archive.exists() else ""
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -49,7 +52,7 @@ def warm_up() -> str:
             new.replace(archive)
     finally:
         new.unlink(missing_ok=True)
-    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if java_options else ""
+    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if archives else ""
     return f"the kernels are compiled\n{kept}"
 
 
