@@ -7,7 +7,8 @@ from commands import run_command
 
 from w2vspark.cli import warm_up
 from w2vspark.spark.class_archive import archive_path
-from w2vspark.spark.session import require_java
+
+JAVA = 'openjdk version "17.0.1"\nOpenJDK 64-Bit Server VM (build 17)'
 
 
 def test_an_archive_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,8 +19,9 @@ def test_an_archive_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
     asked: list[str] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(warm_up, "require_java", lambda: JAVA)
     monkeypatch.setattr(warm_up, "_train", train)
-    archive = archive_path(require_java())
+    archive = archive_path(JAVA)
     for _ in range(2):
         assert f"Spark's classes are in {archive}" in warm_up.warm_up()
         assert archive.read_text() == "classes" and list(archive.parent.iterdir()) == [archive]

@@ -25,15 +25,15 @@ TIMEOUT_SECONDS = 600
 def warm_up() -> str:
     """Train on an artificial text in another process, whose JVM saves its classes; returns a text for the user.
 
-    An archive of the classes that is already there is kept.
+    It keeps an archive of the classes that is already there. Delete the file to have a new one made.
 
     Raises EnvironmentFailure if the training fails, or if the JVM does not save its classes.
     """
     java_version = require_java()
     archive = archive_path(java_version)
     new = archive.with_suffix(f".{os.getpid()}")
-    archives = is_hotspot(java_version)
-    java_options = " ".join(writing_options(new)) if archives and not archive.exists() else ""
+    can_archive = is_hotspot(java_version)
+    java_options = " ".join(writing_options(new)) if can_archive and not archive.exists() else ""
     try:
         archive.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,7 +52,7 @@ def warm_up() -> str:
             new.replace(archive)
     finally:
         new.unlink(missing_ok=True)
-    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if archives else ""
+    kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if can_archive else ""
     return f"the kernels are compiled\n{kept}"
 
 

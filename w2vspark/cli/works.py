@@ -50,7 +50,10 @@ def add_setup_commands(commands: "Commands") -> None:
     demo.add_argument("folder", nargs="?", default="demo-output", help="the folder for corpus and tables (demo-output)")
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=handle_demo)
-    about = "compile the kernels and save Spark's loaded classes, once, so that local runs start faster"
+    about = (
+        "compile the kernels and save Spark's loaded classes, once, so that local runs start faster; a file with the "
+        "classes that is already there is kept: delete it to have a new one made"
+    )
     warm_up = commands.add_parser("warm-up", help="make later local runs start faster", description=about)
     warm_up.set_defaults(handler=handle_warm_up)
 
