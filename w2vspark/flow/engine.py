@@ -155,7 +155,7 @@ def _make_or_find(run: Run, step: Step) -> None:
         with worker_errors():
             record = step.make(run)
     except BaseException:
-        _give_up(run, step.table, attempt)
+        run.staging.give_up(attempt)
         raise
     record["seconds"] = round(time.perf_counter() - began - (sum(run.apart.values()) - apart), 3)
     run.add_table(step.table, attempt, record)
@@ -164,14 +164,6 @@ def _make_or_find(run: Run, step: Step) -> None:
         run.staging.complete(attempt, record, [run.uri(step.table)] if "at" in record else None)
     figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
     log_end(step.table, **{"made": True, **figures})
-
-
-def _give_up(run: Run, table: str, attempt: str) -> None:
-    """Delete an unfinished table. A failure is only logged: the first error counts."""
-    try:
-        run.staging.discard_attempt(attempt)
-    except W2VSparkError as problem:
-        get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
 
 
 def _shown(settings: dict[str, Any]) -> dict[str, Any]:
