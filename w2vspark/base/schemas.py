@@ -116,6 +116,29 @@ BIASES = pa.schema(
     ]
 )
 
+# A figure of a version, and whether it passed the gate. task: a test set, or what the figure is about. value: null if
+# it could not be measured. covered, total: of the rows, words or documents that the figure is about. threshold: null if
+# the configuration has none; then passed is null too.
+SCORES = pa.schema(
+    [
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("covered", pa.int64()),
+        pa.field("total", pa.int64()),
+        pa.field("threshold", pa.float64()),
+        pa.field("passed", pa.bool_()),
+    ]
+)
+
+# A figure as a worker sends it: of the version that is scored, or of the previous one. NaN = it could not be measured.
+FIGURES = pa.schema(
+    [
+        pa.field("previous", pa.bool_(), nullable=False),
+        *[SCORES.field(name) for name in ("task", "metric", "value", "covered", "total")],
+    ]
+)
+
 # The figures of a shard in a round: what it trained on, the mean loss, the time, and the learning rate at the end.
 METRICS = pa.schema(
     [

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from w2vspark.base.errors import ConfigError
-from w2vspark.cli.printing import table_lines, write_json, write_text
+from w2vspark.cli.printing import answer, table_lines, write_json, write_text
 
 # Only the handlers import NumPy and pyarrow, so that `--help` and the other commands start at once.
 if TYPE_CHECKING:
@@ -41,14 +41,12 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
     )
     answered = "the formula that answers analogies (3cosadd)"
     evaluate.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd", help=answered)
-    evaluate.add_argument("--json", action="store_true", help="print JSON")
 
     probe = add_command(subparsers, "probe", "compare how often words occur near A and near B", handle_probe)
     probe.description = "how much more likely words occur near A than near B, as in: ice steam --words solid gas"
     probe.add_argument("a", metavar="A")
     probe.add_argument("b", metavar="B")
     probe.add_argument("--words", metavar="WORD", nargs="+", required=True, help="the words to look for near A and B")
-    probe.add_argument("--json", action="store_true", help="print JSON")
 
     export = add_command(subparsers, "export", "write the vectors in another program's format", handle_export)
     export.add_argument("file", metavar="FILE", help="the local file to write")
@@ -64,7 +62,7 @@ def handle_similar(arguments: argparse.Namespace) -> int:
     vectors = load_vectors(arguments.output)
     answers = {word: similar(vectors, word, arguments.top) for word in arguments.words}
     if arguments.json:
-        return write_json([{"word": word, "neighbours": _plain(found)} for word, found in answers.items()])
+        return write_json({"answers": [{"word": word, "neighbours": _plain(found)} for word, found in answers.items()]})
     count = dict(zip(vectors.words, vectors.counts.tolist(), strict=True))
     return write_text("\n".join(_neighbours(word, "cosine", found, count) for word, found in answers.items()))
 
@@ -129,9 +127,9 @@ def handle_export(arguments: argparse.Namespace) -> int:
 
     vectors = load_vectors(arguments.output, arguments.table)
     export_vectors(vectors, arguments.file, arguments.format, overwrite=arguments.overwrite)
-    return write_text(
-        f"{arguments.file}: {len(vectors.words):,} words, {vectors.dimensions} dimensions, {arguments.format}\n"
-    )
+    facts = {"words": len(vectors.words), "dimensions": vectors.dimensions, "format": arguments.format}
+    text = f"{arguments.file}: {len(vectors.words):,} words, {vectors.dimensions} dimensions, {arguments.format}\n"
+    return answer(arguments, {"file": arguments.file, **facts}, lambda: text)
 
 
 def add_command(
@@ -150,7 +148,6 @@ def add_command(
 
 def _add_answer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", metavar="N", type=positive, default=10, help="how many words (10)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def positive(text: str) -> int:

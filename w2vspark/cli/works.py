@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2vspark.base import log
 from w2vspark.base.errors import ConfigError, W2VSparkError
-from w2vspark.cli.printing import write_text
+from w2vspark.cli.printing import answer
 from w2vspark.output.settings import OutputConfig
 
 if TYPE_CHECKING:
@@ -116,18 +116,23 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
     if arguments.dry_run:
-        return write_text(dry_run(work, config, every_setting=arguments.all, **how))
+        planned = dry_run(work, config, every_setting=arguments.all, **how)
+        return answer(arguments, {"plan": planned}, lambda: planned)
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
-    write_text(result.summary)
-    return write_text(try_next(next_commands(work, result, config[OutputConfig].path, arguments.hold)))
+    is_candidate = result.state == "candidate"
+
+    def text() -> str:
+        return result.summary + try_next(next_commands(work, result, config[OutputConfig].path, is_candidate))
+
+    return answer(arguments, result.as_json(), text)
 
 
 def next_commands(work: "Work", result: "Result", output: str, hold: bool = False) -> list["Command"]:
     """The commands to try after a run; [] if nothing was published. output: as the user wrote it.
 
-    hold: the version is not current, so commands name its own folder.
+    hold: the version is a candidate, so commands name its own folder.
     """
     from w2vspark.output import publish
 
@@ -162,20 +167,24 @@ def handle_demo(arguments: argparse.Namespace) -> int:
     from w2vspark.cli.demo import demo
 
     log.configure(arguments.verbose)
-    return write_text(demo(arguments.folder))
+    result, text = demo(arguments.folder)
+    return answer(arguments, result.as_json(), lambda: text)
 
 
-def handle_warm_up(_arguments: argparse.Namespace) -> int:
+def handle_warm_up(arguments: argparse.Namespace) -> int:
     """Compile the kernels and save Spark's classes."""
     from w2vspark.cli.warm_up import warm_up
 
-    return write_text(warm_up())
+    archive, text = warm_up()
+    return answer(arguments, {"archive": archive}, lambda: text)
 
 
 def handle_listing(arguments: argparse.Namespace) -> int:
     """List the methods or jobs, or print the configuration of one."""
-    from w2vspark.cli.reference import configuration_of, listing_of
+    from w2vspark.cli.reference import configuration_of, list_works, listing_of
 
     if arguments.name is None:
-        return write_text(listing_of(arguments.kind))
-    return write_text(configuration_of(arguments.kind, arguments.name))
+        listed = {arguments.kind: list_works(arguments.kind)}
+        return answer(arguments, listed, lambda: listing_of(arguments.kind))
+    text = configuration_of(arguments.kind, arguments.name)
+    return answer(arguments, {"name": arguments.name, "toml": text}, lambda: text)

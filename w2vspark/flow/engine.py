@@ -8,16 +8,17 @@ from pyspark.sql import SparkSession
 
 from w2vspark import storage
 from w2vspark.base.advice import how_to_mend
-from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.redaction import redacted_value
 from w2vspark.config.config import Config
 from w2vspark.flow.compiling import Compiling
+from w2vspark.flow.gate import finish
 from w2vspark.flow.identity import fingerprints, forced_stages, steps_until
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
-from w2vspark.flow.standing import promoted, stands
-from w2vspark.flow.work import VERSION, Job, Step, Work
+from w2vspark.flow.standing import finished, stands
+from w2vspark.flow.work import CANDIDATE, VERSION, Job, Step, Work
 from w2vspark.output.claims import Claim
 from w2vspark.output.marker import check_output
 from w2vspark.output.settings import OutputConfig
@@ -41,18 +42,23 @@ def begin(
     """A run with its steps and fingerprints. Nothing is made yet.
 
     model: for a job, the model's output folder. force_from: make this stage and all later ones again. until: make only
-    this stage and the stages that it needs; its table stays in staging. hold: leave the version a candidate. session:
-    the Spark session to use; None = one is started when it is needed. Raises ConfigError for an unknown stage,
+    this stage and the stages that it needs; its table stays in staging; CANDIDATE: end with a candidate that is not
+    judged yet. hold: judge the version, and leave it a candidate. session: the Spark session to use; None = one is
+    started when it is needed. Raises ConfigError for an unknown stage,
     OutputError for a model that the work cannot use and for an output folder that is not ours or of another kind, and
     the errors of the sources.
     """
-    steps = steps_until(work, config, until, hold)
+    unchecked = until == CANDIDATE
+    steps = steps_until(work, config, None if unchecked else until, hold)
+    if unchecked and hold:
+        raise ConfigError(f"--hold: with --until {CANDIDATE} nothing is judged; leave one of the two out")
     forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config[OutputConfig].path)
     check_output(output, work.kind)
     if isinstance(work, Job):
         _check_job(output, work)
-    run = Run(work, config, output, progress, Staging(output), steps, forced, hold, model, started_session=session)
+    run = Run(work, config, output, progress, Staging(output), steps, forced, hold, unchecked, model)
+    run.started_session = session
     run.fingerprints = fingerprints(run)
     return run
 
@@ -78,8 +84,10 @@ def perform(run: Run) -> None:
         run.claim, run.staging = claim, Staging(run.output, claim)
         delete_unfinished(run.output, claim)
         try:
-            if not (run.publishes and (stands(run) or promoted(run))):
+            if not (run.publishes and (stands(run) or finished(run))):
                 _make_all(run)
+                if VERSION in run.records and not run.unchecked:
+                    finish(run, run.records[VERSION]["version"])
         except BaseException:
             _undo_output(run, claim)
             raise

@@ -12,6 +12,8 @@ from w2vspark.config.keys import Settings
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.work import VERSION, Step, Work
 from w2vspark.output.claims import Claim
+from w2vspark.output.publish import Version
+from w2vspark.output.scores import Score
 from w2vspark.output.staging import Staging
 from w2vspark.spark.session import SparkConfig, build_session
 from w2vspark.spark.shared_storage import check_executors
@@ -33,12 +35,17 @@ class Run:
     steps: tuple[Step, ...] = ()  # in order
     forced: tuple[str, ...] = ()  # tables to make again
     hold: bool = False  # leave the new version a candidate
+    unchecked: bool = False  # end with a candidate that is not judged yet
     model: str = ""  # for a job: the model's output folder, as the user wrote it
     claim: Claim | None = None  # None = nothing may be written
     fingerprints: dict[str, str] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)  # of the tables that are there, or are being made
     made: list[str] = field(default_factory=list)
+    candidate: Version | None = None  # the candidate that is being judged
+    previous: Version | None = None  # the current version while the candidate is judged; None = there is none
+    scores: list[Score] = field(default_factory=list)  # of the candidate
+    judged_again: str = ""  # a candidate that was there already, passed, and stays a candidate
     promoted: str = ""  # a version that was there already, and became the current one
     nothing_to_do: str = ""  # the reason; "" if something was made or promoted
     there: str = ""  # the folder of the version that was there, if nothing was made
@@ -47,6 +54,7 @@ class Run:
     began: float = field(default_factory=time.perf_counter)
     # Seconds that count for no table: to start Spark and check its executors, and to wait for kernels.
     apart: dict[str, float] = field(default_factory=lambda: {"spark": 0.0})
+    gate_seconds: float | None = None  # None = nothing was judged
     compiling: "Compiling | None" = None
     started_session: SparkSession | None = None
     checked_executors: bool = False
@@ -107,6 +115,12 @@ class Run:
         """Add a complete table. attempt: its folder, unless record["at"] names another one."""
         self.records[table] = record
         self.uris[table] = self.staging.absolute(record["at"]) if "at" in record else attempt
+
+    def judged(self) -> Version:
+        """The candidate that is being judged."""
+        if self.candidate is None:
+            raise ValueError("this run judges no candidate")
+        return self.candidate
 
     def held(self) -> Claim:
         """The claim on the output folder."""

@@ -15,6 +15,7 @@ from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import few_words
+from w2vspark.methods.gate import GateConfig, check_corpus, read_tests
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
@@ -40,7 +41,7 @@ from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
-LAST_SETTINGS = (SparkConfig,)  # the last tables of a configuration file
+LAST_SETTINGS = (GateConfig, SparkConfig)  # the last tables of a configuration file
 ASKED = ("corpus",)  # without the earlier model, which may be this output's own last version
 TINY_WORDS = 31  # a prime, so that documents differ
 SHOWN_PHRASES = 20  # examples of each pass: the best, the last above the threshold, and the best below it
@@ -53,7 +54,8 @@ COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
 
 def sources(run: Run) -> dict[str, str]:
-    """The fingerprint of the corpus as it is now."""
+    """The fingerprint of the corpus as it is now. The test sets of the gate are read too."""
+    read_tests(run)
     return {"corpus": corpus_version(run.config[InputConfig], run.session)}
 
 
@@ -186,7 +188,14 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
 VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, check=check_counted)
-ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
+ENCODED_STEP = Step(
+    "encoded",
+    ("corpus", "phrases", "vocabulary"),
+    encoded_settings,
+    make_encoded,
+    check=check_corpus,
+    advice=few_words,
+)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
 

@@ -11,6 +11,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step
 from w2vspark.methods import corpus
 from w2vspark.methods.advice import idle_cores, little_text, short_documents
 from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.gate import VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import round_done, rounds_summary, training_memory
 from w2vspark.methods.word2vec.asked import (
@@ -210,6 +211,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         facts=facts,
         summary=summary,
         next_commands=of_words,
+        gate=VECTORS_GATE,
         needed=needed,
         tiny=tiny,
         auto=AUTO,
