@@ -45,7 +45,7 @@ class Check:
             pq.write_table(rows, sink, write_page_checksum=True)
         file = {"file": FILE, "rows": rows.num_rows, **footer_of(staged)._asdict()}
         for key, value in (("tables", rows.num_rows), ("files", [file]), (SCHEMA_VERSIONS, schema_version(name))):
-            self._manifest[key] = self._manifest[key] | {name: value}
+            self._manifest[key] = self._manifest.get(key, {}) | {name: value}
         self._add(name, staged, storage.join(self._folder, name, FILE))
 
     def add_artefact(self, name: str, staged: str) -> None:
