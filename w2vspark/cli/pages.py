@@ -87,7 +87,7 @@ RETRIES = {
     4: "Yes, where another run held the folder: once that run has ended. Else do what the message says.",
     5: "Yes, where a machine or a store failed for a while. No, where Java, Spark or a package does not fit.",
     6: "No: the same input and settings give the same result. The message names the setting to change.",
-    7: "No: the message names what failed, and the key of `[gate]`. `promote` makes the candidate current all the same.",
+    7: "No: the message names what failed, and the key of `[gate]`. `promote` makes the candidate current anyway.",
 }
 # A scheduler's rule: codes after which it tries the same command again, and those after which it stops.
 RETRY, STOP = (1, 4, 5, 130, 143), (2, 3, 6, 7)
