@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from w2vspark.flow.engine import begin, perform
 from w2vspark.flow.plan import plan
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
-from w2vspark.flow.summary import summary
+from w2vspark.flow.summary import seconds_of, summary
 from w2vspark.flow.work import VERSION, Job, Work
 from w2vspark.output import publish
 from w2vspark.output.publish import Version
@@ -50,6 +50,32 @@ class Result:
     manifest: dict[str, Any]  # of the version, with its settings and facts about the corpus; {} without a version
     made: tuple[str, ...]  # the tables that this run made; () if there was nothing to do
     summary: str  # the text that the command line prints
+    found: tuple[str, ...] = ()  # the tables that were there already
+    state: str = "staged"  # of the version: "current" or "candidate"; "staged" = nothing was published
+    nothing_to_do: str = ""  # why nothing was made; "" if something was
+    seconds: dict[str, float] = field(default_factory=dict)  # of this run, by stage, and "all"
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """The scores of the version, each with the columns of the table scores; [] without a gate."""
+        return list(self.manifest.get("scores", []))
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that the command line prints with --json."""
+        rows = self.manifest.get("tables", {})
+        return {
+            "output": self.output,
+            "version": self.version,
+            "folder": self.folder,
+            "state": self.state,
+            "tables": {name: {"uri": uri, "rows": rows.get(name)} for name, uri in self.tables.items()},
+            "artefacts": self.artefacts,
+            "scores": self.scores,
+            "made": list(self.made),
+            "found": list(self.found),
+            "nothing_to_do": self.nothing_to_do,
+            "seconds": self.seconds,
+        }
 
     def read(self, table: str) -> "pa.Table":
         """The rows of a table.
@@ -174,13 +200,16 @@ def _with_corpus(work: Work, config: Config, frame: Any, **how: Any) -> Result:
 def _performed(run: Run) -> Result:
     perform(run)
     version = _version(run)
+    found = tuple(table for table in run.records if table not in run.made)
+    how: dict[str, Any] = {"found": found, "nothing_to_do": run.nothing_to_do, "seconds": seconds_of(run)}
     if version is None:
         tables = {table: run.uri(table) for table in run.records}
-        return Result(run.output, "", "", tables, {}, {}, tuple(run.made), summary(run))
+        return Result(run.output, "", "", tables, {}, {}, tuple(run.made), summary(run), **how)
     folder, manifest = version.folder, version.manifest
+    how["state"] = "candidate" if "candidate" in manifest else "current"
     tables = {table: storage.join(folder, table) for table in manifest["tables"]}
     artefacts = {name: storage.join(folder, publish.ARTEFACTS, name) for name in manifest.get(publish.ARTEFACTS, {})}
-    return Result(run.output, version.name, folder, tables, artefacts, manifest, tuple(run.made), summary(run))
+    return Result(run.output, version.name, folder, tables, artefacts, manifest, tuple(run.made), summary(run), **how)
 
 
 def _version(run: Run) -> Version | None:

@@ -1,5 +1,7 @@
 """The errors of w2vspark. Each has the exit code that the command line returns for it."""
 
+from typing import Any
+
 
 class W2VSparkError(Exception):
     """The base class of all errors of this package: a problem that the user can correct.
@@ -42,3 +44,14 @@ class TrainingError(W2VSparkError):
     """Training made values that are not finite, or a round's tables are not complete."""
 
     exit_code = 6
+
+
+class GateFailed(W2VSparkError):
+    """The corpus or the new version did not pass a check of the table [gate]. The current version is as it was."""
+
+    exit_code = 7
+
+    def __init__(self, text: str, facts: dict[str, Any] | None = None) -> None:
+        # facts: output, version, folder, state and scores of the candidate; {} if the corpus did not pass.
+        super().__init__(text)
+        self.facts = facts or {}

@@ -56,6 +56,22 @@ MOVEMENT = pa.schema(
     ]
 )
 
+# A word of two versions, with its id and count in both. cosine, distance: between its rotated old vector and its new
+# one. shared_neighbours: the share of its nearest neighbours that are the same; null for words that are not among the
+# most frequent ones.
+DRIFT = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("old_id", pa.int32(), nullable=False),
+        pa.field("old_count", pa.int64(), nullable=False),
+        pa.field("cosine", pa.float64(), nullable=False),
+        pa.field("distance", pa.float64(), nullable=False),
+        pa.field("shared_neighbours", pa.float64()),
+    ]
+)
+
 # AdaGrad's sum of squared gradients for a row of a matrix (see PARAMETERS).
 ADAGRAD = pa.schema(
     [
@@ -125,6 +141,29 @@ BIASES = pa.schema(
         pa.field("word", pa.string(), nullable=False),
         pa.field("bias", pa.float32(), nullable=False),
         pa.field("context_bias", pa.float32(), nullable=False),
+    ]
+)
+
+# A figure of a version, and whether it passed the gate. task: a test set, or what the figure is about. value: null if
+# it could not be measured. covered, total: of the rows, words or documents that the figure is about. threshold: null if
+# the configuration has none; then passed is null too.
+SCORES = pa.schema(
+    [
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("covered", pa.int64()),
+        pa.field("total", pa.int64()),
+        pa.field("threshold", pa.float64()),
+        pa.field("passed", pa.bool_()),
+    ]
+)
+
+# A figure as a worker sends it: of the version that is scored, or of the previous one. NaN = it could not be measured.
+FIGURES = pa.schema(
+    [
+        pa.field("previous", pa.bool_(), nullable=False),
+        *[SCORES.field(name) for name in ("task", "metric", "value", "covered", "total")],
     ]
 )
 

@@ -7,15 +7,19 @@ import argparse
 import sys
 import textwrap
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from w2vspark import __version__
-from w2vspark.base.errors import W2VSparkError
+from w2vspark.base.errors import GateFailed, W2VSparkError
 from w2vspark.base.terminated import Terminated, sigterm_raises
 from w2vspark.cli.configurations import add_configuration_commands
 from w2vspark.cli.documents import add_document_commands
+from w2vspark.cli.judging import add_judging_commands
 from w2vspark.cli.phrases import add_phrase_command
+from w2vspark.cli.printing import write_json
 from w2vspark.cli.queries import add_query_commands
 from w2vspark.cli.versions import add_version_commands
 from w2vspark.cli.works import add_job_commands, add_listing_commands, add_run_command, add_setup_commands
@@ -24,12 +28,12 @@ from w2vspark.config.values import closest
 ABOUT = "Train vectors of words and documents on Spark, and use them. Begin with: w2vspark demo"
 EXIT_CODES = """exit codes: 0 done, or nothing to do; 1 unexpected failure (a bug: please report it);
 2 wrong command line or configuration; 3 input missing, empty or malformed; 4 output folder in use, not made by
-w2vspark, or without a model; 5 Java, Spark, storage or an executor failed or is not suitable; 6 training failed;
-130 interrupted; 143 terminated (SIGTERM)"""
+w2vspark, or without a model; 5 Java, Spark, storage or an executor failed or is not suitable; 6 training failed; 7 the
+corpus or the new version did not pass the gate; 130 interrupted; 143 terminated (SIGTERM)"""
 # The groups of commands in --help. The jobs follow `run`.
 GROUPS = {
     "make": ("run", "demo"),
-    "look": ("similar", "analogy", "evaluate", "probe", "search", "phrases"),
+    "look": ("similar", "analogy", "evaluate", "compare", "probe", "search", "phrases"),
     "keep": ("versions", "promote", "rollback", "clean"),
     "tools": ("export", "config", "methods", "jobs", "warm-up"),
 }
@@ -57,12 +61,15 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_listing_commands(commands)
     add_configuration_commands(commands)
     add_query_commands(commands)
+    add_judging_commands(commands, EXIT_CODES)
     add_phrase_command(commands)
     add_document_commands(commands)
     add_version_commands(commands)
     # The jobs' modules need Spark, which takes a while to load.
     if not given or given[0] not in {*commands.choices, "--version"}:
         add_job_commands(commands, EXIT_CODES)
+    for command in _leaves(commands.choices.values()):
+        command.add_argument("--json", action="store_true", help="print one JSON object on one line")
     parser.commands = commands.choices
     helps = {action.dest: action.help or "" for action in commands._choices_actions}
     parser.description = f"{ABOUT}\n\n{grouped(helps)}"
@@ -89,6 +96,13 @@ class Parser(argparse.ArgumentParser):
         if rest:
             of_command.error(f"unrecognized arguments: {' '.join(rest)}{_hint(rest, of_command)}")
         return parsed
+
+
+def _leaves(parsers: Iterable[argparse.ArgumentParser]) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of commands that have no commands of their own."""
+    for parser in parsers:
+        inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        yield from _leaves(chain.from_iterable(one.choices.values() for one in inner)) if inner else [parser]
 
 
 def _hint(rest: Sequence[str], command: argparse.ArgumentParser) -> str:
@@ -123,17 +137,25 @@ def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     except W2VSparkError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"w2vspark: error: {line}\n")
-        return error.exit_code
+        facts = error.facts if isinstance(error, GateFailed) else {}
+        return _failed(parsed, str(error), error.exit_code, facts)
     except Terminated as end:
         sys.stderr.write("w2vspark: terminated; the same command goes on after the last complete round\n")
-        return end.exit_code
+        return _failed(parsed, "terminated", end.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("\nw2vspark: interrupted; the same command goes on after the last complete round\n")
-        return 130
+        return _failed(parsed, "interrupted", 130)
     except BrokenPipeError:  # the reader of our output has closed it
         sys.stderr.close()
         return 0
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
         sys.stderr.write("w2vspark: error: unexpected failure, see above; the published versions are unchanged\n")
-        return 1
+        return _failed(parsed, f"unexpected failure: {error!r}", 1)
+
+
+def _failed(parsed: argparse.Namespace, text: str, code: int, facts: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """With --json, write the error as an object; returns the exit code."""
+    if parsed.json:
+        write_json({"error": text, "exit_code": code, **facts})
+    return code

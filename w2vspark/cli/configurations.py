@@ -3,7 +3,7 @@
 import argparse
 
 from w2vspark.base.errors import ConfigError
-from w2vspark.cli.printing import write_text
+from w2vspark.cli.printing import answer
 from w2vspark.config import ready_made
 from w2vspark.config.values import did_you_mean
 
@@ -20,11 +20,12 @@ def add_configuration_commands(commands: "argparse._SubParsersAction[argparse.Ar
     show.set_defaults(handler=handle_show)
 
 
-def handle_list(_arguments: argparse.Namespace) -> int:
+def handle_list(arguments: argparse.Namespace) -> int:
     """Print the name and the purpose of each ready-made configuration."""
     lines = [f"{name:<12} {ready_made.about(name)}" for name in ready_made.names()]
     lines += ["", "`w2vspark run NAME` uses one as it is. `w2vspark config show NAME > my.toml` saves it for editing."]
-    return write_text("\n".join(lines) + "\n")
+    value = {"configurations": [{"name": name, "about": ready_made.about(name)} for name in ready_made.names()]}
+    return answer(arguments, value, lambda: "\n".join(lines) + "\n")
 
 
 def handle_show(arguments: argparse.Namespace) -> int:
@@ -33,4 +34,5 @@ def handle_show(arguments: argparse.Namespace) -> int:
     if path is None:
         hint = did_you_mean(arguments.name, ready_made.names())
         raise ConfigError(f"{arguments.name}: there is no ready-made configuration of this name{hint}")
-    return write_text(path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    return answer(arguments, {"name": arguments.name, "toml": text}, lambda: text)

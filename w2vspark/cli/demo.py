@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from w2vspark.api import carry_out
+from w2vspark.api import Result, carry_out
 from w2vspark.base.errors import EnvironmentFailure, OutputError
 from w2vspark.base.log import get_logger, log_end, log_start
 from w2vspark.cli.works import try_next
@@ -26,19 +26,20 @@ TOPICS = Path("pydoc_data", "topics.py")
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def demo(folder: str) -> str:
-    """Make FOLDER/corpus and, with a run, FOLDER/vectors; returns the summary, neighbours and commands to try next.
+def demo(folder: str) -> tuple[Result, str]:
+    """Make FOLDER/corpus and, with a run, FOLDER/vectors.
+
+    Returns the run's result, and a text with its summary, neighbours and commands to try next.
 
     If the same corpus or vectors are there already, they are not made again. Raises OutputError for a folder that
     cannot be used, EnvironmentFailure for a Python without its library's sources, and the errors of a run.
     """
     corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
     method, config = load_config(SETTINGS, [f"input.path={corpus}", f"output.path={output}"])
-    progress = Progress()
-    progress.stage("reading the documentation")
-    write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
+    with Progress().stage("corpus", "the documentation of Python's library"):
+        write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
     done = carry_out(method, config)
-    return f"{done.summary}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
+    return done, f"{done.summary}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
 
 
 def write_corpus(stdlib: Path, folder: Path) -> None:

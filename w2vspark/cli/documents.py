@@ -18,7 +18,6 @@ def add_document_commands(subparsers: "argparse._SubParsersAction[argparse.Argum
     search.add_argument(
         "--documents", metavar="OUTPUT", default="", help="search the documents in the output folder of fold"
     )
-    search.add_argument("--json", action="store_true", help="print JSON")
 
 
 def handle_search(arguments: argparse.Namespace) -> int:

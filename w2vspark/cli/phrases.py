@@ -26,7 +26,6 @@ def add_phrase_command(subparsers: "argparse._SubParsersAction[argparse.Argument
         "are not joined. Needs a run with phrases.thresholds."
     )
     phrases.add_argument("--top", metavar="N", type=positive, default=10, help="how many of each kind (10, at most 20)")
-    phrases.add_argument("--json", action="store_true", help="print JSON")
 
 
 def handle_phrases(arguments: argparse.Namespace) -> int:
@@ -35,7 +34,7 @@ def handle_phrases(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--top {arguments.top}: a run keeps at most {MOST} pairs of each kind; give {MOST} or fewer")
     passes, where = read_passes(arguments.output)
     if arguments.json:
-        return write_json([_cut(of_pass, arguments.top) for of_pass in passes])
+        return write_json({"passes": [_cut(of_pass, arguments.top) for of_pass in passes]})
     lines = [f"{where}\n"]
     for number, of_pass in enumerate(passes, 1):
         shown = _cut(of_pass, arguments.top)

@@ -1,10 +1,11 @@
 """Print the answers of commands on standard output: text, tables and JSON. The log goes to standard error."""
 
+import argparse
 import json
 import math
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -15,9 +16,17 @@ def write_text(text: str) -> int:
     return 0
 
 
-def write_json(value: Any) -> int:
-    """Write JSON; returns the exit code. NaN and infinity become null, because JSON does not have them."""
-    return write_text(json.dumps(_finite(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+def write_json(value: dict[str, Any]) -> int:
+    """Write one JSON object on one line, as schedulers read it; returns the exit code.
+
+    NaN and infinity become null, because JSON does not have them.
+    """
+    return write_text(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def answer(arguments: argparse.Namespace, value: dict[str, Any], text: Callable[[], str]) -> int:
+    """Write the answer of a command: with --json the value, else the text; returns the exit code."""
+    return write_json(value) if arguments.json else write_text(text())
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
@@ -46,6 +55,6 @@ def _width(text: str) -> int:
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

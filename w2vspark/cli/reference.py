@@ -48,6 +48,14 @@ def listing_of(kind: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def list_works(kind: str) -> list[dict[str, Any]]:
+    """The methods or the jobs as objects: name, help, and the names of what each publishes."""
+    return [
+        {"name": work.name, "help": work.help, "publishes": [one.name for one in work.publishes]}
+        for work in works(kind).values()
+    ]
+
+
 def configuration_of(kind: str, name: str) -> str:
     """The configuration file of a method or a job: every key that it reads with its default and a reason.
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from w2vspark.cli.printing import write_json, write_table, write_text
+from w2vspark.cli.printing import answer, table_lines
 from w2vspark.cli.queries import add_command
 
 OUTPUT = "the output folder of a run"
@@ -13,8 +13,7 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", 
 
 def add_version_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the four commands; each sets `handler`, a function (arguments) -> exit code, by set_defaults."""
-    versions = add_command(subparsers, "versions", "list the versions of an output folder", handle_versions, OUTPUT)
-    versions.add_argument("--json", action="store_true", help="print JSON")
+    add_command(subparsers, "versions", "list the versions of an output folder", handle_versions, OUTPUT)
     promote = add_command(subparsers, "promote", "make a version the current one", handle_promote, OUTPUT)
     promote.add_argument("version", metavar="VERSION", help="its number in `w2vspark versions`")
     rollback = add_command(
@@ -45,11 +44,10 @@ def handle_versions(arguments: argparse.Namespace) -> int:
     facts = [_facts(version) for version in list_versions(output)]
     facts += [_UNKNOWN | {"version": name, "state": why} for name, why in unlisted_versions(output).items()]
     facts.sort(key=lambda row: int(row["version"]), reverse=True)
-    if arguments.json:
-        return write_json(facts)
-    return write_table(
-        list(_UNKNOWN), [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
-    )
+    current = next((row["version"] for row in facts if str(row["state"]).startswith("current")), "")
+    rows = [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
+    value = {"output": output, "current": current, "versions": facts}
+    return answer(arguments, value, lambda: table_lines(list(_UNKNOWN), rows))
 
 
 def handle_promote(arguments: argparse.Namespace) -> int:
@@ -60,7 +58,8 @@ def handle_promote(arguments: argparse.Namespace) -> int:
     with claim:
         name = named(output, arguments.version)
         if any(version.current and version.name == name and not version.problem for version in list_versions(output)):
-            return write_text(f"{arguments.output}: version {name} is current already\n")
+            text = f"{arguments.output}: version {name} is current already\n"
+            return answer(arguments, {"output": output, "version": name, "promoted": False}, lambda: text)
         newer = [v.name for v in list_versions(output) if not v.candidate and int(v.name) > int(name)]
         promote(output, claim, name)
     advice = (
@@ -68,7 +67,8 @@ def handle_promote(arguments: argparse.Namespace) -> int:
         if newer
         else ""
     )
-    return write_text(f"{arguments.output}: version {name} is current{advice}\n")
+    text = f"{arguments.output}: version {name} is current{advice}\n"
+    return answer(arguments, {"output": output, "version": name, "promoted": True}, lambda: text)
 
 
 def handle_rollback(arguments: argparse.Namespace) -> int:
@@ -78,9 +78,8 @@ def handle_rollback(arguments: argparse.Namespace) -> int:
     output, claim = _claimed(arguments)
     with claim:
         name = rollback(output, claim, named(output, arguments.version) if arguments.version is not None else None)
-    return write_text(
-        f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
-    )
+    text = f"{arguments.output}: version {name} is current, and stays so until the input or the configuration changes\n"
+    return answer(arguments, {"output": output, "version": name}, lambda: text)
 
 
 def handle_clean(arguments: argparse.Namespace) -> int:
@@ -95,7 +94,7 @@ def handle_clean(arguments: argparse.Namespace) -> int:
         check_ours(output)
         found = [version_folder(output, version.name) for version in unfinished(output)]
         found += Staging(output).unfinished()
-        return _list("would be deleted, unless a run is still writing them", found)
+        return _list(arguments, "would be deleted, unless a run is still writing them", found)
     output, claim = _claimed(arguments)
     with claim:
         staging = Staging(output, claim)
@@ -103,7 +102,7 @@ def handle_clean(arguments: argparse.Namespace) -> int:
         for uri in staging.unfinished():
             staging.discard_attempt(uri)
             found.append(uri)
-    return _list("deleted", [uri for uri in found if not storage.exists(uri)])
+    return _list(arguments, "deleted", [uri for uri in found if not storage.exists(uri)])
 
 
 def _claimed(arguments: argparse.Namespace) -> Any:
@@ -118,6 +117,7 @@ def _claimed(arguments: argparse.Namespace) -> Any:
 
 
 def _facts(version: Any) -> dict[str, Any]:
+    from w2vspark.output.scores import OF_TEST_SETS
     from w2vspark.output.versions import WRITING
 
     manifest = version.manifest
@@ -128,7 +128,8 @@ def _facts(version: Any) -> dict[str, Any]:
     is_job = "job" in manifest or "model" in manifest
     made_by = made_by or manifest.get("config", {}).get("training", {}).get("method")
     first_rows = next(iter(manifest["tables"].values()), 0)
-    scores = {row["task"]: row["value"] for row in manifest.get("scores", [])}
+    measured = [row for row in manifest.get("scores", []) if row["value"] is not None]
+    scores = {row["task"]: row["value"] for row in measured if row.get("metric", OF_TEST_SETS[0]) in OF_TEST_SETS}
     return {
         "version": version.name,
         "made": manifest.get("created", "unknown"),
@@ -139,6 +140,7 @@ def _facts(version: Any) -> dict[str, Any]:
     }
 
 
-def _list(what: str, found: list[str]) -> int:
+def _list(arguments: argparse.Namespace, what: str, found: list[str]) -> int:
     lines = [f"{what}:", *(f"  {uri}" for uri in found)] if found else ["nothing to delete"]
-    return write_text("\n".join(lines) + "\n")
+    key = "would_delete" if arguments.dry_run else "deleted"
+    return answer(arguments, {"output": arguments.output, key: found}, lambda: "\n".join(lines) + "\n")

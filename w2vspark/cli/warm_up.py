@@ -22,8 +22,10 @@ sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
 TIMEOUT_SECONDS = 600
 
 
-def warm_up() -> str:
-    """Train on an artificial text in another process, whose JVM saves its classes; returns a text for the user.
+def warm_up() -> tuple[str, str]:
+    """Train on an artificial text in another process, whose JVM saves its classes.
+
+    Returns the path of the archive with these classes ("" = this JVM makes none), and a text for the user.
 
     It keeps an archive of the classes that is already there. Delete the file to have a new one made.
 
@@ -53,7 +55,7 @@ def warm_up() -> str:
     finally:
         new.unlink(missing_ok=True)
     kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if can_archive else ""
-    return f"the kernels are compiled\n{kept}"
+    return str(archive) if can_archive else "", f"the kernels are compiled\n{kept}"
 
 
 def _train(folder: Path, java_options: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from w2vspark.base import log
 from w2vspark.base.errors import ConfigError, W2VSparkError
-from w2vspark.cli.printing import write_text
+from w2vspark.cli.printing import answer
 from w2vspark.output.settings import OutputConfig
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def add_run_command(commands: "Commands", epilog: str) -> None:
     example = "as in: w2vspark run quickstart --set input.path=TEXT --set output.path=VECTORS"
     run = commands.add_parser("run", help=about, description=f"{about}, {example}", epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
-    _add_options(run, "training.dimensions=300")
+    add_options(run, "training.dimensions=300")
     run.set_defaults(handler=handle_run)
 
 
@@ -37,10 +37,12 @@ def add_job_commands(commands: "Commands", epilog: str) -> None:
     from w2vspark.jobs import JOBS
 
     for job in JOBS.values():
+        if job.name in commands.choices:  # it has options of its own (cli.judging)
+            continue
         command = commands.add_parser(job.name, help=job.help, description=job.help, epilog=epilog)
         command.add_argument("model", metavar="MODEL", help=job.model)
         command.add_argument("--config", metavar="CONFIG", help=CONFIG)
-        _add_options(command, "output.path=TABLES")
+        add_options(command, "output.path=TABLES")
         command.set_defaults(handler=handle_job, job=job.name)
 
 
@@ -69,7 +71,7 @@ def add_listing_commands(commands: "Commands") -> None:
         command.set_defaults(handler=handle_listing, kind=name)
 
 
-def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
+def add_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add the options of every command that makes a version."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
@@ -103,12 +105,17 @@ def handle_run(arguments: argparse.Namespace) -> int:
 
 def handle_job(arguments: argparse.Namespace) -> int:
     """Run a job on a published model, or print what it would do."""
+    return carry_out_job(arguments.job, arguments, arguments.model)
+
+
+def carry_out_job(name: str, arguments: argparse.Namespace, model: str) -> int:
+    """Run a job with the options of add_options, or print what it would do."""
     from w2vspark import jobs
 
     log.configure(arguments.verbose)
-    job = jobs.JOBS[arguments.job]
+    job = jobs.JOBS[name]
     config = jobs.load_config(job, arguments.config, arguments.overrides)
-    return _carry_out(job, config, arguments, arguments.model)
+    return _carry_out(job, config, arguments, model)
 
 
 def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, model: str = "") -> int:
@@ -116,18 +123,23 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
     if arguments.dry_run:
-        return write_text(dry_run(work, config, every_setting=arguments.all, **how))
+        planned = dry_run(work, config, every_setting=arguments.all, **how)
+        return answer(arguments, {"plan": planned}, lambda: planned)
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
-    write_text(result.summary)
-    return write_text(try_next(next_commands(work, result, config[OutputConfig].path, arguments.hold)))
+    is_candidate = result.state == "candidate"
+
+    def text() -> str:
+        return result.summary + try_next(next_commands(work, result, config[OutputConfig].path, is_candidate))
+
+    return answer(arguments, result.as_json(), text)
 
 
 def next_commands(work: "Work", result: "Result", output: str, hold: bool = False) -> list["Command"]:
     """The commands to try after a run; [] if nothing was published. output: as the user wrote it.
 
-    hold: the version is not current, so commands name its own folder.
+    hold: the version is a candidate, so commands name its own folder.
     """
     from w2vspark.output import publish
 
@@ -162,20 +174,24 @@ def handle_demo(arguments: argparse.Namespace) -> int:
     from w2vspark.cli.demo import demo
 
     log.configure(arguments.verbose)
-    return write_text(demo(arguments.folder))
+    result, text = demo(arguments.folder)
+    return answer(arguments, result.as_json(), lambda: text)
 
 
-def handle_warm_up(_arguments: argparse.Namespace) -> int:
+def handle_warm_up(arguments: argparse.Namespace) -> int:
     """Compile the kernels and save Spark's classes."""
     from w2vspark.cli.warm_up import warm_up
 
-    return write_text(warm_up())
+    archive, text = warm_up()
+    return answer(arguments, {"archive": archive}, lambda: text)
 
 
 def handle_listing(arguments: argparse.Namespace) -> int:
     """List the methods or jobs, or print the configuration of one."""
-    from w2vspark.cli.reference import configuration_of, listing_of
+    from w2vspark.cli.reference import configuration_of, list_works, listing_of
 
     if arguments.name is None:
-        return write_text(listing_of(arguments.kind))
-    return write_text(configuration_of(arguments.kind, arguments.name))
+        listed = {arguments.kind: list_works(arguments.kind)}
+        return answer(arguments, listed, lambda: listing_of(arguments.kind))
+    text = configuration_of(arguments.kind, arguments.name)
+    return answer(arguments, {"name": arguments.name, "toml": text}, lambda: text)

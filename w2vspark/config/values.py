@@ -56,8 +56,7 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
         kind = "text" if arguments[0] is str else "number"
         return tuple(one for one, _ in found) if fits else (), "" if fits else f"must be a {kind} or a list of {kind}s"
     if origin is dict:
-        fits = isinstance(value, dict)
-        return flattened(value) if fits else {}, "" if fits else 'must be a table, as in { "key" = "value" }'
+        return _converted_table(arguments[1], value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         try:
             number = float(value)
@@ -67,6 +66,24 @@ def converted(hint: Any, value: Any) -> tuple[Any, str]:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     return value, "" if fits else f"must be {names[hint]}"
+
+
+def _converted_table(hint: Any, value: Any) -> tuple[dict[str, Any], str]:
+    if not isinstance(value, dict):
+        example = '{ "key" = "value" }' if hint is str else '{ "key" = 0.5 }'
+        return {}, f"must be a table, as in {example}"
+    texts = flattened(value)
+    if hint is str:
+        return dict(texts), ""
+    numbers = {}
+    for name, text in texts.items():
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            return {}, f"{name} must be a number"
+        if not math.isfinite(numbers[name]):
+            return {}, f"{name} must be a finite number"
+    return numbers, ""
 
 
 def flattened(options: dict[str, Any]) -> dict[str, str]:

@@ -136,6 +136,8 @@ def make_tiny_tables(work: Work, config: Config, tables: list[str], folder: str)
             run.add_table(step.table, attempt, step.make(run))
     if all(step.table in run.records for step in steps if step.kernels):  # not with --until
         for table in work.tables(work.resolved(run)):
+            if table.of_candidate:
+                continue
             rows = table.rows(run)
             if isinstance(rows, TaskRows):
                 rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()

@@ -8,23 +8,27 @@ from pyspark.sql import SparkSession
 
 from w2vspark import storage
 from w2vspark.base.advice import how_to_mend
-from w2vspark.base.errors import DamagedTable, OutputError, W2VSparkError
+from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSparkError
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.redaction import redacted_value
 from w2vspark.config.config import Config
+from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.flow.compiling import Compiling
+from w2vspark.flow.gate import finish
 from w2vspark.flow.identity import fingerprints, forced_stages, steps_until
 from w2vspark.flow.progress import Progress
 from w2vspark.flow.run import Run
-from w2vspark.flow.standing import promoted, stands
-from w2vspark.flow.work import VERSION, Job, Step, Work
+from w2vspark.flow.standing import finished, stands
+from w2vspark.flow.work import CANDIDATE, VERSION, Job, Step, Work
 from w2vspark.output.claims import Claim
 from w2vspark.output.marker import check_output
 from w2vspark.output.settings import OutputConfig
-from w2vspark.output.staging import Staging
+from w2vspark.output.staging import PARTIAL, Staging
 from w2vspark.output.versions import delete_unfinished, list_versions
 from w2vspark.spark.session import SparkConfig, is_local, starts_locally
 from w2vspark.spark.worker_errors import worker_errors
+
+FORCED = "forced"  # a name in staging: a record of tables that must be made again
 
 
 def begin(
@@ -41,18 +45,24 @@ def begin(
     """A run with its steps and fingerprints. Nothing is made yet.
 
     model: for a job, the model's output folder. force_from: make this stage and all later ones again. until: make only
-    this stage and the stages that it needs; its table stays in staging. hold: leave the version a candidate. session:
-    the Spark session to use; None = one is started when it is needed. Raises ConfigError for an unknown stage,
+    this stage and the stages that it needs; its table stays in staging; CANDIDATE: end with a candidate that is not
+    judged yet. hold: judge the version, and leave it a candidate. session: the Spark session to use; None = one is
+    started when it is needed. Raises ConfigError for an unknown stage,
     OutputError for a model that the work cannot use and for an output folder that is not ours or of another kind, and
     the errors of the sources.
     """
-    steps = steps_until(work, config, until, hold)
-    forced = forced_stages(steps, force_from)
     output = storage.absolute_uri(config[OutputConfig].path)
     check_output(output, work.kind)
+    asked, config = config, work.begun(config, output)
+    unchecked = until == CANDIDATE
+    steps = steps_until(work, config, None if unchecked else until, hold)
+    if unchecked and hold:
+        raise ConfigError(f"--hold: with --until {CANDIDATE} nothing is judged; leave one of the two out")
+    forced = forced_stages(steps, force_from)
     if isinstance(work, Job):
         _check_job(output, work)
-    run = Run(work, config, output, progress, Staging(output), steps, forced, hold, model, started_session=session)
+    run = Run(work, config, output, progress, Staging(output), steps, forced, hold, unchecked, model)
+    run.started_session, run.asked = session, asked
     run.fingerprints = fingerprints(run)
     return run
 
@@ -78,15 +88,16 @@ def perform(run: Run) -> None:
         run.claim, run.staging = claim, Staging(run.output, claim)
         delete_unfinished(run.output, claim)
         try:
-            if not (run.publishes and (stands(run) or promoted(run))):
+            if not (run.publishes and (stands(run) or finished(run))):
                 _make_all(run)
+                if VERSION in run.records and not run.unchecked:
+                    finish(run, run.records[VERSION]["version"])
         except BaseException:
             _undo_output(run, claim)
             raise
         finally:
             if run.compiling is not None:
                 run.compiling.end()
-            run.progress.done()
 
 
 def _undo_output(run: Run, claim: Claim) -> None:
@@ -103,13 +114,14 @@ def _undo_output(run: Run, claim: Claim) -> None:
 def _make_all(run: Run) -> None:
     """Make the missing tables. A table in staging that turns out to be damaged is made again, once."""
     _compile_ahead(run)
-    for table in run.forced:
-        run.staging.discard(table, run.fingerprints[table])
+    if run.forced:
+        _discard_forced(run)
     damaged: set[str] = set()
     while True:
         try:
             for step in run.steps:
                 _make_or_find(run, step)
+            run.staging.discard_others(FORCED, "")
             return
         except DamagedTable as damage:
             attempt = run.staging.damaged(damage)
@@ -121,6 +133,21 @@ def _make_all(run: Run) -> None:
             damaged.add(table)
             get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
             run.staging.discard_attempt(attempt)
+
+
+def _discard_forced(run: Run) -> None:
+    """Discard the tables that must be made again, unless a run with the same command has begun to and did not end well.
+
+    Its record says so, until a run on this output ends well. What it made after the record, it made again.
+    """
+    own = fingerprint(stages=run.forced, tables=[run.fingerprints[table] for table in run.forced])
+    if run.staging.find(FORCED, own) is not None:
+        get_logger().info(key_values(event="force_continued", first=run.forced[0]))
+        return
+    for table in run.forced:
+        run.staging.discard(table, run.fingerprints[table])
+        run.staging.discard_others(PARTIAL + table, "")
+    run.staging.complete(run.staging.begin(FORCED, own), {"stages": run.forced}, [])
 
 
 def _compile_ahead(run: Run) -> None:
@@ -146,13 +173,12 @@ def _make_or_find(run: Run, step: Step) -> None:
         return
     if step.kernels:
         run.await_kernels()
-    run.progress.stage(step.table.replace("_", " "))
     log_start(step.table, **{"fingerprint": own, **_shown(step.settings(run.config))})
     run.staging.discard_others(step.table, own)
     attempt = run.uris[step.table] = run.staging.begin(step.table, own)
     began, apart = time.perf_counter(), sum(run.apart.values())
     try:
-        with worker_errors():
+        with run.progress.stage(step.table), worker_errors():
             record = step.make(run)
     except BaseException:
         run.staging.give_up(attempt)

@@ -9,7 +9,7 @@ from w2vspark.config.values import closest
 from w2vspark.fingerprints.fingerprint import admit_makers, code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
 from w2vspark.flow.version import make_version
-from w2vspark.flow.work import VERSION, Artefact, Chosen, Step, Table, Work
+from w2vspark.flow.work import CANDIDATE, VERSION, Artefact, Chosen, Step, Table, Work
 
 
 def steps_of(work: Work, config: Config) -> tuple[Step, ...]:
@@ -33,7 +33,8 @@ def steps_until(work: Work, config: Config, last: str | None, hold: bool = False
         return steps
     if last not in [step.table for step in steps]:
         raise ConfigError(
-            f"--until {last}: is not a stage of this run; its stages are {names_of(steps)}{_closest(last, steps)}"
+            f"--until {last}: is not a stage of this run; its stages are {names_of(steps)}, and {CANDIDATE}"
+            f"{_closest(last, steps)}"
         )
     wanted = {last}
     for step in reversed(steps):
@@ -72,7 +73,8 @@ def fingerprints(run: Run) -> dict[str, str]:
     """
     work, config = run.work, run.config
     found = work.sources(run)
-    set_by_user = {table: deciding(settings) for table, settings in config.tables.items() if settings.of_result}
+    given = run.asked or config
+    set_by_user = {table: deciding(settings) for table, settings in given.tables.items() if settings.of_result}
     asked = {name.replace(" ", "_"): found[name] for name in (found if work.asked is None else work.asked)}
     found["request"] = fingerprint(**asked, settings=set_by_user)
     chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))

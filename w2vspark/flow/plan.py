@@ -2,6 +2,7 @@
 
 from w2vspark.base.redaction import redacted
 from w2vspark.config.config import Config, Tree, to_dict, to_toml
+from w2vspark.flow.gate import is_judged
 from w2vspark.flow.run import Run
 from w2vspark.flow.standing import matching_candidate, standing
 
@@ -26,7 +27,10 @@ def plan(run: Run, every_setting: bool = False) -> str:
     if why:
         lines.append(f"  nothing to do: {why}")
     if candidate is not None:
-        lines[1:] = [f"  {candidate.folder} was made from this input, configuration and code, and will be promoted"]
+        what = "will be promoted" if is_judged(run, candidate) else "will be judged, and promoted if it passes"
+        if run.hold:
+            what = "will be judged"
+        lines[1:] = [f"  {candidate.folder} was made from this input, configuration and code, and {what}"]
     needed = run.work.needed(run)
     memory = f"memory, {needed.memory}; the driver's Python less than 400 MB"
     settings = to_dict(needed.config) if every_setting else changed(needed.config)

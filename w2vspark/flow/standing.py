@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 from w2vspark.base.errors import OutputError
+from w2vspark.flow.gate import finish, is_judged
 from w2vspark.flow.run import Run
-from w2vspark.flow.version import promote_and_prune
 from w2vspark.flow.work import VERSION
 from w2vspark.output import publish
 from w2vspark.output.settings import OutputConfig
@@ -32,10 +32,21 @@ def standing(run: Run) -> Standing | None:
         rolled_back = current.get("rolled_back", {"requests": []})
         if run.fingerprints["request"] in rolled_back["requests"]:
             return _by_rollback(run, current, damage)
-    if run.hold and (candidate := matching_candidate(run)) is not None:
+        if not damage and now is not None and _would_begin_from_its_like(run, now):
+            why = "was made from this input and configuration, and this run would begin from it"
+            return Standing(f"{now.folder} {why}", now.folder)
+    candidate = matching_candidate(run) if run.hold or run.unchecked else None
+    if candidate is not None and (run.unchecked or is_judged(run, candidate)):
         why = f"{candidate.folder} is a candidate made from this input, configuration and code"
         return Standing(why, candidate.folder)
     return None
+
+
+def _would_begin_from_its_like(run: Run, now: ListedVersion) -> bool:
+    """Whether the run begins from this output's current version, which has the run's own corpus and settings."""
+    parent = run.parent
+    own = parent is not None and parent.folder == version_folder(run.output, parent.name)
+    return own and now.fingerprints.get("request") == run.fingerprints["request"]
 
 
 def stands(run: Run) -> bool:
@@ -83,11 +94,18 @@ def matching_candidate(run: Run) -> ListedVersion | None:
     return found[-1] if found else None
 
 
-def promoted(run: Run) -> bool:
-    """Promote the matching candidate, if there is one; returns whether there was one."""
+def finished(run: Run) -> bool:
+    """Judge the matching candidate, if there is one, and promote it unless run.hold; returns whether there was one.
+
+    Raises GateFailed if it does not pass.
+    """
     candidate = matching_candidate(run)
     if candidate is None:
         return False
-    promote_and_prune(run, candidate.name)
-    run.promoted, run.there = candidate.name, candidate.folder
+    finish(run, candidate.name, is_judged(run, candidate))
+    run.there = candidate.folder
+    if run.hold:
+        run.judged_again = candidate.name
+    else:
+        run.promoted = candidate.name
     return True

@@ -1,4 +1,4 @@
-"""The last step of every run: it publishes a version, with tables, artefacts and a manifest."""
+"""The last step of every run: it writes a version, with tables, artefacts and a manifest, as a candidate."""
 
 import platform
 from datetime import UTC, datetime
@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from w2vspark import __version__, storage
 from w2vspark.base.errors import OutputError
-from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.redaction import redacted
 from w2vspark.base.schemas import schema_version
 from w2vspark.config.config import to_dict
@@ -18,30 +17,25 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import VERSION, StagedRows, Table
 from w2vspark.output import publish
 from w2vspark.output.candidates import ArtefactFile, StagedTable, staged_artefact, write_candidate
-from w2vspark.output.settings import OutputConfig
-from w2vspark.output.versions import CHECKED, HELD, promote, prune, prune_candidates, version_folder
+from w2vspark.output.versions import UNCHECKED, version_folder
 from w2vspark.spark.listed_files import write_table
 from w2vspark.storage.listed import ROWS, write_small
 
 
 def make_version(run: Run) -> dict[str, Any]:
-    """Write the next version, with all tables and artefacts of the method or job, and make it the current one.
-
-    With run.hold, the version stays a candidate.
-    """
+    """Write the next version as a candidate, with all tables and artefacts that are not made from the candidate."""
     folder, config = run.uri(VERSION), run.work.resolved(run)
-    tables = [_staged(run, table, table.schema_of(config)) for table in run.work.tables(config)]
+    tables = [
+        _staged(run, table, table.schema_of(config)) for table in run.work.tables(config) if not table.of_candidate
+    ]
     artefacts = []
     for artefact in run.work.artefacts(config):
-        uri = staged_artefact(folder)
-        artefact.write(run, uri)
-        artefacts.append(ArtefactFile(artefact.name, uri))
-    name = write_candidate(run.output, run.held(), tables, manifest(run), HELD if run.hold else CHECKED, artefacts)
+        if not artefact.of_candidate:
+            uri = staged_artefact(folder)
+            artefact.write(run, uri)
+            artefacts.append(ArtefactFile(artefact.name, uri))
+    name = write_candidate(run.output, run.held(), tables, manifest(run), UNCHECKED, artefacts)
     run.staging.delete_files(folder)
-    if run.hold:
-        prune_candidates(run.output, run.held(), run.config[OutputConfig].keep_versions)
-    else:
-        promote_and_prune(run, name)
     for table, record in run.records.items():
         if "at" in record:  # the result stays, so that a run can publish it in another way without training again
             run.staging.discard_rest(table, run.fingerprints[table], run.uri(table))
@@ -64,13 +58,10 @@ def _staged(run: Run, table: Table, schema: pa.Schema) -> StagedTable:
     return StagedTable(table.name, uri, ROWS)
 
 
-def promote_and_prune(run: Run, name: str) -> None:
-    """Make a version the current one, and delete versions that are too old."""
-    before = publish.read_current(run.output) or {"version": ""}
-    if "rolled_back" in before:
-        get_logger().warning(key_values(event="rollback_ended", version=before["version"], promoted=name))
-    promote(run.output, run.held(), name)
-    prune(run.output, run.held(), run.config[OutputConfig].keep_versions, before["version"])
+def parent_of(version: publish.Version) -> dict[str, str]:
+    """The manifest's entry about the version that a run began from."""
+    output = storage.parent(storage.parent(version.folder))
+    return {"output": output, "version": version.name, "run_id": version.run_id}
 
 
 def manifest(run: Run) -> dict[str, Any]:
@@ -81,7 +72,10 @@ def manifest(run: Run) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         work.kind: work.name,
         "config": redacted(to_dict(work.resolved(run))),
-        publish.SCHEMA_VERSIONS: {table.name: schema_version(table.name) for table in work.tables(run.config)},
+        publish.SCHEMA_VERSIONS: {
+            table.name: schema_version(table.name) for table in work.tables(run.config) if not table.of_candidate
+        },
+        **({"parent": parent_of(run.parent)} if run.parent is not None else {}),
         **work.facts(run),
         "fingerprints": run.fingerprints,
         "seconds": {table: record["seconds"] for table, record in run.records.items()},

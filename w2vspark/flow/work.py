@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Settings
+from w2vspark.output.scores import Score
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.storage.listed import ROWS
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from w2vspark.flow.run import Run
     from w2vspark.output.publish import Version
 
-VERSION = "version"  # the last step of every run, which publishes
+VERSION = "version"  # the last step of every run, which writes a version
+CANDIDATE = "candidate"  # with --until: a version that is written, and not judged yet
 Chosen = dict[str, Any]  # settings by name
 NO_SETTINGS: Chosen = {}
 Command = tuple[str, ...]  # the arguments of w2vspark, as ("similar", "vectors", "word")
@@ -79,10 +81,20 @@ class Table:
     wanted: Callable[[Config], bool] = always  # whether a run publishes it; before `auto` is resolved, whether it may
     when: str = ""  # the condition of `wanted` in words, for the documentation; "" = always
     settings: Callable[[Config], Chosen] = _none  # settings that decide its content, besides the steps' settings
+    # Whether it is made from the candidate (Run.candidate), which has all tables before this one. It is a small
+    # pyarrow table, and it is made again each time the candidate is judged.
+    of_candidate: bool = False
 
     def schema_of(self, config: Config) -> pa.Schema:
         """The schema of its columns."""
         return self.schema if isinstance(self.schema, pa.Schema) else self.schema(config)
+
+    def small(self, run: "Run", schema: pa.Schema) -> pa.Table:
+        """The rows of a table that is made from the candidate."""
+        rows = self.rows(run)
+        if not isinstance(rows, pa.Table):
+            raise TypeError(f"{self.name}: is made from the candidate, so its rows must be a table of pyarrow")
+        return rows.cast(schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,15 @@ class Artefact:
     wanted: Callable[[Config], bool] = always
     when: str = ""
     settings: Callable[[Config], Chosen] = _none
+    of_candidate: bool = False  # as in Table; it is made after all tables
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How a candidate is judged. Both functions are functions of modules; `score`'s code decides the verdict too."""
+
+    score: Callable[["Run"], list[Score]]  # the scores of Run.candidate; Run.previous is the current version
+    decides: Callable[["Run"], Chosen]  # what decides them, besides the two versions: settings and test sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +138,10 @@ def _as_given(run: "Run") -> Config:
     return run.config
 
 
+def _on_any_output(config: Config, _output: str) -> Config:
+    return config
+
+
 def _nothing(_: "Run") -> dict[str, Any]:
     return {}
 
@@ -134,12 +159,16 @@ class Work:
     sources: Callable[["Run"], dict[str, str]]
     steps: tuple[Step, ...]  # in order; the engine adds the version
     publishes: tuple[Table | Artefact, ...]
+    gate: Gate | None = None  # what a candidate must pass before it becomes current; None = nothing
     needed: Callable[["Run"], Needed]  # for --dry-run
     summary: Callable[["Version"], list[str]]  # lines about a new version
     # Commands that a user may try next. Arguments: the version, and its output folder.
     next_commands: Callable[["Version", str], list[Command]] = _no_commands
     resolved: Callable[["Run"], Config] = _as_given  # the settings without `auto`, once the tables are made
     facts: Callable[["Run"], dict[str, Any]] = _nothing  # entries of the manifest that only this work has
+    # The configuration of a run on an output folder (URI): settings that mean its current version may have to change
+    # where there is none. The request keeps the settings as they were given.
+    begun: Callable[[Config, str], Config] = _on_any_output
     # Sources that identify the request; None = all. A rollback stays in force until they or the settings change.
     asked: tuple[str, ...] | None = None
     # Makes the input tables of the steps with kernels from a tiny corpus, and sets fitting settings, without Spark.

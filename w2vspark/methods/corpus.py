@@ -12,10 +12,13 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, VOCABULARY, WORD_COUNTS
 from w2vspark.base.wording import counted
 from w2vspark.config.config import Config
+from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import few_words
+from w2vspark.methods.gate import GateConfig, check_corpus, read_tests
 from w2vspark.methods.partial_counts import Counted, write_counts
+from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
@@ -36,7 +39,7 @@ from w2vspark.stages.phrases import (
     read_phrase_table,
     scored_pairs,
 )
-from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
+from w2vspark.stages.vocabulary import CURRENT, VocabularyConfig, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import read_listed, write_small
@@ -44,7 +47,7 @@ from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
-LAST_SETTINGS = (SparkConfig,)  # the last tables of a configuration file
+LAST_SETTINGS = (GateConfig, SparkConfig)  # the last tables of a configuration file
 ASKED = ("corpus",)  # without the earlier model, which may be this output's own last version
 TINY_WORDS = 31  # a prime, so that documents differ
 SHOWN_PHRASES = 20  # examples of each pass: the best, the last above the threshold, and the best below it
@@ -62,10 +65,36 @@ PAIRS = Counted("phrases", PAIR_COUNTS, pairing.KINDS, pairing.tally, pair_count
 
 
 def sources(run: Run) -> dict[str, str]:
-    """The fingerprint of the corpus as it is now. run.found["files"] gets its files, if they can be read one by one."""
+    """Fingerprints of the corpus as it is now, and of the current version if its words are kept.
+
+    run.found["files"] gets the files of the corpus, if they can be read one by one. The test sets of the gate are read
+    too.
+    """
+    read_tests(run)
     config = run.config[InputConfig]
     run.found["files"] = countable_files(config)
-    return {"corpus": corpus_version(config, run.session, run.found["files"])}
+    found = {"corpus": corpus_version(config, run.session, run.found["files"])}
+    if keeps(run.config):
+        run.parent = publish.find_version(run.output)
+        found["current version"] = parent_fingerprint(run.parent)
+    return found
+
+
+def parent_fingerprint(version: Version | None) -> str:
+    """The fingerprint of a version that a run begins from."""
+    return fingerprint(run=version.run_id, version=version.name) if version is not None else fingerprint(version=None)
+
+
+def keeps(config: Config) -> bool:
+    """Whether the words of the current version keep their ids."""
+    return config[VocabularyConfig].keep == CURRENT
+
+
+def begun(config: Config, output: str) -> Config:
+    """The configuration of a run on an output folder: without a current version, there are no words to keep."""
+    if keeps(config) and publish.find_version(output) is None:
+        return config.replaced(replace(config[VocabularyConfig], keep="none"))
+    return config
 
 
 # The steps: the settings of each, and the function that makes its table.
@@ -85,7 +114,7 @@ def make_phrases(run: Run) -> dict[str, Any]:
     """Find the pairs of words that become one word. Each pass counts the text with the phrases of earlier passes."""
     config, passes = run.config[PhrasesConfig], []
     for number, threshold in enumerate(config.thresholds, 1):
-        run.progress.stage(f"phrases, pass {number}")
+        run.progress.part("pass", number - 1, len(config.thresholds))
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
             # The phrases of earlier passes are those of this corpus, and so are the words of later passes.
@@ -196,7 +225,14 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
 PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
 VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, check=check_counted)
-ENCODED_STEP = Step("encoded", ("corpus", "phrases", "vocabulary"), encoded_settings, make_encoded, advice=few_words)
+ENCODED_STEP = Step(
+    "encoded",
+    ("corpus", "phrases", "vocabulary"),
+    encoded_settings,
+    make_encoded,
+    check=check_corpus,
+    advice=few_words,
+)
 BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
 STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
 

@@ -13,6 +13,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
+from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary, training_memory
 from w2vspark.output.publish import Version
@@ -172,6 +173,7 @@ GLOVE = Method(
     help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
     settings=(*corpus.SETTINGS, RoundsTraining, CooccurrencesConfig, GloveConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,
@@ -186,12 +188,14 @@ GLOVE = Method(
         corpus.PHRASES_TABLE,
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
+        SCORES_TABLE,
         METRICS_TABLE,
     ),
     resolved=resolved,
     facts=corpus.facts,
     summary=summary,
     next_commands=of_words,
+    gate=VECTORS_GATE,
     needed=needed,
     tiny=tiny,
     auto={

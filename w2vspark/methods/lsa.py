@@ -12,6 +12,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, decomposed
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
 from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings, tiny
+from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_documents
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows
@@ -107,6 +108,7 @@ LSA = Method(
     help="latent semantic analysis (LSA, LSI): vectors of words and documents, for search by meaning",
     settings=(*corpus.SETTINGS, TrainingConfig, LsaConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,
@@ -126,11 +128,13 @@ LSA = Method(
         SINGULAR_VALUES_TABLE,
         corpus.PHRASES_TABLE,
         corpus.VOCABULARY_TABLE,
+        SCORES_TABLE,
     ),
     resolved=resolved,
     facts=facts,
     summary=summary,
     next_commands=of_documents,
+    gate=VECTORS_GATE,
     needed=needed,
     tiny=tiny,
     auto=decomposed.AUTO | {"svd.exponent": str(EXPONENT)},

@@ -23,6 +23,7 @@ from w2vspark.methods.decomposed import (
     svd_summary,
     tiny,
 )
+from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
@@ -101,6 +102,7 @@ PPMI_SVD = Method(
     help="SVD of positive pointwise mutual information: for ten million words or more, trained in a minute",
     settings=(*corpus.SETTINGS, TrainingConfig, CooccurrencesConfig, PpmiConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,
@@ -115,11 +117,13 @@ PPMI_SVD = Method(
         corpus.PHRASES_TABLE,
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
+        SCORES_TABLE,
     ),
     resolved=resolved,
     facts=facts,
     summary=summary,
     next_commands=of_words,
+    gate=VECTORS_GATE,
     needed=needed,
     tiny=tiny,
     auto=AUTO | {"svd.exponent": str(EXPONENT)},

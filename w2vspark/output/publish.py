@@ -58,6 +58,19 @@ def _is_rollback(value: Any) -> bool:
     return all(isinstance(text, str) for text in (value.get("from"), *value["requests"]))
 
 
+def _is_scores(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), str) for name in ("task", "metric"))
+        and all(isinstance(row.get(name, ""), int | float | None) for name in ("value", "threshold"))
+        for row in value
+    )
+
+
+def _is_gate(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), dict) for name in ("settings", "tests"))
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
@@ -85,6 +98,8 @@ _OF_MANIFEST = {
     "corpus": ("an object", lambda value: isinstance(value, dict)),
     "vocabulary": ("an object of numbers", _is_table(int)),
     SCHEMA_VERSIONS: ("an object of numbers", _is_table(int)),
+    "scores": ("a list of scores, each with task, metric, value and threshold", _is_scores),
+    "gate": ("an object with settings and tests", _is_gate),
 }
 
 

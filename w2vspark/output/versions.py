@@ -6,7 +6,7 @@ While the manifest has the key "candidate", the version has never been the curre
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -19,10 +19,13 @@ from w2vspark.storage import deletion
 from w2vspark.storage.listed import footer_of
 
 TOMBSTONE = "deleted.json"  # says that a version's files are being deleted
-# Why a version is a candidate: its run is writing it, or died; its run has checked it and is about to promote it; its
-# run was told to hold it back.
+# Why a version is a candidate. A run is writing it, or died. A run has checked it and is about to promote it. Its run
+# was told to hold it back, or not to check it yet. A run checks it, or died. It did not pass (the metrics follow).
 WRITING, CHECKED, HELD = "is being written", "is checked", "is held back by --hold"
+UNCHECKED, CHECKING, FAILED = "is not checked yet", "is being checked", "did not pass "
+ADDED = "added"  # a key of the manifest: tables and files that a check of the candidate has added, and may replace
 
+_LISTS = ("tables", "files", ARTEFACTS)  # keys of the manifest with an entry for each table or file
 _OURS = rf"({re.escape(MANIFEST)}|{re.escape(TOMBSTONE)})"
 # The second form is left by a run that was killed while it wrote such a file.
 _OUR_FILES = re.compile(rf"{_OURS}|\.{_OURS}\.[0-9a-f]{{32}}")
@@ -67,7 +70,15 @@ class ListedVersion:
         """A text that names a missing or changed file; "" = the version is good. Reads all footers."""
         if self.deleting:
             return "its deletion has begun"
-        return problem_of(self.folder, self.manifest) or changed_file(self.folder, self.manifest)
+        manifest = without_added(self.manifest) if self.candidate == CHECKING else self.manifest
+        return problem_of(self.folder, manifest) or changed_file(self.folder, manifest)
+
+
+def without_added(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest without the tables and files that a check adds: an interrupted check leaves them half written."""
+    added = manifest.get(ADDED, [])
+    kept = {key: {name: of for name, of in manifest.get(key, {}).items() if name not in added} for key in _LISTS}
+    return manifest | kept
 
 
 def version_folder(output: str, name: str) -> str:
@@ -87,6 +98,8 @@ def promote(output: str, claim: Claim, name: str, rolled_back: dict[str, Any] | 
     if version is None:
         raise OutputError(f"{folder}: there is no such version; list them with: w2vspark versions {output}")
     manifest = version.manifest
+    if manifest.get("candidate") == CHECKING:
+        raise OutputError(f"{folder}: its check was interrupted; run again the command that made it, then promote it")
     if problem := problem_of(folder, manifest) or changed_file(folder, manifest):
         raise OutputError(f"{folder}: {problem}; choose another version: w2vspark versions {output}")
     if manifest.get("candidate") == WRITING:
@@ -315,6 +328,29 @@ def named(output: str, number: str) -> str:
         there = ", ".join(names) or "none"
         raise OutputError(f"{output}: has no version {number}; its versions are {there}")
     return name
+
+
+def two_versions(output: str, numbers: Sequence[str] = ()) -> tuple[Version, Version]:
+    """Two versions of an output, the older one first. numbers: their numbers; () = the current one and the one before.
+
+    The version before is the newest one that was current once and is complete. Raises OutputError when one is missing.
+    """
+    uri = storage.absolute_uri(output).rstrip("/")
+    current = read_current(uri)
+    if numbers:
+        names = [named(uri, number) for number in numbers]
+    elif current is None:
+        raise OutputError(f"{output}: no version is current; name two versions: w2vspark versions {output}")
+    elif (before := earlier_version(uri, current)) is None:
+        raise OutputError(f"{output}: has no version before the current one that could be compared with it")
+    else:
+        names = [before, str(current["version"])]
+    found = [read_version(version_folder(uri, name)) for name in names]
+    for name, version in zip(names, found, strict=True):
+        if version is None:
+            raise OutputError(f"{output}: version {name} was deleted meanwhile; see w2vspark versions {output}")
+    old, new = (version for version in found if version is not None)
+    return old, new
 
 
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:

@@ -11,6 +11,7 @@ from w2vspark.flow.work import Chosen, Method, Needed, Step
 from w2vspark.methods import corpus
 from w2vspark.methods.advice import idle_cores, little_text, short_documents
 from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.gate import VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import round_done, rounds_summary, training_memory
 from w2vspark.methods.word2vec.asked import (
@@ -25,13 +26,13 @@ from w2vspark.methods.word2vec.asked import (
     trained,
 )
 from w2vspark.methods.word2vec.tables import published
-from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, sources
+from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, begun, sources
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_table
+from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.training.rounds import run_rounds
 from w2vspark.training.trainer import RoundJob
 from w2vspark.training.word2vec.composed import composing_bytes
-from w2vspark.training.word2vec.movement import summary as movement_summary
 from w2vspark.training.word2vec.plan import (
     check_vocabulary,
     matrix_shapes,
@@ -203,6 +204,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         help=help,
         settings=(*corpus.SETTINGS, SubwordsConfig, WarmStartConfig, Word2VecTraining, *corpus.LAST_SETTINGS),
         sources=sources,
+        begun=begun,
         asked=corpus.ASKED,
         steps=STEPS,
         publishes=published(name.partition("-")[2]),
@@ -210,6 +212,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         facts=facts,
         summary=summary,
         next_commands=of_words,
+        gate=VECTORS_GATE,
         needed=needed,
         tiny=tiny,
         auto=AUTO,

@@ -19,6 +19,7 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import words_count
+from w2vspark.methods.gate import SCORES_TABLE
 from w2vspark.methods.rounds import METRICS_TABLE
 from w2vspark.methods.word2vec.asked import (
     has_subwords,
@@ -30,11 +31,11 @@ from w2vspark.methods.word2vec.asked import (
     trained,
 )
 from w2vspark.spark.listed_files import TaskRows
+from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.vectors import matrix_rows, vectors
 from w2vspark.training.word2vec.adagrad import adagrad
 from w2vspark.training.word2vec.codes import codes
 from w2vspark.training.word2vec.composed import composed_rows, composed_tasks, rows_in_free_memory
-from w2vspark.training.word2vec.movement import movement, pairs, rotation
 from w2vspark.training.word2vec.nodes import nodes
 from w2vspark.training.word2vec.subwords import subwords
 
@@ -155,4 +156,4 @@ def published(loss: str) -> tuple[Table, ...]:
     """The tables that the methods with this loss publish. loss: ns, hs or softmax."""
     outputs = NODE_TABLES if loss == "hs" else (CONTEXT_TABLE,)
     own = VECTORS_TABLE, *outputs, *SUBWORD_TABLES, ADAGRAD_TABLE, MOVEMENT_TABLE
-    return *own, corpus.PHRASES_TABLE, corpus.VOCABULARY_TABLE, METRICS_TABLE
+    return *own, corpus.PHRASES_TABLE, corpus.VOCABULARY_TABLE, METRICS_TABLE, SCORES_TABLE
