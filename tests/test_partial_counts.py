@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import run_here
 from outputs import flip_bit
 from pyspark.sql import SparkSession
 
@@ -281,3 +282,36 @@ def test_a_file_that_comes_while_the_corpus_is_read_is_refused(tmp_path: Path, m
     monkeypatch.setattr(steps, "countable_files", lambda config: (really(config) or [])[:1])
     with pytest.raises(InputError, match=r"changed while it was read: .*1\.txt was not there before"):
         counted(tmp_path / "corpus", tmp_path / "output")
+
+
+def test_clean_deletes_counts_of_files_that_are_gone_or_have_changed_and_keeps_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, output = tmp_path / "corpus", tmp_path / "output"
+    for number in range(3):
+        write(corpus / f"{number}.txt", lines(number))
+    monkeypatch.chdir(tmp_path)
+    whole = words_of(counted("corpus", output))
+    monkeypatch.chdir(output)
+    assert run_here("clean", str(output)).assert_done().out == "nothing to delete\n"
+    write(corpus / "1.txt", lines(8))
+    (corpus / "2.txt").unlink()
+    (old,) = tables(output)
+    note = f"  {old} (gone or changed: {corpus}/1.txt, {corpus}/2.txt)\n"
+    assert run_here("clean", str(output), "--dry-run").assert_done().out.endswith(note)
+    assert old.exists()
+    assert run_here("clean", str(output)).assert_done().out == "deleted:\n" + note
+    (new,) = tables(output)
+    assert not old.exists() and units(new) == ["0.txt"]
+    kept = pq.read_table(new)
+    assert Counter({row["key"]: row["count"] for row in kept.to_pylist() if row["kind"] == "word"}) == Counter(
+        word for line in lines(0) for word in line.split()
+    )
+    put_other_bytes(corpus / "0.txt")
+    write(corpus / "2.txt", lines(2))
+    write(corpus / "1.txt", lines(1))
+    assert words_of(counted(corpus, output)) == whole
+    for file in corpus.iterdir():
+        file.unlink()
+    assert "and 1 more" not in run_here("clean", str(output)).assert_done().out
+    assert not tables(output)

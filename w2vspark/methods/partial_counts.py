@@ -23,7 +23,9 @@ from w2vspark.stages.corpus import path_of, read_corpus, read_files
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.input_units import Key, Unit, units_of
 from w2vspark.stages.partial_counts import PartialTable, Tally, numbers_of
+from w2vspark.stages.stale_counts import COUNTS
 from w2vspark.stages.words import Words
+from w2vspark.storage.uris import absolute_uri
 
 MOST_TABLES = 32  # with more, they are merged into one: every sum reads all of them
 
@@ -53,6 +55,11 @@ def write_counts(run: Run, counted: Counted, words: Words, uri: str, words_ident
         return
     tables = partial_tables(run, counted, words, words_identity, units)
     write_table(counting.summed(run.session(), tables, counted.kinds, counted.schema), uri, counted.schema)
+
+
+def paths_of(run: Run) -> list[str]:
+    """The paths of the corpus for records, in a form that does not depend on the working folder."""
+    return [absolute_uri(path) for path in run.config[InputConfig].path]
 
 
 def units_in(run: Run) -> list[Unit] | None:
@@ -108,7 +115,7 @@ def _count(run: Run, counted: Counted, words: Words, units: list[Unit], all_new:
         )
     of_files = numbers_of({number: numbers[file] for number, file in names.items()})
     rows = counting.partial_counts(documents, of_files, counted.tally, words)
-    return _written(run, rows, [unit.key for unit in units], list(run.config[InputConfig].path), name, own)
+    return _written(run, rows, [unit.key for unit in units], paths_of(run), name, own)
 
 
 def _merge(
@@ -130,7 +137,7 @@ def _written(run: Run, rows: TaskRows, keys: list[Key], paths: list[str], name: 
     uri = run.staging.begin(name, own)
     try:
         write_table(rows, uri, rows.schema, counting.ROW_GROUP_BYTES)
-        return run.staging.complete(uri, {"units": keys, "paths": paths}, [uri])
+        return run.staging.complete(uri, {COUNTS: True, "units": keys, "paths": paths}, [uri])
     except BaseException:
         run.staging.give_up(uri)
         raise

@@ -80,6 +80,15 @@ class Staging:
             return {}
         return content
 
+    def partial(self) -> Iterator[tuple[str, str, Staged]]:
+        """All complete attempts at tables that consist of several, each with its table and fingerprint."""
+        root = storage.join(self._output, STAGING)
+        for table in storage.list_folders(root):
+            if table.startswith(PARTIAL):
+                for fingerprint in filter(_MAKING.fullmatch, storage.list_folders(storage.join(root, table))):
+                    for staged in self._whole(table, fingerprint):
+                        yield table, fingerprint, staged
+
     def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
         """The record of a table, even if its files are gone; None without a record."""
         folder = self._folder(table, fingerprint)
