@@ -10,7 +10,7 @@ from w2vspark.base.schemas import BIASES, VECTORS, VECTORS_AND_CONTEXT, WORDS
 from w2vspark.config.config import Config
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
-from w2vspark.methods import corpus
+from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
@@ -173,10 +173,9 @@ GLOVE = Method(
     help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
     settings=(*corpus.SETTINGS, RoundsTraining, CooccurrencesConfig, GloveConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
-    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
-        *corpus.STEPS,
+        *kept_words.STEPS,
         COOCCURRENCES_STEP,
         Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata, kernels=True),
         Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds, kernels=True),
@@ -188,6 +187,7 @@ GLOVE = Method(
         corpus.PHRASES_TABLE,
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
+        kept_words.UNITS_TABLE,
         SCORES_TABLE,
         METRICS_TABLE,
     ),
