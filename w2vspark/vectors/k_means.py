@@ -72,20 +72,23 @@ def moved_centroids(sums: NDArray[np.int64], before: _Floats) -> _Floats:
 
 
 def seeded_centroids(units: _Floats, count: int, seed: int) -> _Floats:
-    """The first centroids, float64 (count, D): rows drawn by k-means++ (Arthur & Vassilvitskii 2007).
+    """The first centroids, float64 (count, D): rows drawn by greedy k-means++ (Arthur & Vassilvitskii 2007).
 
-    Raises ValueError when there are fewer than `count` different rows.
+    Each draw has a few candidates. The one that leaves the other rows nearest to a centroid stays. Raises ValueError
+    when there are fewer than `count` different directions.
     """
-    random = np.random.default_rng(seed)
+    random, draws = np.random.default_rng(seed), 2 + int(math.log(max(count, 1)))
     chosen = [int(random.integers(len(units)))] if len(units) else []
-    far = ONE - units @ units[chosen[0]] if chosen else np.empty(0)  # half the squared distance
+    far = ONE - units @ units[chosen[0]] if chosen else np.empty(0)  # of each row: half its squared distance
     while len(chosen) < count:
-        far[chosen] = 0
-        ends = np.cumsum(np.maximum(far, 0) * (far > ONE * 1e-6))  # equal directions differ by a rounding
+        ends = np.cumsum(far * (far > ONE * 1e-6))  # equal directions differ by a rounding
         if not len(ends) or ends[-1] == 0:
             raise ValueError(f"there are only {len(chosen)} different directions, fewer than {count}")
-        chosen.append(int(np.searchsorted(ends, random.random() * ends[-1], side="right")))
-        far = np.minimum(far, ONE - units @ units[chosen[-1]])
+        drawn = np.searchsorted(ends, random.random(draws) * ends[-1], side="right")
+        left = np.minimum(far[:, None], ONE - units @ units[drawn].T)
+        best = int(left.sum(axis=0).argmin())
+        chosen.append(int(drawn[best]))
+        far = left[:, best]
     centroids: _Floats = units[chosen]
     return centroids
 
