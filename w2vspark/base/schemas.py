@@ -272,6 +272,17 @@ TERM_WEIGHTS = pa.schema(
     ]
 )
 
+# The place of a frequent word on the map of a report. cluster: null for a word without a vector (all zeros).
+MAP = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("x", pa.float32(), nullable=False),
+        pa.field("y", pa.float32(), nullable=False),
+        pa.field("cluster", pa.int32()),
+    ]
+)
+
 # A document without a vector after `fold`, and the reason.
 NOT_FOLDED = pa.schema(
     [
