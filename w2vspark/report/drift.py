@@ -14,9 +14,9 @@ CHANGED = 25  # words that changed most
 def drift_of(earlier: Frequent, now: Frequent) -> dict[str, Any] | None:
     """The drift of the ASKED most frequent words that both versions have; None with fewer than two such words.
 
-    Keys: words, how many were compared; among, how many words both have; top, neighbours of a word; mean, the mean share
-    of neighbours that stayed; histogram, how many words kept 0, 1 … top neighbours; changed, the words that kept fewest
-    (the more frequent first), each with word, kept, before and after (lists of words).
+    Keys: words, how many were compared; among, how many words both have; top, neighbours of a word; mean, the mean
+    share of neighbours that stayed; histogram, how many words kept 0, 1 … top neighbours; changed, the words that kept
+    fewest (the more frequent first), each with word, kept, before and after (lists of words).
     """
     in_both = set(earlier.words) & set(now.words)
     before, after = (

@@ -1,4 +1,4 @@
-"""What the report says of a run: its corpus, stages, rounds, scores and settings, from the manifest and small tables."""
+"""What the report says of a run: corpus, stages, rounds, scores and settings, from the manifest and small tables."""
 
 import math
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from w2vspark import storage
 from w2vspark.base.redaction import redacted
 from w2vspark.config.values import toml_value
 from w2vspark.output.publish import Version
+from w2vspark.output.scores import OF_TEST_SETS
 
 AUTO = "auto"  # the value of a setting that the run chooses
 _FIGURES = {
@@ -110,7 +111,10 @@ def scores(version: Version, previous: Version | None) -> list[dict[str, Any]] |
         return None
     earlier = (_score_rows(previous) if previous is not None else None) or []
     before = {(row["task"], row["metric"]): row["value"] for row in earlier}
-    return [row | {"before": before.get((row["task"], row["metric"]))} for row in now]
+    return [
+        row | {"before": before.get((row["task"], row["metric"])), "more_is_better": row["metric"] in OF_TEST_SETS}
+        for row in now
+    ]
 
 
 def _score_rows(version: Version) -> list[dict[str, Any]] | None:

@@ -1,4 +1,4 @@
-"""How often words occur: the curve of counts by rank (Zipf 1949), and the share of the text that frequent words make."""
+"""How often words occur: the curve of counts by rank (Zipf 1949), and the share of the text of frequent words."""
 
 from dataclasses import dataclass
 

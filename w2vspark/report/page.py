@@ -36,10 +36,10 @@ def make_report(
 ) -> bytes:
     """The report of a version, UTF-8 HTML of at most LARGEST bytes.
 
-    previous: the version to compare with. map_rows: the rows of table `map` (make_map); None = the page has no map.
-    defaults: the settings of the version's method at their defaults, as config.to_dict gives them. Reads the rows of
-    the most frequent words and small tables, and needs memory for these alone. Raises OutputError when the version has
-    no table of word vectors, or when a table is damaged or was deleted.
+    previous: the version to compare with. map_rows: the rows of table `map` (make_map); without rows, the page has no
+    map. defaults: the settings of the version's method at their defaults, as config.to_dict gives them. Reads the rows
+    of the most frequent words and small tables, and needs memory for these alone. Raises OutputError when the version
+    has no table of word vectors, or when a table is damaged or was deleted.
     """
     frequent = read_frequent(version)
     earlier = read_frequent(previous) if previous is not None and previous.has("vectors") else None
@@ -54,9 +54,7 @@ def make_report(
         shown //= 2
 
 
-def _about_run(
-    version: Version, previous: Version | None, defaults: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def _about_run(version: Version, previous: Version | None, defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     same = previous is not None and facts.about(previous)["made_by"] == facts.about(version)["made_by"]
     return {
         "about": facts.about(version),
@@ -119,7 +117,7 @@ def _about_words(frequent: Frequent, shown: int, map_rows: pa.Table | None) -> d
 
 
 def _map(frequent: Frequent, shown: int, map_rows: pa.Table | None) -> dict[str, Any]:
-    if map_rows is None:
+    if map_rows is None or not len(map_rows):
         return {"missing": why_no_map(frequent) or "This report was made without a map."}
     clusters = map_rows["cluster"].fill_null(-1).to_numpy().astype(np.int32)
     of_map = frequent.rows(slice(0, len(clusters)))

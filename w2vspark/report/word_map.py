@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from w2vspark import storage
 from w2vspark.base.schemas import MAP
 from w2vspark.output.publish import Version
 from w2vspark.report.frequent import SHOWN, Frequent, read_frequent
@@ -25,15 +26,17 @@ NAMING = 3  # words that name a cluster
 INSTALL = "pip install 'w2vspark[report]'"
 
 
-def make_map(version: Version) -> pa.Table | None:
-    """The rows of table `map`, as schemas.MAP, for the most frequent words of a version; None if there is no map.
+def make_map(version: Version) -> pa.Table:
+    """The rows of table `map`, as schemas.MAP, for the most frequent words of a version; empty if there is no map.
 
-    `why_no_map` has the reason. Words without a vector (all zeros) have no cluster. Raises OutputError as
-    read_frequent does.
+    `why_no_map` has the reason. The version's own table `map`, if it has one, is read and not made again. Words without
+    a vector (all zeros) have no cluster. Raises OutputError as read_frequent does.
     """
+    if version.has("map"):
+        return storage.read_table(version.table("map"), MAP.names).cast(MAP).sort_by("id")
     frequent = read_frequent(version, SHOWN)
     if why_no_map(frequent):
-        return None
+        return MAP.empty_table()
     places, clusters = places_of(frequent.unit), clusters_of(frequent.unit)
     columns = [
         pa.array(np.arange(len(places), dtype=np.int32)),
@@ -75,7 +78,8 @@ def places_of(unit: NDArray[np.float32]) -> NDArray[np.float32]:
             n_jobs=1,
         )
         places: NDArray[np.float32] = np.asarray(model.fit_transform(unit), np.float32)
-    return places - places.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred: NDArray[np.float32] = places - places.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return centred
 
 
 def _first_places(unit: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,9 +27,11 @@ function scoreSection() {
   const rows = data.scores.map((row) => {
     const change = row.value !== null && row.before !== null ? row.value - row.before : null;
     const passed = row.passed === null ? "not gated" : row.passed ? "passed" : "failed";
-    return [row.task, row.metric, decimal(row.value), decimal(row.before),
-      put(null, "span", { class: change === null ? "" : change < 0 ? "bad" : "good" }, change === null ? "–" : `${change < 0 ? "−" : "+"}${Math.abs(change).toFixed(3)}`),
-      row.total === null ? "–" : `${whole(row.covered)} of ${whole(row.total)}`, decimal(row.threshold),
+    const figure = (value) => (value === null ? "–" : Number.isInteger(value) ? whole(value) : String(+value.toPrecision(4)));
+    const judged = row.more_is_better && change ? (change < 0 ? "bad" : "good") : ""; // of other figures, neither is better
+    return [row.task, row.metric, figure(row.value), figure(row.before),
+      put(null, "span", { class: judged }, change === null ? "–" : `${change < 0 ? "−" : change ? "+" : ""}${figure(Math.abs(change))}`),
+      row.total === null ? "–" : `${whole(row.covered)} of ${whole(row.total)}`, figure(row.threshold),
       put(null, "span", { class: row.passed === null ? "" : row.passed ? "good" : "bad" }, passed)];
   });
   putTable(card, [["task", ""], ["metric", ""], ["value", "n"], ["before", "n"], ["change", "n"], ["covered", "n"], ["threshold", "n"], ["gate", ""]], rows);
