@@ -75,7 +75,7 @@ def test_sums_and_cosines_do_not_depend_on_blocks_or_order(monkeypatch):
     units = whole_units(rows)
     start = seeded_centroids(units, 9, seed=1)
     whole = nearest_centroids(units, start)
-    monkeypatch.setattr(module, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(module, "BLOCK_CELLS", 63)
     order = np.random.default_rng(5).permutation(len(units))
     parts = nearest_centroids(units[order], start)
     assert parts[0].tobytes() == whole[0][order].tobytes() and parts[1].tobytes() == whole[1][order].tobytes()

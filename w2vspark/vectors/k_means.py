@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 SCALE = 1 << 24  # a unit vector's coordinates are whole numbers, and its length is SCALE
 ONE = float(SCALE) ** 2  # the product of a unit vector and itself
-BLOCK_ROWS = 4096  # rows that are compared with the centroids at once
+BLOCK_CELLS = 1 << 22  # products of rows and centroids that are in memory at once
 
 _Floats = NDArray[np.float64]  # where it has units or centroids, its values are whole numbers
 
@@ -43,11 +43,12 @@ def nearest_centroids(units: _Floats, centroids: _Floats) -> tuple[NDArray[np.in
     Of equal cosines, the first centroid wins.
     """
     cluster, product = np.empty(len(units), np.int32), np.empty(len(units))
-    for start in range(0, len(units), BLOCK_ROWS):
-        products = units[start : start + BLOCK_ROWS] @ centroids.T
+    rows = max(1, BLOCK_CELLS // len(centroids))
+    for start in range(0, len(units), rows):
+        products = units[start : start + rows] @ centroids.T
         best = products.argmax(axis=1)
-        cluster[start : start + BLOCK_ROWS] = best
-        product[start : start + BLOCK_ROWS] = products[np.arange(len(best)), best]
+        cluster[start : start + rows] = best
+        product[start : start + rows] = products[np.arange(len(best)), best]
     return cluster, product / ONE
 
 
