@@ -126,8 +126,8 @@ def grouped(helps: Mapping[str, str]) -> str:
     lines = []
     for group, (first, *others) in GROUPS.items():
         names = [first, *(jobs if group == "make" else []), *others]
-        lines += [f"{group}:", *(f"  {name:<10}{helps[name]}" for name in names if name in helps), ""]
-    return "\n".join(lines[:-1])
+        lines += [f"{group}:", *(f"  {name:<10}{helps[name]}" for name in names if name in helps)]
+    return "\n".join(lines)
 
 
 def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:

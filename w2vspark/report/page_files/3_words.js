@@ -85,11 +85,13 @@ function searchBox(parent) {
 function neighbourSection() {
   const card = section("neighbours", "Neighbours", `The ${near.top} words with the most similar vectors, for each of the ${whole(near.words)} most frequent words. ` +
     `Neighbours come from the ${whole(data.among)} most frequent words; w2vspark similar searches all of them.`);
-  searchBox(card);
-  const chips = put(card, "div", { class: "chips", role: "group", "aria-label": "Examples" });
+  const desk = put(card, "div", { class: "desk" }), ask = put(desk, "div");
+  searchBox(ask);
+  put(ask, "p", { class: "note" }, "Or one of these:");
+  const chips = put(ask, "div", { class: "chips", role: "group", "aria-label": "Examples" });
   const examples = data.examples.filter((row) => row < near.words);
   for (const row of examples) put(chips, "button", { type: "button" }, data.words[row]).addEventListener("click", () => choose(row));
-  const place = put(card, "div", { id: "answer", "aria-live": "polite" });
+  const place = put(desk, "div", { id: "answer", "aria-live": "polite" });
   listeners.push((row) => {
     place.replaceChildren();
     const title = put(place, "h3", {}, "Nearest to ");
