@@ -66,6 +66,12 @@ COLUMNS = {
     "old_id": "its number in the older version",
     "old_count": "its count in the older version",
     "shared_neighbours": "the share of its 10 nearest neighbours that are the same; null but for 1,000 frequent words",
+    "cluster": "the cluster's number, from 0 on; null for a word without a vector (all zeros)",
+    "centroids.cluster": "the cluster's number, from 0 on",
+    "clusters.cosine": "between the word's vector and its cluster's centroid; null as `cluster`",
+    "size": "how many words the cluster has",
+    "label": "the words nearest to the centroid, joined by commas",
+    "centroids.vector": "the centroid, the direction of the sum of its words' unit vectors; its length is 1",
 }
 
 # What a retry of the same command can do, by exit codes.
