@@ -16,6 +16,7 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import few_words
 from w2vspark.methods.gate import GateConfig, check_corpus, read_tests
+from w2vspark.methods.report import ReportConfig
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
@@ -41,7 +42,7 @@ from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
-LAST_SETTINGS = (GateConfig, SparkConfig)  # the last tables of a configuration file
+LAST_SETTINGS = (GateConfig, ReportConfig, SparkConfig)  # the last tables of a configuration file
 ASKED = ("corpus",)  # without the earlier model, which may be this output's own last version
 TINY_WORDS = 31  # a prime, so that documents differ
 SHOWN_PHRASES = 20  # examples of each pass: the best, the last above the threshold, and the best below it

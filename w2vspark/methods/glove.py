@@ -15,6 +15,7 @@ from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
+from w2vspark.methods.report import LOOK
 from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary, training_memory
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
@@ -188,6 +189,7 @@ GLOVE = Method(
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
         SCORES_TABLE,
+        *LOOK,
         METRICS_TABLE,
     ),
     resolved=resolved,

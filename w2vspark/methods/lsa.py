@@ -14,6 +14,7 @@ from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, word
 from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings, tiny
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_documents
+from w2vspark.methods.report import LOOK
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.documents import documents, term_weights
@@ -128,6 +129,7 @@ LSA = Method(
         corpus.PHRASES_TABLE,
         corpus.VOCABULARY_TABLE,
         SCORES_TABLE,
+        *LOOK,
     ),
     resolved=resolved,
     facts=facts,

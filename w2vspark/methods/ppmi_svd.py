@@ -25,6 +25,7 @@ from w2vspark.methods.decomposed import (
 )
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
+from w2vspark.methods.report import LOOK
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
 from w2vspark.stages.cooccurrences import CooccurrencesConfig
@@ -117,6 +118,7 @@ PPMI_SVD = Method(
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
         SCORES_TABLE,
+        *LOOK,
     ),
     resolved=resolved,
     facts=facts,

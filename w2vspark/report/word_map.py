@@ -48,11 +48,16 @@ def make_map(version: Version) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=MAP)
 
 
+def can_make_map() -> bool:
+    """Whether the packages that a map needs are installed."""
+    return find_spec("umap") is not None
+
+
 def why_no_map(frequent: Frequent) -> str:
     """Why these words get no map, in a sentence; "" = they get one."""
     if len(frequent.words) < LEAST:
         return f"There is no map: it needs at least {LEAST} words, and there are {len(frequent.words)}."
-    if find_spec("umap") is None:
+    if not can_make_map():
         return f"There is no map, because the package umap-learn is not installed. This command adds it: {INSTALL}"
     return ""
 
