@@ -61,7 +61,7 @@ def seconds_line(run: Run) -> str:
 
 
 def seconds_of(run: Run) -> dict[str, float]:
-    """Seconds of the start of Spark, of each table that this run made, of the gate and of what describes the version, and in all."""
+    """Seconds of the start of Spark, of each table that was made, of the gate, of the report, and of all ("all")."""
     found = {name: seconds for name, seconds in run.apart.items() if seconds}
     found |= {table: run.records[table]["seconds"] for table in run.made}
     found |= run.after
