@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2vspark.base import log
 from w2vspark.base.errors import ConfigError, W2VSparkError
@@ -53,8 +53,9 @@ def add_setup_commands(commands: "Commands") -> None:
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=handle_demo)
     about = (
-        "compile the kernels and save Spark's loaded classes, once, so that local runs start faster; a file with the "
-        "classes that is already there is kept: delete it to have a new one made"
+        "compile the kernels and save Spark's loaded classes, once, so that local runs start faster, and measure this "
+        "machine for --dry-run --cluster; a file with the classes that is already there is kept: delete it to have a "
+        "new one made"
     )
     warm_up = commands.add_parser("warm-up", help="make later local runs start faster", description=about)
     warm_up.set_defaults(handler=handle_warm_up)
@@ -78,6 +79,11 @@ def add_options(parser: argparse.ArgumentParser, example: str) -> None:
         help=f"a setting that replaces the file's, as in {example}; may be repeated",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the plan, the memory and the settings, and stop")
+    parser.add_argument(
+        "--cluster", metavar="executors=N,cores=N",
+        help="with --dry-run: estimate how long the run would take on a cluster, and the best spark.task.cpus; "
+        "memory=16g is the Python memory of an executor",
+    )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="with --dry-run: print every setting, not only changed ones")
     parser.add_argument(
         "--from",
@@ -119,12 +125,21 @@ def carry_out_job(name: str, arguments: argparse.Namespace, model: str) -> int:
 
 
 def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, model: str = "") -> int:
-    from w2vspark.api import carry_out, dry_run
+    from w2vspark.api import carry_out, dry_run, estimate_run
+    from w2vspark.flow.cluster import as_json, estimate_text, parse_cluster
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
     if arguments.dry_run:
+        cluster = parse_cluster(arguments.cluster) if arguments.cluster is not None else None
+        estimate = estimate_run(work, config, cluster, **how) if cluster is not None else None
         planned = dry_run(work, config, every_setting=arguments.all, **how)
-        return answer(arguments, {"plan": planned}, lambda: planned)
+        value: dict[str, Any] = {"plan": planned}
+        if estimate is not None:
+            value |= {"estimate": as_json(estimate)}
+            planned = f"{estimate_text(estimate)}\n{planned}"
+        return answer(arguments, value, lambda: planned)
+    if arguments.cluster is not None:
+        raise ConfigError("--cluster: works only with --dry-run; add --dry-run, or leave --cluster out")
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)
