@@ -29,6 +29,11 @@ def add_run_command(commands: "Commands", epilog: str) -> None:
     run = commands.add_parser("run", help=about, description=f"{about}, {example}", epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
     add_options(run, "training.dimensions=300")
+    run.add_argument(
+        "--cluster", metavar="executors=N,cores=N",
+        help="with --dry-run: estimate how long the run would take on a cluster, and the best spark.task.cpus; "
+        "memory=16g is the Python memory of an executor",
+    )  # fmt: skip
     run.set_defaults(handler=handle_run)
 
 
@@ -79,11 +84,6 @@ def add_options(parser: argparse.ArgumentParser, example: str) -> None:
         help=f"a setting that replaces the file's, as in {example}; may be repeated",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="print the plan, the memory and the settings, and stop")
-    parser.add_argument(
-        "--cluster", metavar="executors=N,cores=N",
-        help="with --dry-run: estimate how long the run would take on a cluster, and the best spark.task.cpus; "
-        "memory=16g is the Python memory of an executor",
-    )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="with --dry-run: print every setting, not only changed ones")
     parser.add_argument(
         "--from",
@@ -129,16 +129,16 @@ def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, mo
     from w2vspark.flow.cluster import as_json, estimate_text, parse_cluster
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
+    cluster = getattr(arguments, "cluster", None)  # only methods say what they cost
     if arguments.dry_run:
-        cluster = parse_cluster(arguments.cluster) if arguments.cluster is not None else None
-        estimate = estimate_run(work, config, cluster, **how) if cluster is not None else None
+        estimate = None if cluster is None else estimate_run(work, config, parse_cluster(cluster), **how)
         planned = dry_run(work, config, every_setting=arguments.all, **how)
         value: dict[str, Any] = {"plan": planned}
         if estimate is not None:
             value |= {"estimate": as_json(estimate)}
             planned = f"{estimate_text(estimate)}\n{planned}"
         return answer(arguments, value, lambda: planned)
-    if arguments.cluster is not None:
+    if cluster is not None:
         raise ConfigError("--cluster: works only with --dry-run; add --dry-run, or leave --cluster out")
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
