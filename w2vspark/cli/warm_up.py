@@ -2,23 +2,32 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.cli.measuring import MEASURED
+from w2vspark.flow.costs import START
+from w2vspark.flow.rates import write_rates
 from w2vspark.methods import METHODS
 from w2vspark.spark.class_archive import archive_path, writing_options
 from w2vspark.spark.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
-# All runs are in one process, so that Spark starts once. The first failure ends it.
+# All runs are in one process, so that Spark starts once. The first failure ends it. Then the machine is measured.
 RUNS = """
 import json, sys
 from w2vspark.cli.command_line import main
-sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
+from w2vspark.cli.measuring import measure
+runs, folder = json.loads(sys.argv[1])
+failed = next(filter(None, map(main, runs)), 0)
+failed or measure(folder)
+sys.exit(failed)
 """
+SPARK_STARTED = re.compile(r" stage=spark event=end .*seconds=([\d.]+)$", re.MULTILINE)
 TIMEOUT_SECONDS = 600
 
 
@@ -80,7 +89,7 @@ def _train(folder: Path, java_options: str) -> None:
         for method in METHODS.values()
         if method.warm_up is not None
     ]
-    command = [sys.executable, "-c", RUNS, json.dumps(runs)]
+    command = [sys.executable, "-c", RUNS, json.dumps([runs, str(folder)])]
     # The JVM outlives the command, and holds its output open until the archive is written.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
     try:
@@ -93,3 +102,6 @@ def _train(folder: Path, java_options: str) -> None:
         ) from error
     if done.returncode:
         raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")
+    start = SPARK_STARTED.search(done.stderr)
+    assert start is not None  # the first run has logged it
+    write_rates(json.loads((folder / MEASURED).read_text()) | {START: float(start[1])})

@@ -343,11 +343,18 @@ def _oddities(corpus: dict[str, int]) -> str:
     return f" ({', '.join(odd)})" if odd else ""
 
 
+def counted_record(run: Run, table: str) -> dict[str, Any] | None:
+    """The record of a table that was made, in this run or an earlier one; None if it was not."""
+    if table in run.records:
+        return run.records[table]
+    found = run.staging.find(table, run.fingerprints[table])
+    return None if found is None else found.record
+
+
 def guessed_size(run: Run) -> tuple[int, int, str]:
     """The numbers of tokens and words before anything is made, and whether they were counted or guessed."""
-    found = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
-    if found is not None:
-        return found.record["tokens"], found.record["words"], "counted"
+    if (record := counted_record(run, "vocabulary")) is not None:
+        return record["tokens"], record["words"], "counted"
     tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
     source = "guessed from the size of the files, as are the values of auto below; exact once the words are counted"
