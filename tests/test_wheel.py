@@ -15,6 +15,7 @@ from w2vspark import __version__
 from w2vspark.config import ready_made
 
 ROOT = Path(__file__).parents[1]
+PAGE = [f"w2vspark/report/page_files/{path.name}" for path in (ROOT / "w2vspark/report/page_files").iterdir()]
 SESSION = """
 from w2vspark.spark.session import SparkConfig, build_session
 build_session(SparkConfig(master="local[1]"), "x").range(3).count()
@@ -54,7 +55,7 @@ def test_the_wheel_holds_the_package_its_configurations_and_the_licence_and_noth
     assert {name.partition("/")[0] for name in names} == {"w2vspark", top}
     for name in ready_made.names():
         assert f"w2vspark/configurations/{name}.toml" in names
-    for name in (f"{top}/licenses/LICENSE", "w2vspark/py.typed", "w2vspark/spark/log4j2.properties"):
+    for name in (f"{top}/licenses/LICENSE", "w2vspark/py.typed", "w2vspark/spark/log4j2.properties", *PAGE):
         assert name in names
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "w2vspark").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules

@@ -17,6 +17,8 @@ WORD = "id int32, word string, count int64"
 PUBLISHED = {
     ("adagrad", 1): "matrix string, id int32, squares float",
     ("biases", 1): "id int32, word string, bias float, context_bias float",
+    ("centroids", 1): "cluster int32, size int64, label string, vector list<float>",
+    ("clusters", 1): "id int32, word string, cluster int32, cosine double",
     ("codes", 1): "id int32, word string, nodes list<int32>, code list<int32>",
     ("context", 1): f"{WORD}, vector list<float>",
     ("cooccurrences", 1): "row int32, col int32, weight double",
