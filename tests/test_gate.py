@@ -87,7 +87,11 @@ def test_scores_are_a_table_of_the_version_and_a_version_that_fails_stays_a_cand
     assert told(again, 7)["version"] == "000002" and "stage=rounds" not in again.err
     held = run_here(*command("--hold", **worse))
     said = told(held)
-    assert (said["version"], said["state"], said["made"]) == ("000002", "candidate", []) and "stage=rounds" not in held.err
+    assert (said["version"], said["state"], said["made"]) == (
+        "000002",
+        "candidate",
+        [],
+    ) and "stage=rounds" not in held.err
     assert said["nothing_to_do"] == ""
     assert "is a candidate" in told(run_here(*command("--hold", **worse)))["nothing_to_do"]
     promoted = run_here(*command(**worse))

@@ -29,7 +29,7 @@ ALLOWED = {
     "stages": {"stages", "spark", "vectors", "kernels", *GROUND},
     "training": {"training", "stages", "spark", "kernels", *GROUND},
     "flow": {"flow", "spark", *GROUND},
-    "methods": {"methods", "flow", "training", "stages", "spark", *GROUND},
+    "methods": {"methods", "flow", "training", "stages", "spark", "vectors", *GROUND},
     "jobs": {"jobs", "methods", "flow", "stages", "spark", "vectors", *GROUND},
     "face": {"jobs", "methods", "flow", "stages", "spark", "vectors", *GROUND},
     "cli": {"cli", "face", "jobs", "methods", "flow", "training", "stages", "spark", "vectors", *GROUND},

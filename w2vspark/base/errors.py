@@ -47,14 +47,11 @@ class TrainingError(W2VSparkError):
 
 
 class GateFailed(W2VSparkError):
-    """The corpus or the new version did not pass a check of the table [gate]. The current version is as it was.
-
-    `facts` has output, version and folder of the candidate, its state and its scores; it is empty if the corpus did not
-    pass, because then there is no candidate.
-    """
+    """The corpus or the new version did not pass a check of the table [gate]. The current version is as it was."""
 
     exit_code = 7
 
     def __init__(self, text: str, facts: dict[str, Any] | None = None) -> None:
+        # facts: output, version, folder, state and scores of the candidate; {} if the corpus did not pass.
         super().__init__(text)
         self.facts = facts or {}

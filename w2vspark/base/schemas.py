@@ -44,6 +44,22 @@ MOVEMENT = pa.schema(
     ]
 )
 
+# A word of two versions, with its id and count in both. cosine, distance: between its rotated old vector and its new
+# one. shared_neighbours: the share of its nearest neighbours that are the same; null for words that are not among the
+# most frequent ones.
+DRIFT = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("old_id", pa.int32(), nullable=False),
+        pa.field("old_count", pa.int64(), nullable=False),
+        pa.field("cosine", pa.float64(), nullable=False),
+        pa.field("distance", pa.float64(), nullable=False),
+        pa.field("shared_neighbours", pa.float64()),
+    ]
+)
+
 # AdaGrad's sum of squared gradients for a row of a matrix (see PARAMETERS).
 ADAGRAD = pa.schema(
     [

@@ -17,6 +17,7 @@ from w2vspark.base.errors import GateFailed, W2VSparkError
 from w2vspark.base.terminated import Terminated, sigterm_raises
 from w2vspark.cli.configurations import add_configuration_commands
 from w2vspark.cli.documents import add_document_commands
+from w2vspark.cli.judging import add_judging_commands
 from w2vspark.cli.phrases import add_phrase_command
 from w2vspark.cli.printing import write_json
 from w2vspark.cli.queries import add_query_commands
@@ -32,7 +33,7 @@ corpus or the new version did not pass the gate; 130 interrupted; 143 terminated
 # The groups of commands in --help. The jobs follow `run`.
 GROUPS = {
     "make": ("run", "demo"),
-    "look": ("similar", "analogy", "evaluate", "probe", "search", "phrases"),
+    "look": ("similar", "analogy", "evaluate", "compare", "probe", "search", "phrases"),
     "keep": ("versions", "promote", "rollback", "clean"),
     "tools": ("export", "config", "methods", "jobs", "warm-up"),
 }
@@ -60,6 +61,7 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_listing_commands(commands)
     add_configuration_commands(commands)
     add_query_commands(commands)
+    add_judging_commands(commands, EXIT_CODES)
     add_phrase_command(commands)
     add_document_commands(commands)
     add_version_commands(commands)

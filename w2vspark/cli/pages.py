@@ -54,6 +54,18 @@ COLUMNS = {
     "documents": "how many documents have the word",
     "term_weights.weight": "the weight of the word in a document",
     "reason": "why it has no vector",
+    "task": "the test set's name, or what the figure is about: `vectors`, `neighbours`, `vocabulary` or `corpus`",
+    "metric": "what was measured, as [the guide](../guides/quality-gate.md) tells",
+    "scores.value": "the figure; null if it could not be measured",
+    "covered": "the rows, words or documents that the figure is about",
+    "total": "all rows, words or documents; `covered` may be fewer",
+    "threshold": "from the table `[gate]`; null if it has none",
+    "passed": "whether the figure passed; null without a threshold",
+    "drift.id": "the word's number in the newer version",
+    "drift.count": "its count in the newer version",
+    "old_id": "its number in the older version",
+    "old_count": "its count in the older version",
+    "shared_neighbours": "the share of its 10 nearest neighbours that are the same; null but for 1,000 frequent words",
 }
 
 # What a retry of the same command can do, by exit codes.
@@ -75,7 +87,10 @@ RETRIES = {
     4: "Yes, where another run held the folder: once that run has ended. Else do what the message says.",
     5: "Yes, where a machine or a store failed for a while. No, where Java, Spark or a package does not fit.",
     6: "No: the same input and settings give the same result. The message names the setting to change.",
+    7: "No: the message names what failed, and the key of `[gate]`. `promote` makes the candidate current anyway.",
 }
+# A scheduler's rule: codes after which it tries the same command again, and those after which it stops.
+RETRY, STOP = (1, 4, 5, 130, 143), (2, 3, 6, 7)
 
 
 def exit_codes_page() -> str:
@@ -94,7 +109,13 @@ def exit_codes_page() -> str:
     for code, (when, retry) in ENDS.items():
         if code:
             lines.append(f"| {code} | {when} | | {retry} |")
+    retry, stop = (", ".join(map(str, codes)) for codes in (RETRY, STOP))
     lines += [
+        "",
+        f"A scheduler's rule: try again after {retry}; stop after {stop}.",
+        "",
+        "With `--json`, a command that failed prints an object with `error` and `exit_code`; after 7 also with",
+        "`version`, `folder`, `state` and `scores` of the candidate.",
         "",
         "After every code, the version that was published before is as it was. Readers see it until a run has",
         "published the next one. The errors are in `w2vspark.base.errors` ([Python](python.md#errors)).",

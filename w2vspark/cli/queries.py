@@ -1,24 +1,19 @@
-"""The commands that read published tables: similar, analogy, evaluate, probe and export. They do not start Spark."""
+"""The commands that read published tables: similar, analogy, probe and export. They do not start Spark."""
 
 import argparse
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from w2vspark.base.errors import ConfigError
 from w2vspark.cli.printing import answer, table_lines, write_json, write_text
 
 # Only the handlers import NumPy and pyarrow, so that `--help` and the other commands start at once.
 if TYPE_CHECKING:
     from w2vspark.vectors.query import Neighbour
-    from w2vspark.vectors.score import AnalogyScore, PairScore, SectionScore
 
 ANALOGY_METHODS = ("3cosadd", "3cosmul")
 FORMATS = ("word2vec-text", "word2vec-binary", "glove-text")
 TABLES = ("vectors", "context")
-PAIRS_HELP = "files with rows of two words and a number: how similar people find the two words"
-ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's questions-words.txt"
 
 
 def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,15 +27,6 @@ def add_query_commands(subparsers: "argparse._SubParsersAction[argparse.Argument
         analogy.add_argument(name, metavar=name.upper())
     _add_answer_options(analogy)
     analogy.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd")
-
-    evaluate = add_command(subparsers, "evaluate", "score the vectors against test sets", handle_evaluate)
-    evaluate.add_argument("--pairs", metavar="FILE", nargs="+", action="extend", default=[], help=PAIRS_HELP)
-    evaluate.add_argument("--analogies", metavar="FILE", nargs="+", action="extend", default=[], help=ANALOGIES_HELP)
-    evaluate.add_argument(
-        "--restrict", metavar="N", type=positive, default=0, help="use only the N most frequent words (all)"
-    )
-    answered = "the formula that answers analogies (3cosadd)"
-    evaluate.add_argument("--method", choices=ANALOGY_METHODS, default="3cosadd", help=answered)
 
     probe = add_command(subparsers, "probe", "compare how often words occur near A and near B", handle_probe)
     probe.description = "how much more likely words occur near A than near B, as in: ice steam --words solid gas"
@@ -80,35 +66,6 @@ def handle_analogy(arguments: argparse.Namespace) -> int:
     return write_text(_neighbours(f"{a} : {b} = {c} : ?", arguments.method, found, count))
 
 
-def handle_evaluate(arguments: argparse.Namespace) -> int:
-    """Print a row for every file of pairs, and a table for every file of analogies."""
-    if not arguments.pairs and not arguments.analogies:
-        raise ConfigError("evaluate: no test set was given; name files with --pairs or --analogies")
-    from w2vspark.vectors import load_vectors, read_analogies, read_pairs, score_analogies, score_pairs
-
-    # All files are read before the vectors, so that a mistake in any of them is reported at once.
-    pairs = {file: read_pairs(file) for file in arguments.pairs}
-    analogies = {file: read_analogies(file) for file in arguments.analogies}
-    vectors = load_vectors(arguments.output)
-    pair_scores = {file: score_pairs(vectors, rows, restrict=arguments.restrict) for file, rows in pairs.items()}
-    analogy_scores = {
-        file: score_analogies(vectors, rows, restrict=arguments.restrict, method=arguments.method)
-        for file, rows in analogies.items()
-    }
-    if arguments.json:
-        return write_json(
-            {
-                "restrict": arguments.restrict,
-                "method": arguments.method,
-                "pairs": [{"file": file, **asdict(score)} for file, score in pair_scores.items()],
-                "analogies": [{"file": file, **_analogy_object(score)} for file, score in analogy_scores.items()],
-            }
-        )
-    tables = [_pair_table(pair_scores)] if pair_scores else []
-    tables += [_analogy_table(f"{file} ({arguments.method})", score) for file, score in analogy_scores.items()]
-    return write_text("\n".join(tables))
-
-
 def handle_probe(arguments: argparse.Namespace) -> int:
     """Print a row for every probe word."""
     from w2vspark.vectors import probe
@@ -117,7 +74,7 @@ def handle_probe(arguments: argparse.Namespace) -> int:
     found = probe(arguments.output, a, b, arguments.words)
     if arguments.json:
         return write_json({"a": a, "b": b, "probes": [answer._asdict() for answer in found]})
-    rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), _decimal(ratio)) for k, near_a, near_b, ratio in found]
+    rows = [(f"  {k}", _scientific(near_a), _scientific(near_b), decimal(ratio)) for k, near_a, near_b, ratio in found]
     return write_text(table_lines(["k", f"P(k|{a})", f"P(k|{b})", f"P(k|{a})/P(k|{b})"], rows))
 
 
@@ -162,39 +119,11 @@ def _neighbours(title: str, measure: str, found: "list[Neighbour]", count: dict[
     return table_lines([title, measure, "count"], rows)
 
 
-def _pair_table(scores: "dict[str, PairScore]") -> str:
-    rows = [
-        (file, _decimal(score.spearman), _decimal(score.pearson), f"{score.covered:,}", f"{score.total:,}")
-        for file, score in scores.items()
-    ]
-    return table_lines(["pairs", "spearman", "pearson", "covered", "total"], rows)
-
-
-def _analogy_table(title: str, score: "AnalogyScore") -> str:
-    rows = [
-        (f"  {part.section}", _decimal(part.accuracy), f"{part.correct:,}", f"{part.covered:,}", f"{part.total:,}")
-        for part in (*score.sections, score.semantic, score.syntactic, score.total)
-    ]
-    return table_lines([title, "accuracy", "correct", "covered", "total"], rows)
-
-
-def _analogy_object(score: "AnalogyScore") -> dict[str, Any]:
-    def part(section: "SectionScore") -> dict[str, Any]:
-        return {**asdict(section), "accuracy": section.accuracy}
-
-    return {
-        "sections": [part(section) for section in score.sections],
-        "semantic": part(score.semantic),
-        "syntactic": part(score.syntactic),
-        "total": part(score.total),
-    }
-
-
 def _plain(found: "list[Neighbour]") -> list[dict[str, Any]]:
     return [neighbour._asdict() for neighbour in found]
 
 
-def _decimal(number: float) -> str:
+def decimal(number: float) -> str:
     return f"{number:.4f}" if math.isfinite(number) else "-"
 
 

@@ -28,7 +28,7 @@ def add_run_command(commands: "Commands", epilog: str) -> None:
     example = "as in: w2vspark run quickstart --set input.path=TEXT --set output.path=VECTORS"
     run = commands.add_parser("run", help=about, description=f"{about}, {example}", epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
-    _add_options(run, "training.dimensions=300")
+    add_options(run, "training.dimensions=300")
     run.set_defaults(handler=handle_run)
 
 
@@ -37,10 +37,12 @@ def add_job_commands(commands: "Commands", epilog: str) -> None:
     from w2vspark.jobs import JOBS
 
     for job in JOBS.values():
+        if job.name in commands.choices:  # it has options of its own (cli.judging)
+            continue
         command = commands.add_parser(job.name, help=job.help, description=job.help, epilog=epilog)
         command.add_argument("model", metavar="MODEL", help=job.model)
         command.add_argument("--config", metavar="CONFIG", help=CONFIG)
-        _add_options(command, "output.path=TABLES")
+        add_options(command, "output.path=TABLES")
         command.set_defaults(handler=handle_job, job=job.name)
 
 
@@ -69,7 +71,7 @@ def add_listing_commands(commands: "Commands") -> None:
         command.set_defaults(handler=handle_listing, kind=name)
 
 
-def _add_options(parser: argparse.ArgumentParser, example: str) -> None:
+def add_options(parser: argparse.ArgumentParser, example: str) -> None:
     """Add the options of every command that makes a version."""
     parser.add_argument(
         "--set", action="append", default=[], metavar="TABLE.KEY=VALUE", dest="overrides",
@@ -103,12 +105,17 @@ def handle_run(arguments: argparse.Namespace) -> int:
 
 def handle_job(arguments: argparse.Namespace) -> int:
     """Run a job on a published model, or print what it would do."""
+    return carry_out_job(arguments.job, arguments, arguments.model)
+
+
+def carry_out_job(name: str, arguments: argparse.Namespace, model: str) -> int:
+    """Run a job with the options of add_options, or print what it would do."""
     from w2vspark import jobs
 
     log.configure(arguments.verbose)
-    job = jobs.JOBS[arguments.job]
+    job = jobs.JOBS[name]
     config = jobs.load_config(job, arguments.config, arguments.overrides)
-    return _carry_out(job, config, arguments, arguments.model)
+    return _carry_out(job, config, arguments, model)
 
 
 def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, model: str = "") -> int:

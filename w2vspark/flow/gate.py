@@ -101,8 +101,10 @@ def _judge(run: Run, name: str) -> list[str]:
         check.end(verdict, _facts(run))
     finally:
         run.staging.delete_files(attempt)
-    run.gate_seconds = time.perf_counter() - began
-    log_end("gate", version=name, passed=not failed, seconds=round(run.gate_seconds, 3))
+    seconds = time.perf_counter() - began
+    if work.gate is not None:
+        run.gate_seconds = seconds
+    log_end("gate", version=name, passed=not failed, seconds=round(seconds, 3))
     return failed
 
 

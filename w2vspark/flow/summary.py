@@ -59,7 +59,8 @@ def seconds_line(run: Run) -> str:
 
 def seconds_of(run: Run) -> dict[str, float]:
     """Seconds of the start of Spark, of each table that this run made, of the gate, and of the whole run ("all")."""
-    found = run.apart | {table: run.records[table]["seconds"] for table in run.made}
+    found = {name: seconds for name, seconds in run.apart.items() if seconds}
+    found |= {table: run.records[table]["seconds"] for table in run.made}
     if run.gate_seconds is not None:
         found["gate"] = run.gate_seconds
     found["all"] = time.perf_counter() - run.began

@@ -18,8 +18,8 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Gate, Table
 from w2vspark.output.publish import Version
 from w2vspark.output.scores import OF_TEST_SETS, Figure, Score, as_table, at_least, at_most, failures, plain
-from w2vspark.stages.version_scores import Found, ScoreJob, figures_by_spark, figures_here, is_large
-from w2vspark.vectors.test_sets import TestSet, name_of, read_test_sets
+from w2vspark.stages.version_scores import FREQUENT_WORDS, Found, ScoreJob, figures_by_spark, figures_here, is_large
+from w2vspark.vectors.test_sets import TestSet, name_of, read_test_sets, same_names
 
 TESTS = "test sets"  # in Run.found
 SHARE = between(0, 1)
@@ -48,7 +48,7 @@ class GateConfig(Settings):
     )
     min_coverage: float = key(0.0, rule=SHARE, why="The least share of a test set's rows whose words are all known.")
     frequent_words: int = key(
-        30_000,
+        FREQUENT_WORDS,
         rule=between(100, 300_000),
         why="So many of the most frequent words are possible answers to analogies, and are neighbours for the drift.",
     )
@@ -78,18 +78,12 @@ class GateConfig(Settings):
 
     def problems(self, config: Config) -> Iterator[Problem]:
         """Two test sets with one name, and floors of test sets that are not there."""
-        names: dict[str, str] = {}
-        for section, paths in (("gate.pairs", self.pairs), ("gate.analogies", self.analogies)):
-            for path in paths:
-                name = name_of(path)
-                if not name:
-                    yield section, path, "holds an empty path; remove it"
-                elif name in names:
-                    yield section, path, f"has the name {name}, as {names[name]} has; rename one of the two files"
-                names[name] = path
+        for table, path, text in same_names(self.pairs, self.analogies):
+            yield f"gate.{table}", path, text
+        names = [name_of(path) for path in (*self.pairs, *self.analogies)]
         for name in self.floors:
             if name not in names:
-                known = did_you_mean(name, list(names)) if names else "; name its file in gate.pairs or gate.analogies"
+                known = did_you_mean(name, names) if names else "; name its file in gate.pairs or gate.analogies"
                 yield "gate.floors", {name: self.floors[name]}, f"there is no test set {name}{known}"
 
 

@@ -6,7 +6,7 @@ While the manifest has the key "candidate", the version has never been the curre
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -328,6 +328,29 @@ def named(output: str, number: str) -> str:
         there = ", ".join(names) or "none"
         raise OutputError(f"{output}: has no version {number}; its versions are {there}")
     return name
+
+
+def two_versions(output: str, numbers: Sequence[str] = ()) -> tuple[Version, Version]:
+    """Two versions of an output, the older one first. numbers: their numbers; () = the current one and the one before.
+
+    The version before is the newest one that was current once and is complete. Raises OutputError when one is missing.
+    """
+    uri = storage.absolute_uri(output).rstrip("/")
+    current = read_current(uri)
+    if numbers:
+        names = [named(uri, number) for number in numbers]
+    elif current is None:
+        raise OutputError(f"{output}: no version is current; name two versions: w2vspark versions {output}")
+    elif (before := earlier_version(uri, current)) is None:
+        raise OutputError(f"{output}: has no version before the current one that could be compared with it")
+    else:
+        names = [before, str(current["version"])]
+    found = [read_version(version_folder(uri, name)) for name in names]
+    for name, version in zip(names, found, strict=True):
+        if version is None:
+            raise OutputError(f"{output}: version {name} was deleted meanwhile; see w2vspark versions {output}")
+    old, new = (version for version in found if version is not None)
+    return old, new
 
 
 def delete_version(output: str, claim: Claim, version: ListedVersion) -> None:

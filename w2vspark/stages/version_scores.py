@@ -23,8 +23,10 @@ from w2vspark.vectors.sample import Sample, read_sample
 from w2vspark.vectors.test_sets import TestSet, figures_of
 
 DRIFT_WORDS, NEIGHBOURS = 1000, 10  # frequent words whose neighbours are compared, and how many of each
+FREQUENT_WORDS = 30_000  # of each version, among which the neighbours are
 # The driver scores a smaller table itself, which takes seconds and needs no Spark. A worker scores a larger one.
 MOST_BYTES_HERE = 128 << 20
+_SHARES = pa.schema([("word", pa.string()), ("share", pa.float64())])
 _NORMS = pa.schema([("rows", pa.int64()), ("zeros", pa.int64()), ("bad", pa.int64()), ("largest", pa.float64())])
 
 
@@ -105,10 +107,29 @@ def _figures(job: ScoreJob) -> Iterator[tuple[bool, Figure]]:
     before = _sample(job.previous, job.frequent, job.previous_tests)
     for test in job.previous_tests:
         yield from ((True, figure) for figure in figures_of(before, test, job.method))
-    parts = [(one.vectors.words[: one.frequent], one.vectors.unit[: one.frequent]) for one in (before, own)]
-    words, shares = neighbour_overlap(*parts[0], *parts[1], asked=DRIFT_WORDS, top=NEIGHBOURS)
+    words, shares = shared_neighbours(before, own)
     drift = 1 - float(shares.mean()) if words else math.nan
     yield False, Figure("neighbours", "drift", drift, len(words), min(DRIFT_WORDS, own.words))
+
+
+def shared_neighbours(old: Sample, new: Sample) -> tuple[list[str], np.ndarray]:
+    """Frequent words of both versions, and the share of each word's neighbours that are the same, float64 (words,)."""
+    parts = [(one.vectors.words[: one.frequent], one.vectors.unit[: one.frequent]) for one in (old, new)]
+    return neighbour_overlap(*parts[0], *parts[1], asked=DRIFT_WORDS, top=NEIGHBOURS)
+
+
+def shares_by_spark(session: SparkSession, old: Version, new: Version) -> dict[str, float]:
+    """The same shares by word, from one task. The driver receives no vectors."""
+    task = partial(share_task, old=old, new=new)
+    rows = session.range(0, 1, 1, 1).mapInArrow(task, spark_schema(_SHARES)).collect()
+    return {row["word"]: row["share"] for row in rows}
+
+
+def share_task(batches: Iterator[pa.RecordBatch], old: Version, new: Version) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: one row -> rows of _SHARES."""
+    for _ in batches:
+        words, shares = shared_neighbours(read_sample(old, FREQUENT_WORDS), read_sample(new, FREQUENT_WORDS))
+        yield pa.RecordBatch.from_arrays([pa.array(words, pa.string()), pa.array(shares)], schema=_SHARES)
 
 
 def _sample(version: Version, frequent: int, tests: Sequence[TestSet]) -> Sample:

@@ -1,7 +1,7 @@
 """Test sets by name, and the figures of a version on them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from w2vspark import storage
@@ -33,6 +33,19 @@ def name_of(path: str) -> str:
     """The name of a test set: its file's name without the ending."""
     name = path.rstrip("/").rpartition("/")[2]
     return name.rpartition(".")[0] or name
+
+
+def same_names(pairs: Sequence[str], analogies: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Empty paths, and test sets with one name: "pairs" or "analogies", the path, and a text with the fix."""
+    names: dict[str, str] = {}
+    for table, paths in (("pairs", pairs), ("analogies", analogies)):
+        for path in paths:
+            name = name_of(path)
+            if not name:
+                yield table, path, "holds an empty path; remove it"
+            elif name in names:
+                yield table, path, f"has the name {name}, as {names[name]} has; rename one of the two files"
+            names[name] = path
 
 
 def read_test_sets(pairs: Sequence[str], analogies: Sequence[str]) -> tuple[TestSet, ...]:

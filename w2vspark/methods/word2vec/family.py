@@ -29,10 +29,10 @@ from w2vspark.methods.word2vec.tables import published
 from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, sources
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_table
+from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.training.rounds import run_rounds
 from w2vspark.training.trainer import RoundJob
 from w2vspark.training.word2vec.composed import composing_bytes
-from w2vspark.training.word2vec.movement import summary as movement_summary
 from w2vspark.training.word2vec.plan import (
     check_vocabulary,
     matrix_shapes,

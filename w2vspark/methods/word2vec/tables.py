@@ -31,11 +31,11 @@ from w2vspark.methods.word2vec.asked import (
     trained,
 )
 from w2vspark.spark.listed_files import TaskRows
+from w2vspark.stages.movement import movement, pairs, rotation
 from w2vspark.stages.vectors import matrix_rows, vectors
 from w2vspark.training.word2vec.adagrad import adagrad
 from w2vspark.training.word2vec.codes import codes
 from w2vspark.training.word2vec.composed import composed_rows, composed_tasks, rows_in_free_memory
-from w2vspark.training.word2vec.movement import movement, pairs, rotation
 from w2vspark.training.word2vec.nodes import nodes
 from w2vspark.training.word2vec.subwords import subwords
 

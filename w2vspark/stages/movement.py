@@ -1,11 +1,11 @@
-"""Table movement: how far the words of an earlier model moved in a training that began from it.
+"""How far the words of an older model have moved in a newer one: the tables movement and drift.
 
 First the old vectors are rotated, so that both models are as close as possible (orthogonal Procrustes, Schönemann
 1966). A rotation of all vectors does not change any neighbours.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -16,12 +16,15 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from w2vspark.base.schemas import EARLIER, MOVEMENT, VECTORS
+from w2vspark.base.errors import InputError
+from w2vspark.base.schemas import DRIFT, EARLIER, MOVEMENT, VECTORS
+from w2vspark.output.publish import Version
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.spark.placement import placement_keys
 from w2vspark.stages.parameters import BLOCK_ROWS
 from w2vspark.storage.listed import count_listed, scan_listed
+from w2vspark.vectors.drift import procrustes, row_cosines
 
 MOST_TASKS = 64  # tasks that join the words of both models
 DIGITS = 6  # of the published figures, because the rotation's last bits depend on the machine
@@ -32,28 +35,52 @@ _SUMS = pa.schema([pa.field("block", pa.int64()), pa.field("sums", pa.binary())]
 
 
 def pairs(session: SparkSession, earlier_uri: str, matrix: str, vectors_uri: str) -> DataFrame:
-    """The words that both models have, with both vectors, sorted by id. Each task has whole blocks."""
+    """The words that an earlier model and a new one have, as `joined` returns them."""
     earlier = listed_frame(session, earlier_uri, EARLIER, where=[("matrix", "==", matrix)])
     old = earlier.select(F.col("key").alias("word"), F.col("vector").alias("old"))
     new = listed_frame(session, vectors_uri, VECTORS).withColumnRenamed("vector", "new")
-    blocks = max(1, -(-count_listed(vectors_uri) // BLOCK_ROWS))
+    return joined(old, new, count_listed(vectors_uri)).select(*_PAIRS.names)
+
+
+def version_pairs(session: SparkSession, old: Version, new: Version) -> DataFrame:
+    """The words that two versions have, as `joined` returns them, with the columns old_id and old_count."""
+    of_old, of_new = (
+        listed_frame(session, version.table("vectors"), VECTORS, version.listed("vectors")) for version in (old, new)
+    )
+    names = {"id": "old_id", "count": "old_count", "vector": "old"}
+    return joined(
+        of_old.withColumnsRenamed(names),
+        of_new.withColumnRenamed("vector", "new"),
+        sum(file["rows"] for file in new.listed("vectors")),
+    )
+
+
+def joined(old: DataFrame, new: DataFrame, rows: int) -> DataFrame:
+    """The words that two models have, with both vectors, sorted by the new id. Each task has whole blocks.
+
+    old: word, old (list<float>), and perhaps others. new: id, word, count, new (list<float>). rows: of the new model.
+    """
+    blocks = max(1, -(-rows // BLOCK_ROWS))
     tasks = min(blocks, MOST_TASKS)
     keys = F.array(*map(F.lit, placement_keys(tasks)))
     task = F.floor(F.floor(F.col("id") / BLOCK_ROWS) * tasks / blocks).cast("int")
     both = new.join(old, "word").withColumn("task", F.element_at(keys, task + 1))
-    return both.repartition(tasks, "task").sortWithinPartitions("id").select("id", "word", "count", "old", "new")
+    return both.repartition(tasks, "task").sortWithinPartitions("id").drop("task")
 
 
-def rotation(joined: DataFrame) -> _Floats:
-    """The rotation of the old vectors, float64 (D, D). The driver receives one D x D sum."""
-    blocks = joined.mapInArrow(sum_batches, spark_schema(_SUMS))
+def rotation(both: DataFrame, dimensions: int | None = None) -> _Floats:
+    """The rotation of the old vectors, float64 (D, D). The driver receives one D x D sum.
+
+    both: with the columns old and new. dimensions: of the old vectors; None = as many as the new ones have. If they
+    differ, the matrix is the nearest one with orthogonal rows or columns.
+    """
+    blocks = both.mapInArrow(sum_batches, spark_schema(_SUMS))
     ordered = blocks.repartition(1).sortWithinPartitions("block")
-    (row,) = ordered.mapInArrow(add_batches, spark_schema(_SUMS)).collect()
-    total = np.frombuffer(row["sums"], np.float64)
-    size = math.isqrt(total.size)
-    left, _, right = np.linalg.svd(total.reshape(size, size))
-    matrix: _Floats = left @ right
-    return matrix
+    rows = ordered.mapInArrow(add_batches, spark_schema(_SUMS)).collect()
+    if not rows:
+        raise InputError("the two models have no word in common, so they cannot be compared")
+    total = np.frombuffer(rows[0]["sums"], np.float64)
+    return procrustes(total.reshape(dimensions or math.isqrt(total.size), -1))
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -93,22 +120,42 @@ def _joined(batches: list[pa.RecordBatch]) -> tuple[int, _Floats, _Floats]:
     return batches[0]["id"][0].as_py() // BLOCK_ROWS, old, new
 
 
-def movement(joined: DataFrame, matrix: _Floats) -> TaskRows:
+def movement(both: DataFrame, matrix: _Floats) -> TaskRows:
     """Cosine and distance between each word's rotated old vector and its new one, as schemas.MOVEMENT, by rising id."""
-    return TaskRows(joined, partial(movement_batches, matrix=matrix), MOVEMENT)
+    return TaskRows(both, partial(movement_batches, matrix=matrix), MOVEMENT)
 
 
 def movement_batches(batches: Iterator[pa.RecordBatch], matrix: _Floats) -> Iterator[pa.RecordBatch]:
     """mapInArrow: rows of _PAIRS -> rows of schemas.MOVEMENT. A zero vector has cosine 0."""
     for batch in batches:
-        old, new = _matrix(batch["old"]) @ matrix, _matrix(batch["new"])
-        norms = np.linalg.norm(old, axis=1) * np.linalg.norm(new, axis=1)
-        cosines = np.einsum("ij,ij->i", old, new) / np.where(norms > 0, norms, 1.0)
-        distances = np.linalg.norm(new - old, axis=1)
-        figures = [pa.array(np.round(values, DIGITS)) for values in (cosines, distances)]
         yield pa.RecordBatch.from_arrays(
-            [*(batch[name] for name in ("id", "word", "count")), *figures], schema=MOVEMENT
+            [*(batch[name] for name in ("id", "word", "count")), *_figures(batch, matrix)], schema=MOVEMENT
         )
+
+
+def drift(both: DataFrame, matrix: _Floats, shares: Mapping[str, float]) -> TaskRows:
+    """How far each word of two versions moved, as schemas.DRIFT, by rising new id.
+
+    both: from version_pairs. shares: the share of the nearest neighbours that stayed, for some frequent words.
+    """
+    return TaskRows(both, partial(drift_batches, matrix=matrix, shares=shares), DRIFT)
+
+
+def drift_batches(
+    batches: Iterator[pa.RecordBatch], matrix: _Floats, shares: Mapping[str, float]
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: rows of version_pairs -> rows of schemas.DRIFT. A zero vector has cosine 0."""
+    for batch in batches:
+        kept = pa.array([shares.get(word) for word in batch["word"].to_pylist()], pa.float64())
+        columns = [batch[name] for name in ("id", "word", "count", "old_id", "old_count")]
+        yield pa.RecordBatch.from_arrays([*columns, *_figures(batch, matrix), kept], schema=DRIFT)
+
+
+def _figures(batch: pa.RecordBatch, matrix: _Floats) -> list[pa.Array]:
+    """Cosines and distances of the rows of a batch."""
+    old, new = _matrix(batch["old"]) @ matrix, _matrix(batch["new"])
+    distances = np.linalg.norm(new - old, axis=1)
+    return [pa.array(np.round(values, DIGITS)) for values in (row_cosines(old, new), distances)]
 
 
 def _matrix(column: pa.ListArray) -> _Floats:

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from scipy.linalg import orthogonal_procrustes
 
-from w2vspark.training.word2vec import movement as module
-from w2vspark.training.word2vec.movement import add_batches, movement, rotation, sum_batches
+from w2vspark.stages import movement as module
+from w2vspark.stages.movement import add_batches, movement, rotation, sum_batches
 
 WORDS, DIMENSIONS = 500, 6
 
