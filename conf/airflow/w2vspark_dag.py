@@ -75,14 +75,15 @@ class Command(BaseOperator):
                 )  # fmt: skip
             except OSError as error:
                 raise AirflowFailException(f"{error}; COMMAND at the top of this DAG's file is wrong") from error
-            errors = []
             for line in self.process.stderr:
                 self.log.info("%s", line.rstrip())
-                errors += [line.strip()] if line.startswith("w2vspark: ") else []
-            if code := self.process.wait():
-                raise problem(code, " ".join(errors))
+            code = self.process.wait()
             answer.seek(0)
-            return json.load(answer)
+            said = answer.read()
+        self.log.info("%s", said)  # after a gate that failed, too: it has the scores
+        if code:
+            raise problem(code, json.loads(said)["error"] if said else "The log says more.")
+        return json.loads(said)
 
     def on_kill(self):
         """End the command as Ctrl-C would: it keeps its rounds and frees the output folder."""

@@ -5,16 +5,20 @@ import os
 import re
 import sqlite3
 import subprocess
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
 DAG_FILE = ROOT / "conf" / "airflow" / "w2vspark_dag.py"
 PYTHON = Path(os.environ.get("W2VSPARK_AIRFLOW", ROOT / ".airflow" / "bin" / "python"))
+RUN_SECONDS = 900
 needs_airflow = pytest.mark.skipif(
     not PYTHON.exists(), reason="needs Airflow: `make .airflow/installed`, or its Python's path in W2VSPARK_AIRFLOW"
 )
@@ -33,6 +37,14 @@ def write_dag(folder: Path, **settings: object) -> None:
         assert count == 1, f"{DAG_FILE} sets {name} {count} times"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DAG_FILE.name).write_text(text, "utf-8")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How `airflow …` ended."""
+
+    code: int
+    said: str  # its output and its log
 
 
 @dataclass(frozen=True)
@@ -62,12 +74,29 @@ class AirflowHome:
         """`airflow …` as a list of words."""
         return [str(PYTHON.with_name("airflow")), *words]
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `airflow …`; its output has the log, too."""
-        return subprocess.run(
-            self.command(*words), env=self.environment(), cwd=self.folder, text=True, timeout=500, check=False,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+    def run(self, *words: str) -> Outcome:
+        """Run `airflow …`."""
+        with self.started(*words) as (process, log):
+            return Outcome(process.wait(timeout=RUN_SECONDS), log.read_text("utf-8"))
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+        """`airflow …` as a process, and the file with what it prints. All that it started ends with the block."""
+        log = self.folder / f"{uuid.uuid4().hex}.log"
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                self.command(*words), env=self.environment(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=stream,
+                stderr=stream,
+            )  # fmt: skip
+        try:
+            yield process, log
+        finally:
+            if process.poll() is None:
+                family = [*psutil.Process(process.pid).children(recursive=True), process]
+                for each in family:  # commands have sessions of their own
+                    with suppress(psutil.NoSuchProcess):
+                        each.kill()
+                process.wait()
 
     def python(self, code: str) -> Any:
         """What code prints last, as JSON. Airflow's Python runs it; it can import the DAG's file, but not w2vspark."""
@@ -100,5 +129,5 @@ def make_home(folder: Path, **more: str) -> AirflowHome:
     home = AirflowHome(folder, more)
     home.dags.mkdir(parents=True)
     done = home.run("db", "migrate")
-    assert done.returncode == 0, done.stdout
+    assert done.code == 0, done.said
     return home

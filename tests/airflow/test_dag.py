@@ -115,7 +115,7 @@ print(json.dumps([words(), words(date="2026-01-02"), words(logical=None),
 
 
 def test_an_exit_code_decides_whether_the_task_is_tried_again(home, tmp_path):
-    command = script(tmp_path, 'echo "w2vspark: error: why $1" >&2\necho \'{"version": "000003"}\'\nexit "$1"')
+    command = script(tmp_path, 'echo "a line of the log" >&2\necho "{\\"error\\": \\"why $1\\"}"\nexit "$1"')
     code = f"""
 import json
 import w2vspark_dag as dag
@@ -133,10 +133,10 @@ dag.COMMAND = "/not/there/w2vspark"
 print(json.dumps([found, outcome("0")]))
 """
     found, missing = home.python(code)
-    assert found.pop("0") == {"version": "000003"}
+    assert found.pop("0") == {"error": "why 0"}
     assert {int(code) for code, (at_once, _) in found.items() if at_once} == {2, 3, 6, 7}
     for number, (_, text) in found.items():
-        assert text.startswith(f"exit code {number}: ") and text.endswith(f"w2vspark: error: why {number}")
+        assert text.startswith(f"exit code {number}: ") and text.endswith(f". why {number}")
     assert missing[0] and "/not/there/w2vspark" in missing[1] and "COMMAND" in missing[1]
 
 
@@ -165,7 +165,7 @@ try:
 except Exception as error:
     print(json.dumps([isinstance(error, AirflowFailException), str(error)]))
 """
-    assert home.python(code) == [False, "exit code 143: a retry may help. "]
+    assert home.python(code) == [False, "exit code 143: a retry may help. The log says more."]
     assert (tmp_path / "started.command").exists() and (tmp_path / "started.child").exists()
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from airflow_home import ROOT, AirflowHome, make_home, needs_airflow, write_dag
+from airflow_home import ROOT, RUN_SECONDS, AirflowHome, make_home, needs_airflow, write_dag
 from commands import COMMAND, current, digests, manifest
 from standalone import standalone_cluster
 
-pytestmark = [pytest.mark.slow, needs_airflow]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * RUN_SECONDS), needs_airflow]
 
 CONFIG = """
 [vocabulary]
@@ -64,27 +64,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowHome]:
 def test_on_a_cluster_the_dag_ends_with_a_current_version_and_says_so(home):
     output = home.folder.parent / "cluster"
     done = on_cluster(home).run("dags", "test", "w2vspark", DATE)
-    assert done.returncode == 0 and home.states() == DONE, done.stdout[-6000:]
-    assert done.stdout.count("Spark-Submit cmd: spark-submit --master spark://127.0.0.1:") == 4
+    assert done.code == 0 and home.states() == DONE, done.said[-6000:]
+    assert done.said.count("Spark-Submit cmd: spark-submit --master spark://127.0.0.1:") == 4
     check_update(home, output)
 
 
 def test_a_training_that_is_killed_is_tried_again_and_ends_with_the_same_bytes(home):
     output = home.folder.parent / "vectors"
-    log = home.folder / "killed.log"
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            home.command("dags", "test", "w2vspark", DATE), env=home.environment(), cwd=home.folder,
-            stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-        )  # fmt: skip
-        try:
-            kill_training(process, log)
-            assert process.wait(timeout=300) == 0, log.read_text()[-6000:]
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    said = log.read_text()
+    with home.started("dags", "test", "w2vspark", DATE) as (process, log):
+        kill_training(process, log)
+        assert process.wait(timeout=RUN_SECONDS) == 0, log.read_text()[-6000:]
+        said = log.read_text()
     assert "exit code -9: a retry may help" in said
     tried = dict(home.rows("select task_id, try_number from task_instance where task_id in ('train', 'gate')"))
     assert home.states() == DONE and tried == {"train": 2, "gate": 1}
@@ -98,7 +88,7 @@ def test_a_second_run_of_the_same_day_finds_nothing_to_do_and_updates_nothing(ho
     output = home.folder.parent / "vectors"
     before, updates = current(output), home.updates()
     done = home.run("dags", "test", "w2vspark", DATE)
-    assert done.returncode == 0 and home.states() == DONE | {"promote": "skipped"}, done.stdout[-6000:]
+    assert done.code == 0 and home.states() == DONE | {"promote": "skipped"}, done.said[-6000:]
     assert current(output) == before and home.updates() == updates
 
 
@@ -109,10 +99,10 @@ def test_a_gate_that_fails_stops_the_run_at_once_and_the_old_version_stays(home)
     other = config.with_name("strict.toml")
     other.write_text(config.read_text().replace("pairs = -1.0", "pairs = 1.0").replace("epochs = 3", "epochs = 1"))
     done = home.run("dags", "test", "w2vspark", DATE, "--conf", json.dumps({"config": str(other)}))
-    assert done.returncode != 0
+    assert done.code != 0
     expected = DONE | {"gate": "failed", "promote": "upstream_failed", "retention": "upstream_failed"}
-    assert home.states() == expected, done.stdout[-6000:]
-    assert re.search(r"exit code 7: the gate failed.* pairs spearman .* below 1", done.stdout)
+    assert home.states() == expected, done.said[-6000:]
+    assert re.search(r"exit code 7: the gate failed.* pairs spearman .* below 1", done.said)
     assert home.rows("select try_number from task_instance where task_id = 'gate' and state = 'failed'") == [(1,)]
     assert current(output) == before and home.updates() == updates
 
@@ -135,7 +125,7 @@ def check_update(home: AirflowHome, output: Path) -> None:
 
 def kill_training(process: subprocess.Popen[bytes], log: Path) -> None:
     """SIGKILL the command of the task `train` when it has trained its second round."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + RUN_SECONDS
     while "stage=round event=end round=2 " not in log.read_text():
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-6000:]
         time.sleep(0.02)
