@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 import tomllib
 from pathlib import Path
@@ -25,6 +24,7 @@ from commands import (
     version_folder,
     wait_for_all,
 )
+from terminals import Terminal
 
 from w2vspark import __version__
 from w2vspark.base.redaction import REDACTED
@@ -159,25 +159,32 @@ def test_training_that_diverges_ends_with_6(corpus, output):
 
 
 def test_an_interrupted_run_ends_with_130_releases_its_lock_and_goes_on_afterwards(spark, corpus, tmp_path):
-    output, log = tmp_path / "output", tmp_path / "log"
+    """On a terminal. It shows bars, with the log above them, and is clean afterwards."""
+    output = tmp_path / "output"
     words = settings(corpus, output, training__rounds_per_epoch=4)
-    with log.open("w") as stream:
-        process = subprocess.Popen([COMMAND, "run", *words], stdout=stream, stderr=stream, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 200
-        while "event=end round=2 " not in log.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-4000:]
-            time.sleep(0.01)
-        family = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to all processes of the group
-        assert process.wait(timeout=100) == 130, log.read_text()[-4000:]
-        wait_for_all(family)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    said = log.read_text()
-    assert "w2vspark: interrupted; the same command goes on" in said
+    with Terminal(columns=100, rows=200) as terminal:
+        process = terminal.start([COMMAND, "run", "--verbose", *words])
+        try:
+            deadline = time.monotonic() + 200
+            while "event=end round=2 " not in terminal.raw:
+                assert process.poll() is None and time.monotonic() < deadline, terminal.raw[-4000:]
+                time.sleep(0.01)
+            family = psutil.Process(process.pid).children(recursive=True)
+            terminal.write("\x03")  # Ctrl-C: the terminal signals all processes of the group
+            assert process.wait(timeout=100) == 130, terminal.raw[-4000:]
+            wait_for_all(family)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        shown = terminal.shows("w2vspark: interrupted; the same command goes on")
+        said = terminal.raw
+    assert not terminal.hidden and not any("━" in line for line in shown), "no cursor is hidden, and no bar is left"
+    ended = [line.split("  ")[0] for line in shown if re.fullmatch(r"[a-z ]+ \d+\.\d s|starting Spark .*", line)]
+    assert ended == ["starting Spark", "word counts", "vocabulary", "encoded", "bucket counts"]
+    for bar in ("word counts", "encoded", "rounds"):
+        assert re.search(rf"\r\x1b\[2K{bar} +\S*━", said), f"a bar for {bar}"
+    assert re.search(r"^\d{4}-\S+ INFO stage=round event=end round=2 of=8 \S", "\n".join(shown), re.MULTILINE)
     assert not (output / "lock.json").exists() and not (output / "current.json").exists()
     resumed = run_here("run", *words).assert_done()
     trained = [int(number) for number in re.findall(r"stage=round event=end round=(\d+)", resumed.err)]

@@ -1,7 +1,10 @@
 """The standard error of a JVM: one line is left out, and nothing else changes."""
 
+import re
 import subprocess
 import sys
+
+from terminals import Terminal
 
 NOISE = "WARNING: Using incubator modules: jdk.incubator.vector"
 SCRIPT = """
@@ -79,3 +82,23 @@ def test_no_message_is_lost_where_standard_error_does_not_block():
 
 def test_the_last_lines_of_a_jvm_that_does_not_start_come_before_our_own_error():
     assert said("echo 'no memory' >&2; exit 1", "fails") == "no memory\ntold last\n"
+
+
+def test_messages_appear_in_whole_lines_above_the_bars_of_a_terminal():
+    script = (
+        "import subprocess, time\n"
+        "from w2vspark.flow.progress import Progress\n"
+        "from w2vspark.spark.jvm_messages import noise_filtered\n"
+        "with Progress().stage('encoded'):\n"
+        "    with noise_filtered():\n"
+        "        child = subprocess.Popen(['sh', '-c', 'printf half; sleep .4; echo \" a line\"; sleep .4; echo last'],"
+        " stdout=2)\n"
+        "        time.sleep(0.2)\n"
+        "    child.wait()\n"
+        "    time.sleep(0.3)\n"
+    )
+    with Terminal() as terminal:
+        assert terminal.start([sys.executable, "-c", script]).wait(60) == 0
+        terminal.shows("encoded", " s")
+        assert not terminal.hidden
+        assert re.fullmatch(r"half a line\nlast\nencoded +\d\.\d s", "\n".join(terminal.lines()))

@@ -117,6 +117,7 @@ def test_the_size_of_the_blocks_changes_nothing(tmp_path: Path, monkeypatch, met
     whole = score_analogies(vectors, rows, method=method)
     monkeypatch.setattr(score_module, "_QUESTIONS", 7)
     monkeypatch.setattr(score_module, "_WORDS", 11)
+    monkeypatch.setattr(score_module, "_AT_ONCE", 3)
     assert score_analogies(vectors, rows, method=method) == whole
 
 

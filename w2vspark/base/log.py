@@ -6,6 +6,8 @@ import re
 import sys
 from typing import Any
 
+from w2vspark.base.terminal import StandardError, can_draw
+
 
 def get_logger() -> logging.Logger:
     """The package's only logger, "w2vspark"."""
@@ -30,14 +32,14 @@ def key_values(**pairs: Any) -> str:
 def configure(verbose: bool) -> None:
     """Send the log to stderr, each line with its time.
 
-    verbose: log everything; otherwise from INFO up, or from WARNING up on a terminal, which has the progress bar. Only
-    programs call it, so that the logging of a program that uses this library stays as it is.
+    verbose: log everything; otherwise from INFO up, or from WARNING up on a terminal, which has bars. Only programs
+    call it, so that the logging of a program that uses this library stays as it is.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(StandardError())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"))
     logger = get_logger()
     logger.handlers = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if can_draw(sys.stderr) else logging.INFO)
     logger.propagate = False
     # When a call to the JVM is interrupted, py4j logs tracebacks, to its own loggers and to the root logger. Then it
     # raises an error, which we report in one line.

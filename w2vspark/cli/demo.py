@@ -36,9 +36,8 @@ def demo(folder: str) -> tuple[Result, str]:
     """
     corpus, output = Path(folder, "corpus"), str(Path(folder, "vectors"))
     method, config = load_config(SETTINGS, [f"input.path={corpus}", f"output.path={output}"])
-    progress = Progress()
-    progress.stage("reading the documentation")
-    write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
+    with Progress().stage("corpus", "the documentation of Python's library"):
+        write_corpus(Path(sysconfig.get_path("stdlib")), Path(folder))
     done = carry_out(method, config)
     return done, f"{done.summary}\n{_neighbours(output)}\n{try_next(_next_commands(output))}"
 

@@ -94,7 +94,6 @@ def perform(run: Run) -> None:
         finally:
             if run.compiling is not None:
                 run.compiling.end()
-            run.progress.done()
 
 
 def _undo_output(run: Run, claim: Claim) -> None:
@@ -154,13 +153,12 @@ def _make_or_find(run: Run, step: Step) -> None:
         return
     if step.kernels:
         run.await_kernels()
-    run.progress.stage(step.table.replace("_", " "))
     log_start(step.table, **{"fingerprint": own, **_shown(step.settings(run.config))})
     run.staging.discard_others(step.table, own)
     attempt = run.uris[step.table] = run.staging.begin(step.table, own)
     began, apart = time.perf_counter(), sum(run.apart.values())
     try:
-        with worker_errors():
+        with run.progress.stage(step.table), worker_errors():
             record = step.make(run)
     except BaseException:
         _give_up(run, step.table, attempt)

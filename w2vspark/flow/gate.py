@@ -1,6 +1,7 @@
 """The gate: a candidate is scored, described and judged, before it becomes the current version."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from w2vspark.base.errors import GateFailed, OutputError
@@ -25,6 +26,7 @@ from w2vspark.output.versions import (
     prune_candidates,
     version_folder,
 )
+from w2vspark.spark.worker_errors import worker_errors
 
 # The key of the manifest that says what a version was judged by: all that decided, its fingerprint, and the version
 # that was current then.
@@ -76,35 +78,42 @@ def promote_and_prune(run: Run, name: str) -> None:
 
 
 def _judge(run: Run, name: str) -> list[str]:
-    """Score and describe a candidate; return what did not pass."""
-    # The candidate may be another run's, so only the configuration and the candidate itself tell about it.
-    work, config = run.work, run.config
-    tables = [table for table in work.tables(config) if table.of_candidate]
-    artefacts = [artefact for artefact in work.artefacts(config) if artefact.of_candidate]
-    run.progress.stage("gate")
+    """Score and describe a candidate, and write the verdict; return what did not pass."""
     log_start("gate", version=name)
     began, attempt = time.perf_counter(), run.staging.begin(VERSION, run.fingerprints[VERSION])
     try:
-        check = Check(run.output, run.held(), name, lambda: staged_artefact(attempt))
-        run.previous, run.candidate = previous_version(run), check.version()
-        run.scores = [] if work.gate is None else work.gate.score(run)
-        for table in tables:
-            check.add_table(table.name, table.small(run, table.schema_of(config)))
-            run.candidate = check.version()
-        for artefact in artefacts:
-            staged = staged_artefact(attempt)
-            artefact.write(run, staged)
-            check.add_artefact(artefact.name, staged)
-        failed = failures(run.scores)
-        names = ", ".join(f"{score.task} {score.metric}" for score in run.scores if score.passed is False)
-        verdict = FAILED + names if failed else HELD if run.hold else CHECKED
-        check.end(verdict, _facts(run))
+        with run.progress.stage("gate"), worker_errors():
+            failed = _checked(run, name, lambda: staged_artefact(attempt))
     finally:
         run.staging.delete_files(attempt)
     seconds = time.perf_counter() - began
-    if work.gate is not None:
+    if run.work.gate is not None:
         run.gate_seconds = seconds
     log_end("gate", version=name, passed=not failed, seconds=round(seconds, 3))
+    return failed
+
+
+def _checked(run: Run, name: str, new_file: Callable[[], str]) -> list[str]:
+    """The check of a candidate; returns what did not pass. new_file: makes the URI of a new file in staging.
+
+    The candidate may be another run's, so only the configuration and the candidate itself tell about it.
+    """
+    work, config = run.work, run.config
+    check = Check(run.output, run.held(), name, new_file)
+    run.previous, run.candidate = previous_version(run), check.version()
+    run.scores = [] if work.gate is None else work.gate.score(run)
+    for table in work.tables(config):
+        if table.of_candidate:
+            check.add_table(table.name, table.small(run, table.schema_of(config)))
+            run.candidate = check.version()
+    for artefact in work.artefacts(config):
+        if artefact.of_candidate:
+            staged = new_file()
+            artefact.write(run, staged)
+            check.add_artefact(artefact.name, staged)
+    failed = failures(run.scores)
+    names = ", ".join(f"{score.task} {score.metric}" for score in run.scores if score.passed is False)
+    check.end(FAILED + names if failed else HELD if run.hold else CHECKED, _facts(run))
     return failed
 
 

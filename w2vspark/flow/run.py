@@ -58,6 +58,7 @@ class Run:
     compiling: "Compiling | None" = None
     started_session: SparkSession | None = None
     checked_executors: bool = False
+    watched: bool = False  # the progress knows the session
 
     @property
     def publishes(self) -> bool:
@@ -66,11 +67,22 @@ class Run:
 
     def session(self) -> SparkSession:
         """The Spark session, started at the first call. Under a claim, its executors must reach the output folder."""
+        check = self.claim is not None and not self.checked_executors
+        if self.started_session is None or check:
+            with self.progress.stage("starting Spark"):
+                self._start(check)
+        assert self.started_session is not None
+        if not self.watched:
+            self.progress.watch(self.started_session)
+            self.watched = True
+        return self.started_session
+
+    def _start(self, check: bool) -> None:
+        """Start Spark, unless it was started. check: its executors too."""
         began, was_there = time.perf_counter(), self.started_session is not None
         if self.started_session is None:
-            self.progress.stage("starting Spark")
             self.started_session = build_session(self.config[SparkConfig], "w2vspark")
-        if self.claim is not None and not self.checked_executors:
+        if check:
             with worker_errors():
                 check_executors(self.started_session, self.output)
             self.checked_executors = True
@@ -78,17 +90,17 @@ class Run:
         self.apart["spark"] += seconds
         if not was_there:
             log_end("spark", version=self.started_session.version, seconds=round(seconds, 3))
-        return self.started_session
 
     def await_kernels(self) -> None:
         """Wait for kernels that are being compiled."""
         if self.compiling is None:
             return
         began, going_on = time.perf_counter(), self.compiling.is_going_on()
-        if going_on:
-            self.progress.stage("compiling the kernels, once on this machine")
-        self.compiling.wait()
-        if going_on:
+        if not going_on:
+            self.compiling.wait()
+            return
+        with self.progress.stage("compiling", "the kernels, once on this machine"):
+            self.compiling.wait()
             self.apart["kernels"] = self.apart.get("kernels", 0.0) + time.perf_counter() - began
 
     def log_resolved(self, *settings: Settings) -> None:

@@ -77,7 +77,7 @@ def make_phrases(run: Run) -> dict[str, Any]:
     config, passes = run.config[PhrasesConfig], []
     corpus = read_corpus(run.session(), run.config[InputConfig], 0)
     for number, threshold in enumerate(config.thresholds, 1):
-        run.progress.stage(f"phrases, pass {number}")
+        run.progress.part("pass", number - 1, len(config.thresholds))
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
             write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)

@@ -48,7 +48,7 @@ def decomposed(run: Run, table: str, matrix: str, rows: int, exponent: float) ->
     run.log_resolved(job.settings)
 
     def done(number: int, passes: int, _: dict[str, Any]) -> None:
-        run.progress.stage(f"svd, pass {number} of {passes}")
+        run.progress.part("pass", number, passes)
 
     uri, values = decompose(run.session(), run.staging, run.fingerprints["svd"], job, done)
     return {

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from w2vspark.base.terminal import bars_are_drawn, write_above
+
 # Java's launcher prints it, because Spark asks for this module. No logger and no option of Java can turn it off.
 NOISE = b"WARNING: Using incubator modules: jdk.incubator.vector"
 STANDARD_ERROR = 2
@@ -53,11 +55,18 @@ def _flush() -> None:
 
 
 def _pass_lines(reading: int, target: int) -> None:
-    """Copy all lines except NOISE to a descriptor, until all writers have closed. Then close both descriptors."""
-    rest = b""
+    """Copy all lines except NOISE to a descriptor, until all writers have closed. Then close both descriptors.
+
+    While bars are drawn on a terminal, whole lines appear above them.
+    """
+    rest, terminal = b"", os.isatty(target)
     while read := os.read(reading, 1 << 16):
         *lines, rest = (rest + read).split(b"\n")
         text = b"".join(line + b"\n" for line in lines if line != NOISE)
+        if terminal and bars_are_drawn():
+            if text:
+                write_above(text.decode(errors="replace"))
+            continue
         if not NOISE.startswith(rest):  # a line that is not complete yet, such as a progress bar
             text, rest = text + rest, b""
         _write(target, text)

@@ -17,9 +17,11 @@ from w2vspark.vectors.table import WordVectors
 
 Case = Literal["auto", "keep", "lower"]
 
-# Questions and words that are scored at once: some 30 MB, whatever the size of the vocabulary.
-_QUESTIONS = 1024
-_WORDS = 2048
+# Most questions have words in common, so many questions at once need few cosines: of the words asked about with a block
+# of all words. Blocks are small enough for _COSINES of them, whatever the size of the vocabulary.
+_QUESTIONS = 16_384
+_COSINES, _LEAST_WORDS, _WORDS = 2 << 20, 128, 2048
+_AT_ONCE = 64  # questions whose scores are combined at once: half a megabyte, which stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +134,21 @@ def _answers(unit: NDArray[np.float32], questions: NDArray[np.intp], method: Met
     positions = positions.reshape(questions.shape)
     best = np.full(len(questions), -np.inf, dtype=np.float32)
     answer = np.full(len(questions), -1, dtype=np.intp)
-    every = np.arange(len(questions))
-    for start in range(0, len(unit), _WORDS):
-        words = unit[start : start + _WORDS]
-        scores = np.empty((len(questions), len(words)), dtype=np.float32)
-        combine_cosines(asked @ words.T, positions, method, out=scores)
-        own, column = np.nonzero((questions >= start) & (questions < start + len(words)))
-        scores[own, questions[own, column] - start] = -np.inf
-        top = scores.argmax(axis=1)
-        better = scores[every, top] > best
-        best[better] = scores[every, top][better]
-        answer[better] = top[better] + start
+    at_once = min(_WORDS, max(_LEAST_WORDS, _COSINES // max(1, len(rows))))
+    for start in range(0, len(unit), at_once):
+        words = unit[start : start + at_once]
+        cosines = asked @ words.T
+        for first in range(0, len(questions), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            scores = np.empty((len(questions[some]), len(words)), dtype=np.float32)
+            combine_cosines(cosines, positions[some], method, out=scores)
+            own, column = np.nonzero((questions[some] >= start) & (questions[some] < start + len(words)))
+            scores[own, questions[some][own, column] - start] = -np.inf
+            top = scores.argmax(axis=1)
+            found = scores[np.arange(len(top)), top]
+            better = found > best[some]
+            best[some][better] = found[better]
+            answer[some][better] = top[better] + start
     return answer
 
 
