@@ -102,7 +102,7 @@ def test_a_gate_that_fails_stops_the_run_at_once_and_the_old_version_stays(home)
     assert done.code != 0
     expected = DONE | {"gate": "failed", "promote": "upstream_failed", "retention": "upstream_failed"}
     assert home.states() == expected, done.said[-6000:]
-    assert re.search(r"exit code 7: the gate failed.* pairs spearman .* below 1", done.said)
+    assert re.search(r"exit code 7: the gate failed.* pairs spearman .* below gate.floors.pairs = 1", done.said)
     assert home.rows("select try_number from task_instance where task_id = 'gate' and state = 'failed'") == [(1,)]
     assert current(output) == before and home.updates() == updates
 
