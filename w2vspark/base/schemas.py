@@ -12,6 +12,18 @@ WORD_COUNTS = pa.schema(
     ]
 )
 
+# Counts of each unit of the corpus (stages.input_units). part: a function of the key; rows are sorted by it in a row
+# group. unit: a number in the record of the table. kind and key: as in WORD_COUNTS or PAIR_COUNTS.
+PARTIAL_COUNTS = pa.schema(
+    [
+        pa.field("part", pa.int32(), nullable=False),
+        pa.field("unit", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
 # Counts from which phrases are scored. kind "word": key is a word. kind "pair": key is left, between and right,
 # separated by \x1f. kind "report": key is "tokens", and count the number of all words.
 PAIR_COUNTS = pa.schema(

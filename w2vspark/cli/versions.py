@@ -7,6 +7,7 @@ from w2vspark.cli.printing import answer, table_lines
 from w2vspark.cli.queries import add_command
 
 OUTPUT = "the output folder of a run"
+SHOWN_UNITS = 3  # of the input, in a line about their counts
 # A version of which only the name is known.
 _UNKNOWN: dict[str, Any] = dict.fromkeys(("version", "made", "method", "words", "scores", "state"))
 
@@ -84,18 +85,22 @@ def handle_rollback(arguments: argparse.Namespace) -> int:
 
 
 def handle_clean(arguments: argparse.Namespace) -> int:
-    """List or delete the files that killed runs have left."""
+    """List or delete what killed runs have left, and what is kept of input files that are gone or have changed."""
     from w2vspark import storage
     from w2vspark.output.marker import check_ours
     from w2vspark.output.staging import Staging
     from w2vspark.output.versions import delete_unfinished, unfinished, version_folder
+    from w2vspark.stages.stale_counts import delete_stale, stale_tables
 
     if arguments.dry_run:
         output = storage.absolute_uri(arguments.output)
         check_ours(output)
         found = [version_folder(output, version.name) for version in unfinished(output)]
         found += Staging(output).unfinished()
-        return _list(arguments, "would be deleted, unless a run is still writing them", found)
+        notes = {stale.staged.uri: _units(stale.gone) for stale in stale_tables(Staging(output))}
+        return _list(
+            arguments, "would be deleted, unless a run is still writing them", dict.fromkeys(found, "") | notes
+        )
     output, claim = _claimed(arguments)
     with claim:
         staging = Staging(output, claim)
@@ -103,7 +108,18 @@ def handle_clean(arguments: argparse.Namespace) -> int:
         for uri in staging.unfinished():
             staging.discard_attempt(uri)
             found.append(uri)
-    return _list(arguments, "deleted", [uri for uri in found if not storage.exists(uri)])
+        notes = dict.fromkeys(found, "")
+        for stale in list(stale_tables(staging)):
+            delete_stale(staging, stale)
+            notes[stale.staged.uri] = _units(stale.gone)
+    return _list(arguments, "deleted", {uri: note for uri, note in notes.items() if not storage.exists(uri)})
+
+
+def _units(gone: list[tuple[str, str]]) -> str:
+    """The names of some units of the corpus, for a line of text."""
+    names = ", ".join(name for name, _ in gone[:SHOWN_UNITS])
+    more = f" and {len(gone) - SHOWN_UNITS} more" if len(gone) > SHOWN_UNITS else ""
+    return f" (gone or changed: {names}{more})"
 
 
 def _claimed(arguments: argparse.Namespace) -> Any:
@@ -147,7 +163,8 @@ def _facts(version: Any) -> dict[str, Any]:
     }
 
 
-def _list(arguments: argparse.Namespace, what: str, found: list[str]) -> int:
-    lines = [f"{what}:", *(f"  {uri}" for uri in found)] if found else ["nothing to delete"]
+def _list(arguments: argparse.Namespace, what: str, found: dict[str, str]) -> int:
+    """found: URIs, each with a note or ""."""
+    lines = [f"{what}:", *(f"  {uri}{note}" for uri, note in found.items())] if found else ["nothing to delete"]
     key = "would_delete" if arguments.dry_run else "deleted"
-    return answer(arguments, {"output": arguments.output, key: found}, lambda: "\n".join(lines) + "\n")
+    return answer(arguments, {"output": arguments.output, key: list(found)}, lambda: "\n".join(lines) + "\n")

@@ -12,6 +12,7 @@ from w2vspark.base.errors import ConfigError, DamagedTable, OutputError, W2VSpar
 from w2vspark.base.log import get_logger, key_values, log_end, log_start
 from w2vspark.base.redaction import redacted_value
 from w2vspark.config.config import Config
+from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.flow.compiling import Compiling
 from w2vspark.flow.gate import finish
 from w2vspark.flow.identity import fingerprints, forced_stages, steps_until
@@ -22,10 +23,12 @@ from w2vspark.flow.work import CANDIDATE, VERSION, Job, Step, Work
 from w2vspark.output.claims import Claim
 from w2vspark.output.marker import check_output
 from w2vspark.output.settings import OutputConfig
-from w2vspark.output.staging import Staging
+from w2vspark.output.staging import PARTIAL, Staging
 from w2vspark.output.versions import delete_unfinished, list_versions
 from w2vspark.spark.session import SparkConfig, is_local, starts_locally
 from w2vspark.spark.worker_errors import worker_errors
+
+FORCED = "forced"  # a name in staging: a record of tables that must be made again
 
 
 def begin(
@@ -48,17 +51,18 @@ def begin(
     OutputError for a model that the work cannot use and for an output folder that is not ours or of another kind, and
     the errors of the sources.
     """
+    output = storage.absolute_uri(config[OutputConfig].path)
+    check_output(output, work.kind)
+    asked, config = config, work.begun(config, output)
     unchecked = until == CANDIDATE
     steps = steps_until(work, config, None if unchecked else until, hold)
     if unchecked and hold:
         raise ConfigError(f"--hold: with --until {CANDIDATE} nothing is judged; leave one of the two out")
     forced = forced_stages(steps, force_from)
-    output = storage.absolute_uri(config[OutputConfig].path)
-    check_output(output, work.kind)
     if isinstance(work, Job):
         _check_job(output, work)
     run = Run(work, config, output, progress, Staging(output), steps, forced, hold, unchecked, model)
-    run.started_session = session
+    run.started_session, run.asked = session, asked
     run.fingerprints = fingerprints(run)
     return run
 
@@ -110,13 +114,14 @@ def _undo_output(run: Run, claim: Claim) -> None:
 def _make_all(run: Run) -> None:
     """Make the missing tables. A table in staging that turns out to be damaged is made again, once."""
     _compile_ahead(run)
-    for table in run.forced:
-        run.staging.discard(table, run.fingerprints[table])
+    if run.forced:
+        _discard_forced(run)
     damaged: set[str] = set()
     while True:
         try:
             for step in run.steps:
                 _make_or_find(run, step)
+            run.staging.discard_others(FORCED, "")
             return
         except DamagedTable as damage:
             attempt = run.staging.damaged(damage)
@@ -128,6 +133,21 @@ def _make_all(run: Run) -> None:
             damaged.add(table)
             get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
             run.staging.discard_attempt(attempt)
+
+
+def _discard_forced(run: Run) -> None:
+    """Discard the tables that must be made again, unless a run with the same command has begun to and did not end well.
+
+    Its record says so, until a run on this output ends well. What it made after the record, it made again.
+    """
+    own = fingerprint(stages=run.forced, tables=[run.fingerprints[table] for table in run.forced])
+    if run.staging.find(FORCED, own) is not None:
+        get_logger().info(key_values(event="force_continued", first=run.forced[0]))
+        return
+    for table in run.forced:
+        run.staging.discard(table, run.fingerprints[table])
+        run.staging.discard_others(PARTIAL + table, "")
+    run.staging.complete(run.staging.begin(FORCED, own), {"stages": run.forced}, [])
 
 
 def _compile_ahead(run: Run) -> None:
@@ -161,7 +181,7 @@ def _make_or_find(run: Run, step: Step) -> None:
         with run.progress.stage(step.table), worker_errors():
             record = step.make(run)
     except BaseException:
-        _give_up(run, step.table, attempt)
+        run.staging.give_up(attempt)
         raise
     record["seconds"] = round(time.perf_counter() - began - (sum(run.apart.values()) - apart), 3)
     run.add_table(step.table, attempt, record)
@@ -170,14 +190,6 @@ def _make_or_find(run: Run, step: Step) -> None:
         run.staging.complete(attempt, record, [run.uri(step.table)] if "at" in record else None)
     figures = {key: value for key, value in record.items() if isinstance(value, str | int | float)}
     log_end(step.table, **{"made": True, **figures})
-
-
-def _give_up(run: Run, table: str, attempt: str) -> None:
-    """Delete an unfinished table. A failure is only logged: the first error counts."""
-    try:
-        run.staging.discard_attempt(attempt)
-    except W2VSparkError as problem:
-        get_logger().warning(key_values(event="attempt_not_deleted", table=table, problem=problem))
 
 
 def _shown(settings: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def fingerprints(run: Run) -> dict[str, str]:
     """
     work, config = run.work, run.config
     found = work.sources(run)
-    set_by_user = {table: deciding(settings) for table, settings in config.tables.items() if settings.of_result}
+    given = run.asked or config
+    set_by_user = {table: deciding(settings) for table, settings in given.tables.items() if settings.of_result}
     asked = {name.replace(" ", "_"): found[name] for name in (found if work.asked is None else work.asked)}
     found["request"] = fingerprint(**asked, settings=set_by_user)
     chosen = frozenset().union(*(settings.libraries() for settings in config.tables.values()))

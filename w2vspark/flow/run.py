@@ -37,6 +37,8 @@ class Run:
     hold: bool = False  # leave the new version a candidate
     unchecked: bool = False  # end with a candidate that is not judged yet
     model: str = ""  # for a job: the model's output folder, as the user wrote it
+    asked: Config | None = None  # the configuration as it was given; None = as `config`
+    parent: Version | None = None  # the version that this run begins from, or whose words it keeps
     claim: Claim | None = None  # None = nothing may be written
     fingerprints: dict[str, str] = field(default_factory=dict)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -32,11 +32,21 @@ def standing(run: Run) -> Standing | None:
         rolled_back = current.get("rolled_back", {"requests": []})
         if run.fingerprints["request"] in rolled_back["requests"]:
             return _by_rollback(run, current, damage)
+        if not damage and now is not None and _would_begin_from_its_like(run, now):
+            why = "was made from this input and configuration, and this run would begin from it"
+            return Standing(f"{now.folder} {why}", now.folder)
     candidate = matching_candidate(run) if run.hold or run.unchecked else None
     if candidate is not None and (run.unchecked or is_judged(run, candidate)):
         why = f"{candidate.folder} is a candidate made from this input, configuration and code"
         return Standing(why, candidate.folder)
     return None
+
+
+def _would_begin_from_its_like(run: Run, now: ListedVersion) -> bool:
+    """Whether the run begins from this output's current version, which has the run's own corpus and settings."""
+    parent = run.parent
+    own = parent is not None and parent.folder == version_folder(run.output, parent.name)
+    return own and now.fingerprints.get("request") == run.fingerprints["request"]
 
 
 def stands(run: Run) -> bool:

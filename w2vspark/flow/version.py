@@ -58,6 +58,12 @@ def _staged(run: Run, table: Table, schema: pa.Schema) -> StagedTable:
     return StagedTable(table.name, uri, ROWS)
 
 
+def parent_of(version: publish.Version) -> dict[str, str]:
+    """The manifest's entry about the version that a run began from."""
+    output = storage.parent(storage.parent(version.folder))
+    return {"output": output, "version": version.name, "run_id": version.run_id}
+
+
 def manifest(run: Run) -> dict[str, Any]:
     """The manifest of a version, without its list of files: what it is, and all that is needed to make it again."""
     work = run.work
@@ -69,6 +75,7 @@ def manifest(run: Run) -> dict[str, Any]:
         publish.SCHEMA_VERSIONS: {
             table.name: schema_version(table.name) for table in work.tables(run.config) if not table.of_candidate
         },
+        **({"parent": parent_of(run.parent)} if run.parent is not None else {}),
         **work.facts(run),
         "fingerprints": run.fingerprints,
         "seconds": {table: record["seconds"] for table, record in run.records.items()},

@@ -140,6 +140,10 @@ def _as_given(run: "Run") -> Config:
     return run.config
 
 
+def _on_any_output(config: Config, _output: str) -> Config:
+    return config
+
+
 def _nothing(_: "Run") -> dict[str, Any]:
     return {}
 
@@ -164,6 +168,9 @@ class Work:
     next_commands: Callable[["Version", str], list[Command]] = _no_commands
     resolved: Callable[["Run"], Config] = _as_given  # the settings without `auto`, once the tables are made
     facts: Callable[["Run"], dict[str, Any]] = _nothing  # entries of the manifest that only this work has
+    # The configuration of a run on an output folder (URI): settings that mean its current version may have to change
+    # where there is none. The request keeps the settings as they were given.
+    begun: Callable[[Config, str], Config] = _on_any_output
     # Sources that identify the request; None = all. A rollback stays in force until they or the settings change.
     asked: tuple[str, ...] | None = None
     # What the steps cost, in the order of the steps, before a run or during it; None = it does not say.

@@ -12,20 +12,26 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, PAIR_COUNTS, PHRASES, VOCABULARY, WORD_COUNTS
 from w2vspark.base.wording import counted
 from w2vspark.config.config import Config
+from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import few_words
 from w2vspark.methods.gate import GateConfig, check_corpus, read_tests
+from w2vspark.methods.partial_counts import Counted, write_counts
 from w2vspark.methods.report import ReportConfig
+from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
 from w2vspark.spark.listed_files import write_table
 from w2vspark.spark.session import SparkConfig, runtime_settings
 from w2vspark.stages import encoded as encoding
+from w2vspark.stages import phrases as pairing
+from w2vspark.stages import word_counts as counting
 from w2vspark.stages.corpus import check_malformed, count_duplicate_ids, read_corpus, source_of
 from w2vspark.stages.corpus_version import corpus_version
 from w2vspark.stages.encoded import EncodedConfig
 from w2vspark.stages.input import InputConfig
+from w2vspark.stages.input_units import countable_files
 from w2vspark.stages.phrases import (
     examples_of,
     pair_counts,
@@ -34,7 +40,7 @@ from w2vspark.stages.phrases import (
     read_phrase_table,
     scored_pairs,
 )
-from w2vspark.stages.vocabulary import VocabularyConfig, vocabulary, vocabulary_summary
+from w2vspark.stages.vocabulary import CURRENT, VocabularyConfig, vocabulary, vocabulary_summary
 from w2vspark.stages.word_counts import read_report, word_counts
 from w2vspark.stages.words import Words
 from w2vspark.storage.listed import read_listed, write_small
@@ -54,10 +60,42 @@ BYTES_PER_TOKEN = 6.0
 COMPRESSION = {".gz": 3.0, ".bz2": 4.0, ".zst": 3.0}
 
 
+# Counts that are kept for each unit of the corpus.
+WORDS = Counted("word_counts", WORD_COUNTS, ("word", "report"), counting.tally, word_counts)
+PAIRS = Counted("phrases", PAIR_COUNTS, pairing.KINDS, pairing.tally, pair_counts)
+
+
 def sources(run: Run) -> dict[str, str]:
-    """The fingerprint of the corpus as it is now. The test sets of the gate are read too."""
+    """Fingerprints of the corpus as it is now, and of the current version if its words are kept.
+
+    run.found["files"] gets the files of the corpus, if they can be read one by one. The test sets of the gate are read
+    too.
+    """
     read_tests(run)
-    return {"corpus": corpus_version(run.config[InputConfig], run.session)}
+    config = run.config[InputConfig]
+    run.found["files"] = countable_files(config)
+    found = {"corpus": corpus_version(config, run.session, run.found["files"])}
+    if keeps(run.config):
+        run.parent = publish.find_version(run.output)
+        found["current version"] = parent_fingerprint(run.parent)
+    return found
+
+
+def parent_fingerprint(version: Version | None) -> str:
+    """The fingerprint of a version that a run begins from."""
+    return fingerprint(run=version.run_id, version=version.name) if version is not None else fingerprint(version=None)
+
+
+def keeps(config: Config) -> bool:
+    """Whether the words of the current version keep their ids."""
+    return config[VocabularyConfig].keep == CURRENT
+
+
+def begun(config: Config, output: str) -> Config:
+    """The configuration of a run on an output folder: without a current version, there are no words to keep."""
+    if keeps(config) and publish.find_version(output) is None:
+        return config.replaced(replace(config[VocabularyConfig], keep="none"))
+    return config
 
 
 # The steps: the settings of each, and the function that makes its table.
@@ -76,12 +114,12 @@ def phrases_settings(config: Config) -> Chosen:
 def make_phrases(run: Run) -> dict[str, Any]:
     """Find the pairs of words that become one word. Each pass counts the text with the phrases of earlier passes."""
     config, passes = run.config[PhrasesConfig], []
-    corpus = read_corpus(run.session(), run.config[InputConfig], 0)
     for number, threshold in enumerate(config.thresholds, 1):
         run.progress.part("pass", number - 1, len(config.thresholds))
         counts = storage.join(run.uri("phrases"), f"counts-{number}")
         with runtime_settings(run.session(), **SUMMING):
-            write_table(pair_counts(corpus, words_of(run, number - 1)), counts, PAIR_COUNTS)
+            # The phrases of earlier passes are those of this corpus, and so are the words of later passes.
+            write_counts(run, PAIRS, words_of(run, number - 1), counts, "" if number == 1 else None)
         # Kept, because the pairs above the threshold are written and those below it are shown.
         scored = scored_pairs(read_pair_counts(run.session(), counts), config).persist()
         try:
@@ -102,9 +140,8 @@ def word_counts_settings(config: Config) -> Chosen:
 def make_word_counts(run: Run) -> dict[str, Any]:
     """Count the words of the corpus. The record has numbers about the documents, for example of malformed rows."""
     duplicates = count_duplicate_ids(run.session(), run.config[InputConfig])
-    corpus = read_corpus(run.session(), run.config[InputConfig], duplicates)
     with runtime_settings(run.session(), **SUMMING):
-        write_table(word_counts(corpus, words_of(run)), run.uri("word_counts"), WORD_COUNTS)
+        write_counts(run, WORDS, words_of(run), run.uri("word_counts"), None if has_phrases(run.config) else "")
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     _check_malformed(run, report)
     if report["documents"] == 0:

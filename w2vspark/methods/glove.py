@@ -194,6 +194,7 @@ GLOVE = Method(
     help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
     settings=(*corpus.SETTINGS, RoundsTraining, CooccurrencesConfig, GloveConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,

@@ -131,6 +131,7 @@ LSA = Method(
     help="latent semantic analysis (LSA, LSI): vectors of words and documents, for search by meaning",
     settings=(*corpus.SETTINGS, TrainingConfig, LsaConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,

@@ -128,6 +128,7 @@ PPMI_SVD = Method(
     help="SVD of positive pointwise mutual information: for ten million words or more, trained in a minute",
     settings=(*corpus.SETTINGS, TrainingConfig, CooccurrencesConfig, PpmiConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
+    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
         *corpus.STEPS,

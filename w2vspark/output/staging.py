@@ -6,17 +6,19 @@ and never replaced. It does not matter which run made a table: the fingerprint f
 
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from w2vspark import storage
-from w2vspark.base.errors import DamagedTable
+from w2vspark.base.errors import DamagedTable, W2VSparkError
 from w2vspark.base.log import get_logger, key_values
 from w2vspark.storage import deletion
 from w2vspark.storage.listed import LIST, missing_file
 from w2vspark.storage.sealed import read_sealed_json, sealed_json
 
 STAGING = "staging"
+PARTIAL = "partial_"  # begins the names of tables that consist of several attempts: each has some parts of the corpus
 _ATTEMPT = re.compile(r"[0-9]{6,}-[0-9a-f]{8}")
 _MAKING = re.compile(r"[0-9a-f]{1,16}")  # a fingerprint, or the number of a round or pass
 _DAMAGED = re.compile(rf"(?:[\w-]+/){{2,3}}{_ATTEMPT.pattern}")  # <table>/<fingerprint>/[<round>/]<attempt>
@@ -51,12 +53,18 @@ class Staging:
 
     def find(self, table: str, fingerprint: str) -> Staged | None:
         """The table with this fingerprint; None when no attempt is complete with all its files."""
+        return next(self._whole(table, fingerprint), None)
+
+    def find_all(self, table: str, fingerprint: str) -> list[Staged]:
+        """All complete attempts at a table that consists of several, the newest term first."""
+        return list(self._whole(table, fingerprint))
+
+    def _whole(self, table: str, fingerprint: str) -> Iterator[Staged]:
         folder = self._folder(table, fingerprint)
         for name in self._records(folder):
             uri = storage.join(folder, name.removesuffix(".json"))
             if uri not in self._discarded and (content := self._is_whole(uri)):
-                return Staged(uri, content["record"])
-        return None
+                yield Staged(uri, content["record"])
 
     def _is_whole(self, uri: str) -> dict[str, Any]:
         """The record of an attempt, if all its files are there; empty if not."""
@@ -71,6 +79,15 @@ class Staging:
             get_logger().warning(key_values(event="damaged", problem=damage, made_again=True))
             return {}
         return content
+
+    def partial(self) -> Iterator[tuple[str, str, Staged]]:
+        """All complete attempts at tables that consist of several, each with its table and fingerprint."""
+        root = storage.join(self._output, STAGING)
+        for table in storage.list_folders(root):
+            if table.startswith(PARTIAL):
+                for fingerprint in filter(_MAKING.fullmatch, storage.list_folders(storage.join(root, table))):
+                    for staged in self._whole(table, fingerprint):
+                        yield table, fingerprint, staged
 
     def record(self, table: str, fingerprint: str) -> dict[str, Any] | None:
         """The record of a table, even if its files are gone; None without a record."""
@@ -145,6 +162,13 @@ class Staging:
         if not keep_record:
             deletion.delete_own_file(f"{uri}.json", self._output)
         deletion.delete_own(uri, _OUR_FILES, self._output)
+
+    def give_up(self, uri: str) -> None:
+        """Delete an unfinished attempt. A failure is only logged: the first error counts."""
+        try:
+            self.discard_attempt(uri)
+        except W2VSparkError as problem:
+            get_logger().warning(key_values(event="attempt_not_deleted", attempt=self.relative(uri), problem=problem))
 
     def discard_others(self, table: str, keep: str) -> None:
         """Delete a table's attempts with other fingerprints than `keep`, and the unfinished ones with `keep`."""

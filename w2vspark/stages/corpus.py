@@ -1,10 +1,14 @@
 """The corpus for the other stages: doc_id string (null = no id is given), text binary, malformed boolean."""
 
+import hashlib
 import logging
+import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as st
 
@@ -13,16 +17,16 @@ from w2vspark.base.redaction import check_given
 from w2vspark.spark.arrow import spark_uri
 from w2vspark.stages.corpus_version import FRAME
 from w2vspark.stages.input import InputConfig, text_column
+from w2vspark.stages.input_units import WHOLE_OPTIONS
 from w2vspark.stages.json_text import CORRUPT, PARSING, column, text_and_malformed
 from w2vspark.storage.uris import absolute_uri
 
 log = logging.getLogger("w2vspark")
 
 _TEXT_FORMATS = ("text", "wholetext")
-# With these options a record is not a line of UTF-8, so Spark infers the columns.
-_INFERRED_JSON = {"multiline", "encoding", "charset", "linesep"}
 SHOWN_CHARACTERS = 80  # of a malformed row, in a message
 _PROBED_ROWS, _PROBED_BYTES = 1000, 1 << 20
+_MD5_DIGITS = 15  # hexadecimal: 60 bits
 # Spark's names for mistakes that the user can correct. Other errors are raised as they are.
 _USER_ERRORS = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA", "DATA_SOURCE_NOT_FOUND")
 
@@ -48,6 +52,44 @@ def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int |
         return corpus
     log.warning("duplicate_ids=%d column=%s a hash of the text is added to them", duplicate_ids, config.id_column)
     return _apart_by_content(corpus)
+
+
+def read_files(
+    session: SparkSession, config: InputConfig, files: Sequence[str] | None = None
+) -> tuple[DataFrame, dict[int, str]]:
+    """The documents with numbers of their files: doc_id, text, malformed, file bigint; and each number's file.
+
+    files: URIs of list_files, the files to read; None = all files of the corpus. The ids are as they are given, also
+    where one occurs twice. A file is named by its URI without scheme and host (`path_of`). Raises as read_corpus does.
+    """
+    with _input_errors(config):
+        rows = _rows(session, config, files)
+        names = rows.inputFiles()
+    number, hashed = _numbering(names)
+    columns = _columns(config)
+    return rows.select(*columns, number.alias("file")), {hashed(name): path_of(unquote(name)) for name in names}
+
+
+def path_of(uri: str) -> str:
+    """A URI's path, without scheme and host: Spark and pyarrow may write these in two ways."""
+    return re.sub(r"^[A-Za-z][A-Za-z0-9+.\-]*:(//[^/]*)?(?=/)", "", uri)
+
+
+def _numbering(names: Sequence[str]) -> tuple[Column, Callable[[str], int]]:
+    """A number for each file: the column that has it, and the function of a file's name that gives it."""
+    name = F.input_file_name()  # as inputFiles has it
+    # A checksum of the name costs little for every row. Where two names share theirs, a longer hash is needed.
+    if len({_crc32(one) for one in names}) == len(set(names)):
+        return F.crc32(name), _crc32
+    return F.conv(F.substring(F.md5(name), 1, _MD5_DIGITS), 16, 10).cast("long"), _md5
+
+
+def _crc32(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
+def _md5(name: str) -> int:
+    return int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:_MD5_DIGITS], 16)
 
 
 def count_duplicate_ids(session: SparkSession, config: InputConfig) -> int:
@@ -76,32 +118,46 @@ def check_malformed(session: Callable[[], SparkSession], config: InputConfig, ma
 
 
 def _load(session: SparkSession, config: InputConfig) -> DataFrame:
+    with _input_errors(config):
+        rows = _rows(session, config)
+    return rows.select(*_columns(config))
+
+
+def _rows(session: SparkSession, config: InputConfig, files: Sequence[str] | None = None) -> DataFrame:
+    """The rows of the source, once its columns are checked. files: as read_files has them."""
     check_given("input.options", config.options)
     name = text_column(config)
     wanted = [name, *([config.id_column] if config.id_column else [])]
-    with _input_errors(config):
-        rows = _read(session, config, wanted)
-        schema = rows.schema
+    rows = _read(session, config, wanted, files)
+    schema = rows.schema
     check_columns(config, wanted, [found for found in schema.names if found != CORRUPT])
     check_types(config, schema, name)
-    text, malformed = column(name), F.lit(False)
+    return rows
+
+
+def _columns(config: InputConfig) -> list[Column]:
+    """doc_id, text and malformed, as columns of _rows."""
+    text, malformed = column(text_column(config)), F.lit(False)
     if config.format == "json" and not config.table:
-        text, malformed = text_and_malformed(name, config.options)
+        text, malformed = text_and_malformed(text_column(config), config.options)
     # Arrow fails on an id that is not UTF-8. Ids that become equal here are duplicates like others.
     doc_id = F.make_valid_utf8(column(config.id_column).cast("string")) if config.id_column else F.lit(None)
-    return rows.select(
+    return [
         doc_id.cast("string").alias("doc_id"),
         text.cast("binary").alias("text"),
         malformed.alias("malformed"),
-    )
+    ]
 
 
-def _read(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> DataFrame:
+def _read(
+    session: SparkSession, config: InputConfig, wanted: Sequence[str], files: Sequence[str] | None = None
+) -> DataFrame:
     if config.table:
         return session.table(config.table)
     if not config.path:
         raise InputError("there is no input: set input.path to a file, folder or pattern, or input.table to a table")
-    paths = [spark_uri(absolute_uri(path)) for path in config.path]
+    chosen = config.path if files is None else [re.sub(r"([*?\[\]{}\\])", r"\\\1", file) for file in files]
+    paths = [spark_uri(absolute_uri(path)) for path in chosen]
     reader = session.read
     if config.format in (*_TEXT_FORMATS, "json"):
         reader = reader.option("recursiveFileLookup", True)  # all files below a folder, as in its fingerprint
@@ -121,11 +177,11 @@ def _read_json(
     session: SparkSession, config: InputConfig, reader: DataFrameReader, paths: list[str], wanted: Sequence[str]
 ) -> DataFrame:
     """The rows of JSON files. The column with the text becomes a variant; see stages/json_text.py."""
-    if _INFERRED_JSON & {name.lower() for name in config.options}:
+    if WHOLE_OPTIONS & {name.lower() for name in config.options}:
         reader = reader.option("columnNameOfCorruptRecord", CORRUPT)
         kinds = {field.name: field.dataType for field in reader.format("json").load(paths).schema}
     else:
-        _check_json(session, config, paths, wanted)
+        _check_json(session, config, wanted)
         reader = reader.options(**PARSING)
         kinds = dict.fromkeys(wanted, st.StringType())
     if isinstance(kinds.get(wanted[0]), st.StringType):
@@ -144,9 +200,10 @@ def _check_compression(session: SparkSession, config: InputConfig, rows: DataFra
         raise InputError(f"{message}, or install pyspark>=4.3")
 
 
-def _check_json(session: SparkSession, config: InputConfig, paths: list[str], wanted: Sequence[str]) -> None:
+def _check_json(session: SparkSession, config: InputConfig, wanted: Sequence[str]) -> None:
     """Look at the first rows, to report at once, not after hours, a column that is missing or has no text."""
     everywhere = session.read.option("recursiveFileLookup", True)
+    paths = [spark_uri(absolute_uri(path)) for path in config.path]
     lines = everywhere.text(paths).where(F.octet_length("value") < _PROBED_BYTES).limit(_PROBED_ROWS)
     entries = lines.select(F.explode(F.from_json("value", "map<string, variant>")).alias("name", "entry"))
     kinds = entries.groupBy("name").agg(F.collect_set(F.schema_of_variant("entry")).alias("kinds"))

@@ -12,7 +12,7 @@ from w2vspark.config.config import deciding
 from w2vspark.fingerprints.fingerprint import fingerprint
 from w2vspark.spark.session import runtime_settings
 from w2vspark.stages.input import InputConfig, text_column
-from w2vspark.storage.files import list_files
+from w2vspark.storage.files import InputFile, list_files
 
 # The beginning of the names of views that end with a hash of their rows (stages.frames).
 FRAME = "w2vspark_frame_"
@@ -23,8 +23,12 @@ SNAPSHOTS = {
 }
 
 
-def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> str:
+def corpus_version(
+    config: InputConfig, session: Callable[[], SparkSession], listed: list[InputFile] | None = None
+) -> str:
     """The fingerprint of the corpus and of how it is read. Spark is started only for a catalog table.
+
+    listed: the corpus's files, if they are known; None = they are listed here.
 
     A table counts by its version (Delta), its snapshot (Iceberg) or its files, a view by its query and files. If none
     of these is known (JDBC), the fingerprint is a new one every time, so that no old table is used. Raises InputError
@@ -32,7 +36,7 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
     """
     read = deciding(config) | {"text_column": text_column(config)}
     if not config.table:
-        return fingerprint(input=read, files=_files(config.path))
+        return fingerprint(input=read, files=_files(config.path) if listed is None else _facts(listed))
     if config.table.startswith(FRAME):
         return fingerprint(input=read)
     spark = session()
@@ -55,7 +59,10 @@ def corpus_version(config: InputConfig, session: Callable[[], SparkSession]) -> 
 
 def _files(paths: Iterable[str]) -> list[tuple[str, int, int]]:
     """The files below some paths, each with its size and time."""
-    files = sorted({file for path in paths for file in list_files(path)})
+    return _facts(sorted({file for path in paths for file in list_files(path)}))
+
+
+def _facts(files: Iterable[InputFile]) -> list[tuple[str, int, int]]:
     return [(file.uri, file.size, file.modified_ns) for file in files]
 
 

@@ -1,7 +1,6 @@
 """Table phrases: pairs of words that stand together more often than their counts explain, pass by pass."""
 
 import functools
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,12 +13,13 @@ from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import PAIR_COUNTS, PHRASES
 from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
 from w2vspark.spark.listed_files import TaskRows, listed_frame
-from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts
-from w2vspark.stages.words import Words
+from w2vspark.stages.word_counts import DISTINCT_WORDS, Counts, Tallied
+from w2vspark.stages.words import Reader, Words
 from w2vspark.text.phrased import DELIMITER, find_pairs
 from w2vspark.text.settings import PhrasesConfig
 
 ScoredPhrase = dict[str, Any]  # phrase, count, score
+KINDS = ("word", "pair", "report")  # of schemas.PAIR_COUNTS
 SEPARATOR = "\x1f"  # in the key of a pair. It is white space for the built-in tokenizers, so no word has it.
 
 
@@ -32,28 +32,31 @@ def pair_counts(corpus: DataFrame, words: Words) -> TaskRows:
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
     """mapInArrow: batches (text binary) -> partial counts, as schemas.PAIR_COUNTS."""
-    counts = {"word": Counts(), "pair": Counts()}
-    report: Counter[str] = Counter()
+    counts = {kind: Counts() for kind in KINDS}
     read = words.reader()
     for batch in batches:
-        for text in read(batch["text"]):
-            _check_words(text.words)
-            report["tokens"] += len(text.words)
-            counts["word"].add(*_tallied(_without(text.words, words.connectors)))
-            pairs = find_pairs(text, words.connectors)
-            ends = [text.words.take(pa.array(positions)) for positions in (pairs.first, pairs.last)]
-            counts["pair"].add(*_tallied(pc.binary_join_element_wise(ends[0], pairs.between, ends[1], SEPARATOR)))
-            for kind, of_kind in counts.items():
-                if of_kind.distinct >= DISTINCT_WORDS:
-                    yield from _rows(kind, *of_kind.take())
+        for kind, keys, of_keys in tally(batch, words, read):
+            counts[kind].add(keys, of_keys)
+            if counts[kind].distinct >= DISTINCT_WORDS:
+                yield from _rows(kind, *counts[kind].take())
     for kind, of_kind in counts.items():
         yield from _rows(kind, *of_kind.take())
-    yield from _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
+
+
+def tally(batch: pa.RecordBatch, words: Words, read: Reader) -> Iterator[Tallied]:
+    """The counts of words and of pairs in some documents, and the number of all words. batch: text binary."""
+    for text in read(batch["text"]):
+        _check_words(text.words)
+        yield "word", *_tallied(_without(text.words, words.connectors))
+        pairs = find_pairs(text, words.connectors)
+        ends = [text.words.take(pa.array(positions)) for positions in (pairs.first, pairs.last)]
+        yield "pair", *_tallied(pc.binary_join_element_wise(ends[0], pairs.between, ends[1], SEPARATOR))
+        yield "report", pa.array(["tokens"]), pa.array([len(text.words)], pa.int64())
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """mapInArrow: all partial counts of some keys -> their sums. Both are rows of schemas.PAIR_COUNTS."""
-    counts = {kind: Counts() for kind in ("word", "pair", "report")}
+    counts = {kind: Counts() for kind in KINDS}
     for batch in batches:
         for kind, of_kind in counts.items():
             rows = batch.filter(pc.equal(batch["kind"], kind))
@@ -69,7 +72,7 @@ def scored_pairs(counts: DataFrame, config: PhrasesConfig) -> DataFrame:
     with the number of different words and pairs in place of tokens; or normalized pointwise mutual information (Bouma
     2009). Pairs that occur fewer than `discount` times are left out.
     """
-    of_kind = {kind: counts.where(F.col("kind") == kind).select("key", "count") for kind in ("word", "pair", "report")}
+    of_kind = {kind: counts.where(F.col("kind") == kind).select("key", "count") for kind in KINDS}
     total = of_kind["report"].select(F.sum("count").alias("total"))
     if config.scoring == "gensim":
         total = counts.where(F.col("kind") != "report").select(F.count("*").alias("total"))

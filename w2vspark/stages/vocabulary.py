@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ from w2vspark.spark.listed_files import TaskRows, listed_frame
 from w2vspark.storage.listed import count_listed, read_listed, scan_listed
 from w2vspark.text.settings import capital_problems
 
+CURRENT = "current"  # as a setting: the current version of the output folder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VocabularyConfig(Settings):
@@ -28,6 +31,11 @@ class VocabularyConfig(Settings):
     min_count: int = key(5, rule=at_least(1), why="Rarer words are dropped: too few contexts to learn from.")
     max_size: int = key(0, rule=at_least(0), why="Keep at most this many of the most frequent words; 0 = all.")
     stop_words: tuple[str, ...] = key((), why="Words to leave out.")
+    keep: Literal["none", "current"] = key(
+        "none",
+        why="current: the words of the output's current version keep their ids, however rare they are now, and new "
+        "words get the ids after them; so a run encodes and counts only text that is new.",
+    )
 
     def problems(self, config: Config) -> Iterator[Problem]:
         """Stop words that cannot occur in a text."""

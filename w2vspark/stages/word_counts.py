@@ -1,7 +1,6 @@
 """Table word_counts: how often each word occurs in the corpus, and figures about the documents."""
 
 import functools
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +11,7 @@ from pyspark.sql import DataFrame
 from w2vspark.base.schemas import WORD_COUNTS
 from w2vspark.spark.arrow import ROWS_PER_BATCH, spark_schema
 from w2vspark.spark.listed_files import TaskRows
-from w2vspark.stages.words import Words
+from w2vspark.stages.words import Reader, Words
 from w2vspark.storage.listed import read_listed
 from w2vspark.text.tokenizer import tokenizer
 
@@ -21,6 +20,8 @@ from w2vspark.text.tokenizer import tokenizer
 # UTF-8.
 REPORT = ("documents", "malformed_rows", "null_documents", "empty_documents", "invalid_utf8", "tokens")
 DISTINCT_WORDS = 1_000_000  # with this number of words, some 100 MB, a task yields its counts
+
+Tallied = tuple[str, pa.Array, pa.Array]  # a kind; keys, string; and their counts, int64
 
 
 def word_counts(corpus: DataFrame, words: Words) -> TaskRows:
@@ -36,23 +37,30 @@ def word_counts(corpus: DataFrame, words: Words) -> TaskRows:
 
 def count_batches(batches: Iterator[pa.RecordBatch], words: Words) -> Iterator[pa.RecordBatch]:
     """mapInArrow: batches (text binary, malformed bool) -> partial counts, as schemas.WORD_COUNTS."""
-    report = Counter(dict.fromkeys(REPORT, 0))
-    counts = Counts()
+    counts = {"word": Counts(), "report": Counts()}
     read = words.reader()
     for batch in batches:
-        malformed = batch["malformed"].true_count
-        report["documents"] += batch.num_rows
-        report["malformed_rows"] += malformed
-        report["null_documents"] += batch["text"].null_count - malformed
-        for text in read(batch["text"]):
-            report["invalid_utf8"] += text.invalid_utf8
-            report["empty_documents"] += int(np.count_nonzero(np.diff(text.document_starts) == 0))
-            report["tokens"] += len(text.words)
-            counts.add(*pc.value_counts(text.words).flatten())
-            if counts.distinct >= DISTINCT_WORDS:
-                yield from _rows("word", *counts.take())
-    yield from _rows("word", *counts.take())
-    yield from _rows("report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64()))
+        for kind, keys, of_keys in tally(batch, words, read):
+            counts[kind].add(keys, of_keys)
+            if counts["word"].distinct >= DISTINCT_WORDS:
+                yield from _rows("word", *counts["word"].take())
+    for kind, of_kind in counts.items():
+        yield from _rows(kind, *of_kind.take())
+
+
+def tally(batch: pa.RecordBatch, words: Words, read: Reader) -> Iterator[Tallied]:
+    """The words of some documents with their counts, and the figures of REPORT. batch: as for count_batches."""
+    report = dict.fromkeys(REPORT, 0)
+    malformed = batch["malformed"].true_count
+    report["documents"] = batch.num_rows
+    report["malformed_rows"] = malformed
+    report["null_documents"] = batch["text"].null_count - malformed
+    for text in read(batch["text"]):
+        report["invalid_utf8"] += text.invalid_utf8
+        report["empty_documents"] += int(np.count_nonzero(np.diff(text.document_starts) == 0))
+        report["tokens"] += len(text.words)
+        yield "word", *pc.value_counts(text.words).flatten()
+    yield "report", pa.array(report.keys(), pa.string()), pa.array(report.values(), pa.int64())
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -79,6 +87,11 @@ class Counts:
         self._pending += len(words)
         if self._pending >= max(self.distinct, DISTINCT_WORDS):
             self._sum()
+
+    def summed(self) -> int:
+        """Sum what was added; returns the number of words."""
+        self._sum()
+        return self.distinct
 
     def take(self) -> tuple[pa.Array, pa.Array]:
         """Return the words and their sums, and forget them."""

@@ -11,6 +11,8 @@ from w2vspark.text.phrased import Phrases, join_phrases
 from w2vspark.text.settings import TokensConfig
 from w2vspark.text.tokenized import Tokenized, tokenize
 
+Reader = Callable[[pa.Array], Iterator[Tokenized]]  # turns a column of texts into words
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -20,7 +22,7 @@ class Words:
     passes: tuple[str, ...] = ()  # URIs of tables of schemas.PHRASES, in their order
     connectors: tuple[str, ...] = ()
 
-    def reader(self) -> Callable[[pa.Array], Iterator[Tokenized]]:
+    def reader(self) -> Reader:
         """A function like `tokenize` that also joins phrases. A task makes it once."""
         made = [read_phrases(uri, file_names(uri)) for uri in self.passes]
 

@@ -115,8 +115,29 @@ def missing_file(uri: str) -> str:
 
     Raises DamagedTable when the list is missing or damaged.
     """
-    sizes = storage.file_sizes(uri)
-    return next((file["file"] for file in read_list(uri) if sizes.get(file["file"]) != file["size"]), "")
+    sizes: dict[str, dict[str, int]] = {}
+    for file in read_list(uri):
+        whole = file_uri(uri, file["file"])
+        folder = storage.parent(whole)
+        if folder not in sizes:
+            sizes[folder] = storage.file_sizes(folder)
+        if sizes[folder].get(whole.rpartition("/")[2]) != file["size"]:
+            return str(file["file"])
+    return ""
+
+
+def file_uri(uri: str, name: str) -> str:
+    """The URI of a listed file. A name that begins with ../ is a file of another table in staging."""
+    while name.startswith("../"):
+        uri, name = storage.parent(uri), name[3:]
+    return storage.join(uri, name)
+
+
+def listed_elsewhere(uri: str, other: str, file: ListedFile) -> ListedFile:
+    """A file of the table `other` for the list of the table `uri`. Both are in the staging of one output folder."""
+    ours, theirs = uri.rstrip("/").split("/"), other.rstrip("/").split("/")
+    same = next((at for at, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), len(ours))
+    return file | {"file": "/".join([*[".."] * (len(ours) - same), *theirs[same:], file["file"]])}
 
 
 def count_listed(uri: str, matrix: str = ROWS) -> int:
@@ -196,15 +217,15 @@ def _keys(files: Sequence[ListedFile]) -> tuple[tuple[str, int, int], ...]:
 
 def _dataset(uri: str, files: tuple[tuple[str, int, int], ...]) -> ds.Dataset:
     """The files as one table. Raises DamagedTable when one is not what was written."""
-    fs, folder = storage.filesystem(uri)
+    fs, _ = storage.filesystem(uri)
     fragments = []
     options = ds.ParquetFragmentScanOptions(pre_buffer=False, page_checksum_verification=True)
     kind = ds.ParquetFileFormat(default_fragment_scan_options=options)
     for name, size, crc32 in files:
-        found = footer_of(storage.join(uri, name))
+        found = footer_of(file_uri(uri, name))
         if found != (size, crc32):
             raise DamagedTable(f"{uri}: {name} is not what was written: {found}, not size={size}, crc32={crc32}")
-        fragments.append(kind.make_fragment(f"{folder}/{name}", fs))
+        fragments.append(kind.make_fragment(storage.filesystem(file_uri(uri, name))[1], fs))
     return ds.FileSystemDataset(fragments, fragments[0].physical_schema, kind, fs)
 
 
@@ -241,9 +262,10 @@ def _read_through(uri: str, file: ListedFile) -> None:
 
     Raises DamagedTable when the file is missing or has another size, EnvironmentFailure when it cannot be read.
     """
-    fs, path = storage.filesystem(storage.join(uri, file["file"]))
+    whole = file_uri(uri, file["file"])
+    fs, path = storage.filesystem(whole)
     try:
-        with reaching(storage.join(uri, file["file"])), fs.open_input_file(path) as content:
+        with reaching(whole), fs.open_input_file(path) as content:
             size = 0
             while part := content.read(_READ_BYTES):
                 size += len(part)

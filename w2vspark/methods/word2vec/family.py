@@ -30,7 +30,7 @@ from w2vspark.methods.word2vec.asked import (
     trained,
 )
 from w2vspark.methods.word2vec.tables import published
-from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, sources
+from w2vspark.methods.word2vec.warm_start import EARLIER_STEP, INITIAL_STEP, WARM_VOCABULARY_STEP, begun, sources
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_table
 from w2vspark.stages.movement import summary as movement_summary
@@ -240,6 +240,7 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         help=help,
         settings=(*corpus.SETTINGS, SubwordsConfig, WarmStartConfig, Word2VecTraining, *corpus.LAST_SETTINGS),
         sources=sources,
+        begun=begun,
         asked=corpus.ASKED,
         steps=STEPS,
         publishes=published(name.partition("-")[2]),

@@ -1,5 +1,6 @@
 """The steps of a run that begins from an earlier model."""
 
+from dataclasses import replace
 from typing import Any
 
 from w2vspark import storage
@@ -11,9 +12,10 @@ from w2vspark.flow.work import Chosen, Step
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings
 from w2vspark.methods.word2vec.asked import is_warm, optimizer_settings, resolved_training, shapes_of, subword_tables
+from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import write_listed, write_table
-from w2vspark.stages.vocabulary import VocabularyConfig, corpus_tokens, vocabulary, vocabulary_summary
+from w2vspark.stages.vocabulary import CURRENT, VocabularyConfig, corpus_tokens, vocabulary, vocabulary_summary
 from w2vspark.training.word2vec.earlier import (
     carries_subwords,
     check_dimensions,
@@ -31,10 +33,20 @@ def sources(run: Run) -> dict[str, str]:
     """Fingerprints of the corpus and of the earlier model, if there is one. The run uses the model as it is now."""
     found, warm_start = corpus.sources(run), run.config[WarmStartConfig]
     if warm_start.path:
-        model = run.found["earlier"] = find_earlier(warm_start)
+        model = run.found["earlier"] = run.parent or find_earlier(warm_start, run.output)
+        if isinstance(model, Version):
+            run.parent = model
         with_subwords = carries_subwords(model, run.config[SubwordsConfig])
         found["earlier model"] = fingerprint(model=identity(model), with_subwords=with_subwords)
     return found
+
+
+def begun(config: Config, output: str) -> Config:
+    """The configuration of a run on an output folder: without a current version, there is none to begin from."""
+    config = corpus.begun(config, output)
+    if config[WarmStartConfig].path == CURRENT and publish.find_version(output) is None:
+        return config.replaced(replace(config[WarmStartConfig], path=""))
+    return config
 
 
 def earlier_settings(config: Config) -> Chosen:

@@ -31,6 +31,7 @@ from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.spark.arrow import spark_schema, vector_lists
 from w2vspark.spark.listed_files import listed_frame
+from w2vspark.stages.vocabulary import CURRENT
 from w2vspark.storage.files import InputFile
 from w2vspark.storage.listed import scan_listed
 from w2vspark.storage.vector_files import scan_vector_file
@@ -40,12 +41,14 @@ _SCHEMAS = {"adagrad": ADAGRAD, "subwords": SUBWORDS, "nodes": NODE_VECTORS, "vo
 EarlierModel = Version | InputFile  # our own tables, or another program's file
 
 
-def find_earlier(config: WarmStartConfig) -> EarlierModel:
+def find_earlier(config: WarmStartConfig, output: str) -> EarlierModel:
     """The model from which a run begins. The run reads this version, even if another one is published meanwhile.
+
+    output: the run's own output folder, for warm_start.path = "current".
 
     Raises InputError if there is none, OutputError for a damaged version.
     """
-    uri = storage.absolute_uri(config.path)
+    uri = output if config.path == CURRENT else storage.absolute_uri(config.path)
     version = None
     if config.format in ("auto", "w2vspark") and not storage.is_file(uri):
         version = publish.find_version(uri)

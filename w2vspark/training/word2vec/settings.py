@@ -8,6 +8,7 @@ from typing import Literal
 from w2vspark.config.config import Config
 from w2vspark.config.keys import ABOVE_ZERO, Auto, Problem, Settings, at_least, between, key, keys_of
 from w2vspark.stages.encoded import EncodedConfig
+from w2vspark.stages.vocabulary import CURRENT, VocabularyConfig
 from w2vspark.training.settings import RoundsTraining, TrainingConfig
 
 
@@ -167,7 +168,9 @@ class WarmStartConfig(Settings):
     section = "warm_start"
 
     path: str = key(
-        "", why="Begin from an earlier model: an output folder of w2vspark, or a file in word2vec's or GloVe's format."
+        "",
+        why="Begin from an earlier model: an output folder of w2vspark, or a file in word2vec's or GloVe's format. "
+        "current: the current version of this output; its first run begins from random values.",
     )
     format: Literal["auto", "w2vspark", "word2vec-text", "word2vec-binary", "glove-text"] = key(
         "auto", why="auto detects the format; or w2vspark, word2vec-text, word2vec-binary, glove-text."
@@ -180,3 +183,13 @@ class WarmStartConfig(Settings):
     keep_words: bool = key(
         True, why="true: words of the earlier model that this corpus does not have stay in the vocabulary."
     )
+
+    def problems(self, config: Config) -> Iterator[Problem]:
+        """Another earlier model, or words that go, while the current version's words are kept."""
+        if config[VocabularyConfig].keep != CURRENT:
+            return
+        kept = 'while vocabulary.keep = "current" keeps the words of the current version'
+        if self.path not in ("", CURRENT):
+            yield "warm_start.path", self.path, f'must be "current" or "" {kept}'
+        if not self.keep_words:
+            yield "warm_start.keep_words", False, f"has no meaning {kept}; remove it"
