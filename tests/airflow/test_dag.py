@@ -180,6 +180,32 @@ print(json.dumps([found, outcome("0")]))
     assert missing[0] and "/not/there/w2vspark" in missing[1] and "COMMAND" in missing[1]
 
 
+def test_the_exit_code_of_spark_submit_decides_too(home, tmp_path):
+    script(tmp_path, 'echo "the log: $*"\nexit "${@: -1}"').rename(tmp_path / "spark-submit")
+    write_dag(tmp_path / "dags", SPARK="lake", COMMAND=str(tmp_path / "w2vspark"), SPARK_CONF={"spark.one": "two"})
+    code = f"""
+import json, sys
+sys.path.insert(0, {str(tmp_path / "dags")!r})
+import w2vspark_dag as dag
+from airflow.sdk.exceptions import AirflowFailException
+
+def outcome(code):
+    task = dag.task("gate")
+    task.application_args = [code]
+    try:
+        return task.execute({{}})
+    except Exception as error:
+        return [isinstance(error, AirflowFailException), str(error)]
+
+print(json.dumps([outcome(code) for code in ("0", "7", "143")]))
+"""
+    done, gate, killed = AirflowHome(home.folder, {"AIRFLOW_CONN_LAKE": "spark://127.0.0.1:7077"}).python(code)
+    assert done is None
+    assert gate[0] and gate[1].startswith("exit code 7: the gate failed") and "the log: --master spark://" in gate[1]
+    assert "--conf spark.one=two" in gate[1]
+    assert not killed[0] and killed[1].startswith("exit code 143: a retry may help")
+
+
 def test_a_task_that_is_killed_or_takes_too_long_ends_the_command_with_all_that_it_started(home, tmp_path):
     # The command and its child each write a file when SIGTERM reaches them.
     child = '(trap "touch $1.child; exit" TERM; touch $1; sleep 60 & wait) &'
