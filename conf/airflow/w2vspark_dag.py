@@ -114,7 +114,7 @@ def days(context) -> list[str]:
     if context["params"]["date"]:
         return [context["params"]["date"]]
     events = [event for each in context["triggering_asset_events"].values() for event in each]
-    named = {event.extra["date"] for event in events if "date" in event.extra}
+    named = {event.extra["date"] for event in events if event.extra.get("date")}
     run = context["dag_run"]
     return sorted(named) or [(run.logical_date or run.run_after).date().isoformat()]
 

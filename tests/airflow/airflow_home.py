@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import uuid
@@ -17,11 +18,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DAG_FILE = ROOT / "conf" / "airflow" / "w2vspark_dag.py"
+GUIDE = ROOT / "docs" / "guides" / "airflow.md"
 PYTHON = Path(os.environ.get("W2VSPARK_AIRFLOW", ROOT / ".airflow" / "bin" / "python"))
 RUN_SECONDS = 900
 needs_airflow = pytest.mark.skipif(
     not PYTHON.exists(), reason="needs Airflow: `make .airflow/installed`, or its Python's path in W2VSPARK_AIRFLOW"
 )
+
+
+def guide_commands() -> list[list[str]]:
+    """The words of each line of the guide's blocks of commands."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def guide_dags() -> list[str]:
+    """The guide's DAGs of those who write the text, and who read the vectors."""
+    return re.findall(r"^```py\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def write_dag(folder: Path, **settings: object) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import planted
 import psutil
 import pytest
-from airflow_home import ROOT, RUN_SECONDS, AirflowHome, make_home, needs_airflow, write_dag
+from airflow_home import ROOT, RUN_SECONDS, AirflowHome, guide_commands, make_home, needs_airflow, write_dag
 from commands import COMMAND, current, digests, manifest
 from standalone import standalone_cluster
 
@@ -105,6 +105,11 @@ def test_a_gate_that_fails_stops_the_run_at_once_and_the_old_version_stays(home)
     assert re.search(r"exit code 7: the gate failed.* pairs spearman .* below gate.floors.pairs = 1", done.said)
     assert home.rows("select try_number from task_instance where task_id = 'gate' and state = 'failed'") == [(1,)]
     assert current(output) == before and home.updates() == updates
+
+    (clear,) = [words for words in guide_commands() if words[:3] == ["airflow", "tasks", "clear"]]
+    assert home.run(*clear[1:]).code == 0
+    cleared = dict.fromkeys(["gate", "promote", "retention"])
+    assert home.states() == DONE | cleared
 
 
 def on_cluster(home: AirflowHome) -> AirflowHome:
