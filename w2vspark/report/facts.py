@@ -105,16 +105,20 @@ def rounds(version: Version) -> dict[str, Any] | None:
 
 
 def scores(version: Version, previous: Version | None) -> list[dict[str, Any]] | None:
-    """The rows of table scores, each with the previous version's value as `before`; None without this table."""
+    """The rows of table scores, those of test sets first, each with the previous version's value as `before`.
+
+    None without this table.
+    """
     now = _score_rows(version)
     if now is None:
         return None
     earlier = (_score_rows(previous) if previous is not None else None) or []
     before = {(row["task"], row["metric"]): row["value"] for row in earlier}
-    return [
+    rows = [
         row | {"before": before.get((row["task"], row["metric"])), "more_is_better": row["metric"] in OF_TEST_SETS}
         for row in now
     ]
+    return sorted(rows, key=lambda row: not row["more_is_better"])
 
 
 def _score_rows(version: Version) -> list[dict[str, Any]] | None:

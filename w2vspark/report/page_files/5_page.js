@@ -22,7 +22,7 @@ function head() {
 }
 
 function scoreSection() {
-  if (!data.scores) { section("scores", "Scores", "This version has no scores: no test set was given when it was made."); return; }
+  if (!data.scores) { section("scores", "Scores", "This version has no scores: it was made by a release that had no quality gate."); return; }
   const card = section("scores", "Scores", data.previous ? `Beside those of version ${data.previous.version}.` : "");
   const rows = data.scores.map((row) => {
     const change = row.value !== null && row.before !== null ? row.value - row.before : null;
