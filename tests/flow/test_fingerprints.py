@@ -179,6 +179,8 @@ def config_of(paths: dict[str, str]) -> Callable[..., Asked]:
         if keys.get("input.table"):
             keys |= {"input.path": (), "input.format": "text"}
         keys["input.path"] = tuple(paths[name] for name in keys["input.path"])
+        for key in ("gate.pairs", "gate.analogies"):
+            keys[key] = tuple(paths[name] for name in keys.get(key, ()))
         keys["warm_start.path"] = paths.get(keys.get("warm_start.path", ""), "")
         return asked(keys)
 

@@ -24,6 +24,27 @@ PARTIAL_COUNTS = pa.schema(
     ]
 )
 
+# The tokens of a unit in a table of partial counts that are words of the vocabulary.
+UNIT_TOKENS = pa.schema(
+    [
+        pa.field("table", pa.int32(), nullable=False),
+        pa.field("unit", pa.int32(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+    ]
+)
+
+# A unit of the corpus, and what it was encoded with: the words whose ids are less than `words`. name: the URI of a
+# file; or of a folder, with `/*` and the day of its small files. identity: a hash of the names, sizes and times of its
+# files. tokens: how many of its words were encoded.
+UNITS = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("identity", pa.string(), nullable=False),
+        pa.field("words", pa.int32(), nullable=False),
+        pa.field("tokens", pa.int64(), nullable=False),
+    ]
+)
+
 # Counts from which phrases are scored. kind "word": key is a word. kind "pair": key is left, between and right,
 # separated by \x1f. kind "report": key is "tokens", and count the number of all words.
 PAIR_COUNTS = pa.schema(

@@ -91,11 +91,14 @@ def keeps(config: Config) -> bool:
     return config[VocabularyConfig].keep == CURRENT
 
 
-def begun(config: Config, output: str) -> Config:
-    """The configuration of a run on an output folder: without a current version, there are no words to keep."""
-    if keeps(config) and publish.find_version(output) is None:
-        return config.replaced(replace(config[VocabularyConfig], keep="none"))
-    return config
+def is_fresh(config: Config) -> bool:
+    """Whether all words are numbered anew."""
+    return not keeps(config)
+
+
+def finds_phrases(config: Config) -> bool:
+    """Whether phrases are looked for in this corpus."""
+    return has_phrases(config) and is_fresh(config)
 
 
 # The steps: the settings of each, and the function that makes its table.
@@ -141,7 +144,7 @@ def make_word_counts(run: Run) -> dict[str, Any]:
     """Count the words of the corpus. The record has numbers about the documents, for example of malformed rows."""
     duplicates = count_duplicate_ids(run.session(), run.config[InputConfig])
     with runtime_settings(run.session(), **SUMMING):
-        write_counts(run, WORDS, words_of(run), run.uri("word_counts"), None if has_phrases(run.config) else "")
+        write_counts(run, WORDS, words_of(run), run.uri("word_counts"), words_identity(run))
     report = read_report(run.uri("word_counts")) | {"duplicate_ids": duplicates}
     _check_malformed(run, report)
     if report["documents"] == 0:
@@ -196,8 +199,13 @@ def encoded_settings(config: Config) -> Chosen:
 
 def make_encoded(run: Run) -> dict[str, Any]:
     """Write the corpus as word ids, in pieces that are spread over buckets."""
+    buckets = run.config[EncodedConfig].buckets
+    return encode_all(run, encoding.auto_buckets(run.records["vocabulary"]["tokens"]) if buckets == "auto" else buckets)
+
+
+def encode_all(run: Run, buckets: int) -> dict[str, Any]:
+    """Write the whole corpus as word ids; return the record."""
     config, tokens = run.config[EncodedConfig], run.records["vocabulary"]["tokens"]
-    buckets = encoding.auto_buckets(tokens) if config.buckets == "auto" else config.buckets
     files = encoding.file_count(tokens, buckets)
     corpus = read_corpus(run.session(), run.config[InputConfig], run.records["word_counts"]["duplicate_ids"])
     pieces = encoding.encoded(corpus, run.uri("vocabulary"), words_of(run), config, buckets, files)
@@ -223,19 +231,21 @@ def make_bucket_counts(run: Run) -> dict[str, Any]:
     return {"tokens": tokens}
 
 
-PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, has_phrases)
+PHRASES_STEP = Step("phrases", ("corpus",), phrases_settings, make_phrases, finds_phrases)
 WORD_COUNTS_STEP = Step("word_counts", ("corpus", "phrases"), word_counts_settings, make_word_counts)
-VOCABULARY_STEP = Step("vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, check=check_counted)
+VOCABULARY_STEP = Step(
+    "vocabulary", ("word_counts",), vocabulary_settings, make_vocabulary, is_fresh, check=check_counted
+)
 ENCODED_STEP = Step(
     "encoded",
     ("corpus", "phrases", "vocabulary"),
     encoded_settings,
     make_encoded,
+    is_fresh,
     check=check_corpus,
     advice=few_words,
 )
-BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts)
-STEPS = (PHRASES_STEP, WORD_COUNTS_STEP, VOCABULARY_STEP, ENCODED_STEP, BUCKET_COUNTS_STEP)
+BUCKET_COUNTS_STEP = Step("bucket_counts", ("encoded",), bucket_counts_settings, make_bucket_counts, is_fresh)
 
 
 def tiny(run: Run) -> None:
@@ -259,7 +269,7 @@ def tiny(run: Run) -> None:
     }
     odd = dict.fromkeys(("malformed_rows", "null_documents", "empty_documents"), 0)
     run.records["word_counts"] = odd | {"documents": len(documents), "tokens": sum(lengths)}
-    run.config = run.config.replaced(PhrasesConfig())
+    run.config = run.config.replaced(PhrasesConfig(), replace(run.config[VocabularyConfig], keep="none"))
     for name, (columns, schema) in tables.items():
         run.uris[name] = storage.join(run.output, name)
         write_small(pa.table(columns, schema), run.uris[name])
@@ -267,6 +277,11 @@ def tiny(run: Run) -> None:
 
 
 # What other steps need from these steps.
+
+
+def words_identity(run: Run) -> str | None:
+    """What the words depend on besides the tokenizer: the phrases. None = phrases that follow the corpus."""
+    return run.records["phrases"].get("identity") if has_phrases(run.config) else ""
 
 
 def words_of(run: Run, passes: int | None = None) -> Words:
@@ -351,6 +366,7 @@ def facts(run: Run) -> dict[str, Any]:
         "corpus": {key: value for key, value in run.records["word_counts"].items() if key != "seconds"},
         "vocabulary": {key: run.records["vocabulary"][key] for key in ("words", "tokens")},
         **({"phrases": run.records["phrases"]["passes"]} if has_phrases(run.config) else {}),
+        **({"units_identity": run.records["vocabulary"]["identity"]} if keeps(run.config) else {}),
         **({"cpu_target": llvm_name(run.config[TrainingConfig].cpu_target) or "host"} if kernels else {}),
     }
 

@@ -11,7 +11,7 @@ from w2vspark.config.config import Config
 from w2vspark.flow.costs import MODEL, Cost
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
-from w2vspark.methods import corpus
+from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.costs import cooccurrences_cost, corpus_costs, count_files, guessed_entries, version_cost
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
@@ -194,10 +194,9 @@ GLOVE = Method(
     help="GloVe: vectors fitted to the logarithms of co-occurrence counts",
     settings=(*corpus.SETTINGS, RoundsTraining, CooccurrencesConfig, GloveConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
-    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
-        *corpus.STEPS,
+        *kept_words.STEPS,
         COOCCURRENCES_STEP,
         Step("strata", ("vocabulary", "cooccurrences"), strata_settings, make_strata, kernels=True),
         Step("rounds", ("vocabulary", "strata"), rounds_settings, make_rounds, kernels=True),
@@ -209,6 +208,7 @@ GLOVE = Method(
         corpus.PHRASES_TABLE,
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
+        kept_words.UNITS_TABLE,
         SCORES_TABLE,
         *LOOK,
         METRICS_TABLE,

@@ -10,7 +10,7 @@ from w2vspark.config.keys import Settings, key
 from w2vspark.flow.costs import Cost
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
-from w2vspark.methods import corpus, decomposed
+from w2vspark.methods import corpus, decomposed, kept_words
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
 from w2vspark.methods.costs import corpus_costs, svd_cost, version_cost
 from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings, tiny
@@ -131,10 +131,9 @@ LSA = Method(
     help="latent semantic analysis (LSA, LSI): vectors of words and documents, for search by meaning",
     settings=(*corpus.SETTINGS, TrainingConfig, LsaConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
-    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
-        *corpus.STEPS,
+        *kept_words.STEPS,
         Step(
             "term_document",
             ("vocabulary", "encoded", "bucket_counts"),
@@ -151,6 +150,7 @@ LSA = Method(
         SINGULAR_VALUES_TABLE,
         corpus.PHRASES_TABLE,
         corpus.VOCABULARY_TABLE,
+        kept_words.UNITS_TABLE,
         SCORES_TABLE,
         *LOOK,
     ),

@@ -22,7 +22,7 @@ from w2vspark.stages import partial_counts as counting
 from w2vspark.stages.corpus import path_of, read_corpus, read_files
 from w2vspark.stages.input import InputConfig, text_column
 from w2vspark.stages.input_units import Key, Unit, units_of
-from w2vspark.stages.partial_counts import PartialTable, Tally, numbers_of
+from w2vspark.stages.partial_counts import Numbers, PartialTable, Tally, numbers_of
 from w2vspark.stages.stale_counts import COUNTS
 from w2vspark.stages.words import Words
 from w2vspark.storage.uris import absolute_uri
@@ -54,7 +54,8 @@ def write_counts(run: Run, counted: Counted, words: Words, uri: str, words_ident
         write_table(counted.directly(corpus, words), uri, counted.schema)
         return
     tables = partial_tables(run, counted, words, words_identity, units)
-    write_table(counting.summed(run.session(), tables, counted.kinds, counted.schema), uri, counted.schema)
+    sums = counting.summed(run.session(), [table for table, _ in tables], counted.kinds, counted.schema)
+    write_table(sums, uri, counted.schema)
 
 
 def paths_of(run: Run) -> list[str]:
@@ -87,8 +88,8 @@ def identity_of(run: Run, counted: Counted, words: Words, words_identity: str) -
 
 def partial_tables(
     run: Run, counted: Counted, words: Words, words_identity: str, units: list[Unit]
-) -> list[PartialTable]:
-    """Tables with the counts of all units. The units that no table in staging has are counted now."""
+) -> list[tuple[PartialTable, list[Key]]]:
+    """Tables with the counts of all units, and the units of each. The units that no table has are counted now."""
     name, own = PARTIAL + counted.table, identity_of(run, counted, words, words_identity)
     found = run.staging.find_all(name, own)
     there = {tuple(key) for staged in found for key in staged.record["units"]}
@@ -107,24 +108,33 @@ def _count(run: Run, counted: Counted, words: Words, units: list[Unit], all_new:
     """Count some units, in one table. all_new: whether they are the whole corpus."""
     files = None if all_new else [file for unit in units for file in unit.files]
     documents, names = read_files(run.session(), run.config[InputConfig], files)
+    rows = counting.partial_counts(documents, numbered_files(units, names), counted.tally, words)
+    return _written(run, rows, [unit.key for unit in units], paths_of(run), name, own)
+
+
+def numbered_files(units: list[Unit], names: dict[int, str]) -> Numbers:
+    """The number of the unit of each file. names: from read_files. Raises InputError for a file of no unit."""
     numbers = {path_of(file): number for number, unit in enumerate(units) for file in unit.files}
     if strange := sorted(set(names.values()) - numbers.keys()):
         raise InputError(
             f"the corpus changed while it was read: {strange[0]} was not there before; run again when nothing writes "
             "to it"
         )
-    of_files = numbers_of({number: numbers[file] for number, file in names.items()})
-    rows = counting.partial_counts(documents, of_files, counted.tally, words)
-    return _written(run, rows, [unit.key for unit in units], paths_of(run), name, own)
+    return numbers_of({number: numbers[file] for number, file in names.items()})
 
 
 def _merge(
-    run: Run, found: list[Staged], tables: list[PartialTable], units: list[Unit], name: str, own: str
-) -> PartialTable:
+    run: Run,
+    found: list[Staged],
+    tables: list[tuple[PartialTable, list[Key]]],
+    units: list[Unit],
+    name: str,
+    own: str,
+) -> tuple[PartialTable, list[Key]]:
     """One table in place of many, without the units that are gone or have changed."""
     at = {unit.key: number for number, unit in enumerate(units)}
     renumbered = []
-    for table, keys in zip(tables, map(_keys, found), strict=True):
+    for table, keys in tables:
         renumbered.append(table._replace(new_numbers=np.array([at.get(key, -1) for key in keys], np.int32)))
     paths = sorted({path for staged in found for path in staged.record["paths"]})
     one = _written(run, counting.merged(run.session(), renumbered), [unit.key for unit in units], paths, name, own)
@@ -143,13 +153,13 @@ def _written(run: Run, rows: TaskRows, keys: list[Key], paths: list[str], name: 
         raise
 
 
-def _chosen(found: list[Staged], units: list[Unit]) -> list[PartialTable]:
+def _chosen(found: list[Staged], units: list[Unit]) -> list[tuple[PartialTable, list[Key]]]:
     """The tables, each with its units that count: every unit of the corpus once."""
     left = {unit.key for unit in units}
     tables = []
     for staged in found:
         keys = _keys(staged)
-        tables.append(PartialTable(staged.uri, np.array([key in left for key in keys], bool)))
+        tables.append((PartialTable(staged.uri, np.array([key in left for key in keys], bool)), keys))
         left.difference_update(keys)
     return tables
 

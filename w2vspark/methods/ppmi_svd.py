@@ -9,7 +9,7 @@ from w2vspark.config.config import Config
 from w2vspark.flow.costs import Cost
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
-from w2vspark.methods import corpus
+from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.corpus import chosen, target_settings, words_count
 from w2vspark.methods.costs import (
     cooccurrences_cost,
@@ -128,10 +128,9 @@ PPMI_SVD = Method(
     help="SVD of positive pointwise mutual information: for ten million words or more, trained in a minute",
     settings=(*corpus.SETTINGS, TrainingConfig, CooccurrencesConfig, PpmiConfig, SvdConfig, *corpus.LAST_SETTINGS),
     sources=corpus.sources,
-    begun=corpus.begun,
     asked=corpus.ASKED,
     steps=(
-        *corpus.STEPS,
+        *kept_words.STEPS,
         COOCCURRENCES_STEP,
         Step("ppmi", ("vocabulary", "cooccurrences"), ppmi_settings, make_ppmi, kernels=True),
         Step("svd", ("vocabulary", "ppmi"), svd_settings, make_svd, kernels=True),
@@ -143,6 +142,7 @@ PPMI_SVD = Method(
         corpus.PHRASES_TABLE,
         COOCCURRENCES_TABLE,
         corpus.VOCABULARY_TABLE,
+        kept_words.UNITS_TABLE,
         SCORES_TABLE,
         *LOOK,
     ),

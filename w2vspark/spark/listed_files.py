@@ -82,7 +82,7 @@ def write_rows(
     """mapInArrow: a partition's batches -> rows of PARAMETER_FILES, for the files with the rows that `make` made."""
     context = TaskContext.get()
     first = (context.partitionId() if context else 0) * FILES_OF_TASK
-    tables = _tables(make(batches), schema, min(row_group_bytes, FILE_BYTES), uri)
+    tables = tables_of_batches(make(batches), schema, min(row_group_bytes, FILE_BYTES), uri)
     for number, of_file in enumerate(_files(tables)):
         yield _write_file(uri, first + number, schema, of_file, row_group_bytes)
 
@@ -121,7 +121,7 @@ def _as_they_are(batches: Batches) -> Batches:
     return batches
 
 
-def _tables(batches: Batches, schema: pa.Schema, row_group_bytes: int, uri: str) -> Iterator[pa.Table]:
+def tables_of_batches(batches: Batches, schema: pa.Schema, row_group_bytes: int, uri: str) -> Iterator[pa.Table]:
     """Join batches into tables of about `row_group_bytes` bytes, with the types of the schema."""
     waiting: list[pa.RecordBatch] = []
     size = 0
@@ -157,14 +157,14 @@ def _write_file(
     uri: str, number: int, schema: pa.Schema, tables: Iterator[pa.Table], row_group_bytes: int
 ) -> pa.RecordBatch:
     """Write the rows of some tables to a new file; return the file as a row of PARAMETER_FILES."""
-    with NewFile(uri, f"part-{number:010}", schema, **_options(schema)) as file:
+    with NewFile(uri, f"part-{number:010}", schema, **write_options(schema)) as file:
         for table in tables:
             groups = max(1, table.nbytes // row_group_bytes)
             file.write(table, -(-max(1, len(table)) // groups))
     return one_row(PARAMETER_FILES, matrix=ROWS, first_id=number, rows=file.rows, **file.listed())
 
 
-def _options(schema: pa.Schema) -> dict[str, Any]:
+def write_options(schema: pa.Schema) -> dict[str, Any]:
     """Options of pyarrow's ParquetWriter: no dictionary, compression or statistics for floats, which rarely repeat."""
     floats: list[str] = []
     others: list[str] = []

@@ -55,19 +55,22 @@ def read_corpus(session: SparkSession, config: InputConfig, duplicate_ids: int |
 
 
 def read_files(
-    session: SparkSession, config: InputConfig, files: Sequence[str] | None = None
+    session: SparkSession, config: InputConfig, files: Sequence[str] | None = None, apart: bool = False
 ) -> tuple[DataFrame, dict[int, str]]:
     """The documents with numbers of their files: doc_id, text, malformed, file bigint; and each number's file.
 
-    files: URIs of list_files, the files to read; None = all files of the corpus. The ids are as they are given, also
-    where one occurs twice. A file is named by its URI without scheme and host (`path_of`). Raises as read_corpus does.
+    files: URIs of list_files, the files to read; None = all files of the corpus. apart: change ids that occur more than
+    once, as read_corpus does. A file is named by its URI without scheme and host (`path_of`). Raises as read_corpus
+    does.
     """
     with _input_errors(config):
         rows = _rows(session, config, files)
         names = rows.inputFiles()
     number, hashed = _numbering(names)
-    columns = _columns(config)
-    return rows.select(*columns, number.alias("file")), {hashed(name): path_of(unquote(name)) for name in names}
+    corpus = rows.select(*_columns(config), number.alias("file"))
+    if apart:
+        corpus = _apart_by_content(corpus)
+    return corpus, {hashed(name): path_of(unquote(name)) for name in names}
 
 
 def path_of(uri: str) -> str:
@@ -251,7 +254,7 @@ def _apart_by_content(corpus: DataFrame) -> DataFrame:
     digest = F.substring(F.md5(F.coalesce("text", F.lit("").cast("binary"))), 1, 12)
     marked = corpus.join(_repeated_ids(corpus).withColumn("repeated", F.lit(True)), "doc_id", "left")
     doc_id = F.when(F.col("repeated"), F.concat("doc_id", F.lit("#"), digest)).otherwise(F.col("doc_id"))
-    return marked.select(doc_id.alias("doc_id"), "text", "malformed")
+    return marked.select(doc_id.alias("doc_id"), *corpus.columns[1:])
 
 
 def _count(df: DataFrame) -> int:

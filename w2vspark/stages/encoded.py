@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, pairwise
@@ -18,7 +18,7 @@ from w2vspark.config.keys import Auto, Settings, between, key
 from w2vspark.spark.arrow import spark_schema
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.spark.placement import placement_keys
-from w2vspark.stages.words import Words
+from w2vspark.stages.words import Reader, Words
 from w2vspark.storage.listed import file_names, listed_files, read_listed, scan_listed
 from w2vspark.text.tokenized import Tokenized, starts_of
 from w2vspark.text.tokenizer import tokenizer
@@ -108,7 +108,7 @@ def count_files(
             for rows in scan_listed(encoded_uri, ["bucket", "ids"], files=[file]):
                 at = rows["bucket"].to_numpy()
                 np.add.at(pieces, at, 1)
-                np.add.at(tokens, at, count_tokens(*_flat(rows["ids"])))
+                np.add.at(tokens, at, tokens_of(rows["ids"]))
             found = np.flatnonzero(pieces)
             columns = [found.astype(np.int32), pieces[found], tokens[found]]
             yield pa.RecordBatch.from_arrays(list(map(pa.array, columns)), schema=BUCKET_COUNTS)
@@ -186,25 +186,50 @@ def encode_batches(
     partition_keys: tuple[int, ...],
 ) -> Iterator[pa.RecordBatch]:
     """mapInArrow: batches (doc_id string, text binary) -> rows of schemas.ENCODED, each with its partition key."""
-    ids, read = None, words.reader()
+    keys, read = np.array(partition_keys, np.int32), words.reader()
+    ids = ids_when_needed(vocabulary_uri)
     for batch in batches:
-        for text in read(batch["text"]):
-            if not len(text.words):  # a task without words needs no vocabulary
-                continue
-            if ids is None:
-                ids = _word_ids(vocabulary_uri)
-            document, number, offsets, values = _pieces(text, ids, piece_tokens)
-            names = _names(batch, text.documents)
-            doc_ids = [names[at] for at in document]
-            bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
-            columns = [
-                pa.array(bucket, pa.int32()),
-                pa.array(doc_ids, pa.string()),
-                pa.array(number, pa.int32()),
-                pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values)),
-                pa.array([partition_keys[at * len(partition_keys) // buckets] for at in bucket], pa.int32()),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=_PLACED)
+        for pieces in pieces_of(batch, ids, read, piece_tokens, buckets):
+            at = pieces["bucket"].to_numpy().astype(np.int64) * keys.size // buckets
+            yield pa.RecordBatch.from_arrays([*pieces.columns, pa.array(keys[at])], schema=_PLACED)
+
+
+def pieces_of(
+    batch: pa.RecordBatch,
+    ids: Callable[[], WordIds],
+    read: Reader,
+    piece_tokens: int,
+    buckets: int,
+    most: int | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """The pieces of some documents, as schemas.ENCODED. batch: doc_id string, text binary. ids: of ids_when_needed.
+
+    most: words with this id or a higher one are left out as if the vocabulary did not have them; None = none is.
+    """
+    for text in read(batch["text"]):
+        if not len(text.words):  # a task without words needs no vocabulary
+            continue
+        document, number, offsets, values = _pieces(text, ids(), piece_tokens, most)
+        names = _names(batch, text.documents)
+        doc_ids = [names[at] for at in document]
+        bucket = [_bucket(doc_id, piece, buckets) for doc_id, piece in zip(doc_ids, number, strict=True)]
+        columns = [
+            pa.array(bucket, pa.int32()),
+            pa.array(doc_ids, pa.string()),
+            pa.array(number, pa.int32()),
+            pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values)),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=ENCODED)
+
+
+def ids_when_needed(vocabulary_uri: str) -> Callable[[], WordIds]:
+    """A function that reads the ids of the vocabulary's words at its first call."""
+    return functools.cache(lambda: _word_ids(vocabulary_uri))
+
+
+def tokens_of(lists: pa.ListArray) -> _Ints:
+    """The number of tokens in each list of ids, int64 (rows,)."""
+    return count_tokens(*_flat(lists))
 
 
 def _names(batch: pa.RecordBatch, documents: _Ints) -> list[str]:
@@ -220,7 +245,7 @@ def content_name(given: str | None, text: bytes) -> str:
     return blake2b(text, digest_size=16).hexdigest() if given is None else given
 
 
-def _pieces(text: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _Ints, _Ints, _Ids]:
+def _pieces(text: Tokenized, ids: WordIds, piece_tokens: int, most: int | None) -> tuple[_Ints, _Ints, _Ints, _Ids]:
     """Cut documents of words into pieces of ids.
 
     Returns each piece's document and its number in the document, (pieces,) each; the offsets of the pieces, (pieces +
@@ -228,7 +253,7 @@ def _pieces(text: Tokenized, ids: WordIds, piece_tokens: int) -> tuple[_Ints, _I
     """
     distinct = text.words.dictionary_encode()
     found = ids.find(distinct.dictionary)[distinct.indices.to_numpy()]
-    known = found >= 0
+    known = found >= 0 if most is None else (found >= 0) & (found < most)
     # Where sentences and documents begin, counted in known words; the last entry is the end.
     sentence_starts = starts_of(known)[text.sentence_starts]
     starts = sentence_starts[text.document_starts]

@@ -38,6 +38,10 @@ class PartialTable(NamedTuple):
     chosen: np.ndarray  # bool (units,)
     new_numbers: np.ndarray | None = None  # int32 (units,): other numbers for the units, when tables are merged
 
+    def of(self, chosen: Sequence[bool]) -> "PartialTable":
+        """The table with other units that count."""
+        return self._replace(chosen=np.array(chosen, bool))
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
@@ -150,7 +154,7 @@ def summed(
     session: SparkSession, tables: Sequence[PartialTable], kinds: tuple[str, ...], schema: pa.Schema
 ) -> TaskRows:
     """The sums of some partial counts, as a full count has them. schema: of the result: kind, key, count."""
-    ranges = _part_ranges(tables)
+    ranges = part_ranges(tables)
     add = partial(sum_parts, tables=tuple(tables), ranges=ranges, kinds=kinds, schema=schema)
     return TaskRows(session.range(0, len(ranges), 1, len(ranges)), add, schema)
 
@@ -178,7 +182,7 @@ def sum_parts(
 
 def merged(session: SparkSession, tables: Sequence[PartialTable]) -> TaskRows:
     """The rows of some tables in one table, as schemas.PARTIAL_COUNTS. Each table has new numbers for its units."""
-    ranges = _part_ranges(tables)
+    ranges = part_ranges(tables)
     join = partial(join_parts, tables=tuple(tables), ranges=ranges)
     return TaskRows(session.range(0, len(ranges), 1, len(ranges)), join, PARTIAL_COUNTS)
 
@@ -208,7 +212,7 @@ def read_parts(table: PartialTable, parts: tuple[int, int]) -> Iterator[pa.Recor
             yield rows.filter(pa.array(table.chosen[rows["unit"].to_numpy()]))
 
 
-def _part_ranges(tables: Sequence[PartialTable]) -> list[tuple[int, int]]:
+def part_ranges(tables: Sequence[PartialTable]) -> list[tuple[int, int]]:
     """Runs of parts, each for a task."""
     rows = sum(count_listed(table.uri) for table in tables)
     tasks = min(PARTS, max(1, -(-rows // ROWS_OF_TASK)))

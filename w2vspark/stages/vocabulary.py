@@ -1,6 +1,7 @@
 """Table vocabulary: the words that get a vector, numbered from the most frequent."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -16,7 +17,7 @@ from w2vspark.config.config import Config
 from w2vspark.config.keys import Problem, Settings, at_least, key
 from w2vspark.spark.arrow import ROWS_PER_BATCH
 from w2vspark.spark.listed_files import TaskRows, listed_frame
-from w2vspark.storage.listed import count_listed, read_listed, scan_listed
+from w2vspark.storage.listed import ListedFile, count_listed, read_listed, scan_listed
 from w2vspark.text.settings import capital_problems
 
 CURRENT = "current"  # as a setting: the current version of the output folder
@@ -78,6 +79,60 @@ def number_words(
         words = words.take(order[: config.max_size or None])
         numbered = words.add_column(0, VOCABULARY.field("id"), pa.array(np.arange(len(words), dtype=np.int32)))
         yield from numbered.cast(VOCABULARY).combine_chunks().to_batches(ROWS_PER_BATCH)
+
+
+def kept_vocabulary(
+    session: SparkSession, word_counts_uri: str, config: VocabularyConfig, kept_uri: str, kept_files: list[ListedFile]
+) -> TaskRows:
+    """The words of an earlier vocabulary under their ids, then new words, as schemas.VOCABULARY.
+
+    Counts are those of this corpus; an earlier word that it does not have has count 1, because counts must be positive.
+    New words are chosen and ordered as in `vocabulary`, and get the ids after the earlier words. With ``max_size``
+    there are only as many as fit beside the earlier words. kept_uri, kept_files: the earlier vocabulary.
+    """
+    number = partial(
+        number_kept_words, word_counts_uri=word_counts_uri, config=config, kept_uri=kept_uri, kept_files=kept_files
+    )
+    return TaskRows(session.range(0, 1, 1, 1), number, VOCABULARY)
+
+
+def number_kept_words(
+    batches: Iterator[pa.RecordBatch],
+    word_counts_uri: str,
+    config: VocabularyConfig,
+    kept_uri: str,
+    kept_files: list[ListedFile],
+) -> Iterator[pa.RecordBatch]:
+    """mapInArrow: one row -> all rows of schemas.VOCABULARY, in the order of their ids."""
+    for _ in batches:
+        kept = read_listed(kept_uri, ["id", "word"], files=kept_files).sort_by("id")["word"].combine_chunks()
+        here = read_listed(word_counts_uri, ["word", "count"], [("kind", "==", "word")])
+        places = pc.index_in(kept, value_set=here["word"].combine_chunks())
+        counts = pc.fill_null(here["count"].combine_chunks().take(places), 1)
+        old = pa.table({"word": kept, "count": counts})
+        left_out = pa.concat_arrays([kept, pa.array(config.stop_words, pa.string())])
+        frequent = pc.greater_equal(here["count"], config.min_count)
+        new = here.filter(pc.and_(frequent, pc.invert(pc.is_in(here["word"], value_set=left_out))))
+        order = pc.sort_indices(new, [("count", "descending"), ("word", "ascending")])
+        most = max(0, config.max_size - len(old)) if config.max_size else len(order)
+        words = pa.concat_tables([old, new.take(order[:most]).cast(old.schema)])
+        numbered = words.add_column(0, VOCABULARY.field("id"), pa.array(np.arange(len(words), dtype=np.int32)))
+        yield from numbered.cast(VOCABULARY).combine_chunks().to_batches(ROWS_PER_BATCH)
+
+
+def word_hashes(uri: str, sizes: Collection[int]) -> dict[int, str]:
+    """For some sizes, a hash of the first so many words of a written vocabulary: 16 hexadecimal digits each."""
+    digest, found, at = hashlib.sha256(), {}, 0
+    ends = sorted(sizes)
+    for batch in scan_listed(uri, ["id", "word"]):
+        words = batch["word"].to_pylist()
+        while ends and ends[0] <= at + len(words):
+            digest.update("".join(f"{word}\n" for word in words[: ends[0] - at]).encode())
+            words, at = words[ends[0] - at :], ends[0]
+            found[ends.pop(0)] = digest.hexdigest()[:16]
+        digest.update("".join(f"{word}\n" for word in words).encode())
+        at += len(words)
+    return found
 
 
 def _with_earlier(word_counts_uri: str, config: VocabularyConfig, earlier_uri: str, keep: bool) -> pa.Table:

@@ -133,6 +133,12 @@ def file_uri(uri: str, name: str) -> str:
     return storage.join(uri, name)
 
 
+def _own_folder(uri: str, name: str) -> tuple[str, str]:
+    """The folder that holds a listed file, and its name there."""
+    whole = file_uri(uri, name)
+    return (storage.parent(whole), whole.rpartition("/")[2]) if name.startswith("../") else (uri, name)
+
+
 def listed_elsewhere(uri: str, other: str, file: ListedFile) -> ListedFile:
     """A file of the table `other` for the list of the table `uri`. Both are in the staging of one output folder."""
     ours, theirs = uri.rstrip("/").split("/"), other.rstrip("/").split("/")
@@ -224,7 +230,8 @@ def _dataset(uri: str, files: tuple[tuple[str, int, int], ...]) -> ds.Dataset:
     for name, size, crc32 in files:
         found = footer_of(file_uri(uri, name))
         if found != (size, crc32):
-            raise DamagedTable(f"{uri}: {name} is not what was written: {found}, not size={size}, crc32={crc32}")
+            where, own = _own_folder(uri, name)
+            raise DamagedTable(f"{where}: {own} is not what was written: {found}, not size={size}, crc32={crc32}")
         fragments.append(kind.make_fragment(storage.filesystem(file_uri(uri, name))[1], fs))
     return ds.FileSystemDataset(fragments, fragments[0].physical_schema, kind, fs)
 
@@ -250,11 +257,15 @@ def _damage_errors(uri: str, files: Sequence[ListedFile]) -> Iterator[None]:
 
 def check_values(uri: str, files: Sequence[ListedFile]) -> None:
     """Read every page of some files of a table. Raises DamagedTable when one is not what was written."""
-    try:
-        for _ in _dataset(uri, _keys(files)).to_batches(batch_readahead=1, fragment_readahead=1, use_threads=False):
-            pass
-    except (OSError, OutputError, pa.ArrowException) as damage:
-        raise DamagedTable(f"{uri}: a file of it is damaged ({first_line(damage)})") from damage
+    for file in files:
+        try:
+            for _ in _dataset(uri, _keys([file])).to_batches(
+                batch_readahead=1, fragment_readahead=1, use_threads=False
+            ):
+                pass
+        except (OSError, OutputError, pa.ArrowException) as damage:
+            where, _ = _own_folder(uri, file["file"])
+            raise DamagedTable(f"{where}: a file of it is damaged ({first_line(damage)})") from damage
 
 
 def _read_through(uri: str, file: ListedFile) -> None:
@@ -270,9 +281,10 @@ def _read_through(uri: str, file: ListedFile) -> None:
             while part := content.read(_READ_BYTES):
                 size += len(part)
     except FileNotFoundError as error:
-        raise DamagedTable(f"{uri}: {file['file']} is missing") from error
+        raise DamagedTable("{}: {} is missing".format(*_own_folder(uri, file["file"]))) from error
     if size != file["size"]:
-        raise DamagedTable(f"{uri}: {file['file']} has {size} bytes, not {file['size']}")
+        where, own = _own_folder(uri, file["file"])
+        raise DamagedTable(f"{where}: {own} has {size} bytes, not {file['size']}")
 
 
 def _list(columns: Sequence[str] | None) -> list[str] | None:

@@ -17,7 +17,10 @@ from w2vspark.vectors.subwords import Subwords, read_subwords
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """Words with their counts and vectors. Row i belongs to the word with id i; the most frequent word is first.
+    """Words with their counts and vectors, the most frequent word first.
+
+    Row i belongs to the word with id i, unless `vocabulary.keep` has kept the ids of an earlier version: then ids have
+    another order than counts.
 
     `words`: V strings. `counts`: int64 (V,). `matrix`: float32 (V, D), C-contiguous.
     """
@@ -73,8 +76,8 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
     `output`: an output folder (its current version is read), a version's folder, or the table's own folder; a path or
     URI. `table`: "vectors" or "context".
 
-    Rows are placed by id, so the order of the files and of their rows does not matter. Besides the result, only a few
-    record batches are in memory at once.
+    Rows are placed by falling counts, then by id, so the order of the files and of their rows does not matter. Besides
+    the result, only a few record batches are in memory at once.
 
     Raises OutputError when nothing is published there or the table is damaged.
 
@@ -91,7 +94,7 @@ def load_vectors(output: str, table: str = "vectors") -> WordVectors:
 
 
 def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
-    """Words, counts and vectors in the order of the ids."""
+    """Words, counts and vectors, in the order of falling counts, then of the ids."""
     head = storage.read_table(folder, columns=["id", "word", "count"])
     if any(head[name].null_count for name in head.column_names):
         raise damaged(folder, "a row holds a null")
@@ -101,6 +104,10 @@ def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.fl
         raise damaged(folder, f"the ids of its {len(ids)} rows are not 0, 1, 2 and so on, each once")
     words: list[str] = head["word"].to_numpy()[order].tolist()
     counts = head["count"].to_numpy()[order].astype(np.int64)
+    by_count = np.argsort(-counts, kind="stable")  # ids are in this order already, unless they were kept
+    rows_of_ids = np.empty(len(ids), np.int64)
+    rows_of_ids[by_count] = np.arange(len(ids))
+    words, counts = [words[at] for at in by_count], counts[by_count]
     matrix: NDArray[np.float32] = np.empty((len(words), 0), dtype=np.float32)
     for batch in storage.scan_table(folder, columns=["id", "vector"]):
         if batch.num_rows:
@@ -109,7 +116,7 @@ def _read_rows(folder: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.fl
                 matrix = np.empty((len(words), rows.shape[1]), dtype=np.float32)
             if rows.shape[1] != matrix.shape[1]:
                 raise damaged(folder, f"a vector has {rows.shape[1]} values where others have {matrix.shape[1]}")
-            matrix[batch.column("id").to_numpy()] = rows
+            matrix[rows_of_ids[batch.column("id").to_numpy()]] = rows
     return words, counts, matrix
 
 

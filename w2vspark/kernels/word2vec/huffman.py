@@ -83,6 +83,24 @@ def huffman_paths(counts: np.ndarray) -> Paths:
     return Paths(starts, nodes, codes)
 
 
+def paths_of_words(counts: np.ndarray) -> Paths:
+    """The Huffman paths of words in any order. Words with equal counts are taken in the given order.
+
+    counts: int64 (V,), positive. Raises ValueError for invalid counts.
+    """
+    order = np.argsort(-counts, kind="stable")
+    paths = huffman_paths(counts[order])
+    if (order[1:] > order[:-1]).all():
+        return paths
+    lengths = np.empty(counts.size, np.int64)
+    lengths[order] = np.diff(paths.starts)
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    first = np.empty(counts.size, np.int64)  # of each word's path among the paths in the order of the counts
+    first[order] = paths.starts[:-1]
+    at = np.repeat(first - starts[:-1], lengths) + np.arange(starts[-1])
+    return Paths(starts, paths.nodes[at], paths.codes[at])
+
+
 @compiled
 def _fill_same_nodes(starts, nodes, codes, old_starts, old_nodes, old_codes, old_words, found, signs):
     for word in range(old_words.size):
@@ -101,7 +119,8 @@ def _fill_same_nodes(starts, nodes, codes, old_starts, old_nodes, old_codes, old
 def same_nodes(paths: Paths, old_paths: Paths, old_words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Match each inner node of a tree with a node of an older tree: the old nodes, and the signs for their vectors.
 
-    The match is the node that the most frequent old word below the node passed at the same depth. The sign is -1 if the
+    The match is the node that the first old word below the node passed at the same depth: the most frequent one, if
+    words are in the order of their counts. The sign is -1 if the
     branches have changed sides, and 0 if there is no match. old_words: int64 (V,), each word's id in the older
     vocabulary, -1 for a new word. Returns int64 (V - 1,) and float32 (V - 1,).
     """

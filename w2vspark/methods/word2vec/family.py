@@ -1,6 +1,7 @@
 """word2vec's six methods: skip-gram and CBOW, with negative sampling, hierarchical softmax or the full softmax."""
 
 from dataclasses import asdict, replace
+from itertools import chain
 from typing import Any
 
 from w2vspark import storage
@@ -10,7 +11,7 @@ from w2vspark.flow.costs import MODEL, QUERY, Cost
 from w2vspark.flow.measuring import THREADS
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step
-from w2vspark.methods import corpus
+from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.advice import idle_cores, little_text, short_documents
 from w2vspark.methods.corpus import chosen, target_settings
 from w2vspark.methods.costs import corpus_costs, version_cost
@@ -123,14 +124,20 @@ def tiny(run: Run) -> None:
     run.config = run.config.replaced(small, WarmStartConfig())
 
 
+def is_cold_and_fresh(config: Config) -> bool:
+    """Whether the words are those of this corpus alone."""
+    return is_cold(config) and corpus.is_fresh(config)
+
+
+def replaced(step: Step) -> tuple[Step, ...]:
+    """A step that all methods have, as word2vec's methods have it."""
+    if step is corpus.VOCABULARY_STEP:
+        return EARLIER_STEP, replace(step, wanted=is_cold_and_fresh), WARM_VOCABULARY_STEP
+    return (step,)
+
+
 STEPS = (
-    corpus.PHRASES_STEP,
-    corpus.WORD_COUNTS_STEP,
-    EARLIER_STEP,
-    replace(corpus.VOCABULARY_STEP, wanted=is_cold),
-    WARM_VOCABULARY_STEP,
-    corpus.ENCODED_STEP,
-    corpus.BUCKET_COUNTS_STEP,
+    *chain.from_iterable(map(replaced, kept_words.STEPS)),
     Step("subword_buckets", ("vocabulary",), subword_settings, make_subword_buckets, has_subwords, kernels=True),
     INITIAL_STEP,
     Step(

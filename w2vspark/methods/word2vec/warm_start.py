@@ -43,7 +43,6 @@ def sources(run: Run) -> dict[str, str]:
 
 def begun(config: Config, output: str) -> Config:
     """The configuration of a run on an output folder: without a current version, there is none to begin from."""
-    config = corpus.begun(config, output)
     if config[WarmStartConfig].path == CURRENT and publish.find_version(output) is None:
         return config.replaced(replace(config[WarmStartConfig], path=""))
     return config
@@ -104,13 +103,18 @@ def make_initial(run: Run) -> dict[str, Any]:
     return {}
 
 
+def is_warm_and_fresh(config: Config) -> bool:
+    """Whether the words are those of this corpus and of the earlier model."""
+    return is_warm(config) and corpus.is_fresh(config)
+
+
 EARLIER_STEP = Step("earlier", ("earlier model",), earlier_settings, make_earlier, is_warm)
 WARM_VOCABULARY_STEP = Step(
     "vocabulary",
     ("word_counts", "earlier"),
     warm_vocabulary_settings,
     make_warm_vocabulary,
-    is_warm,
+    is_warm_and_fresh,
     check=corpus.check_counted,
 )
 INITIAL_STEP = Step("initial", ("vocabulary", "subword_buckets", "earlier"), initial_settings, make_initial, is_warm)

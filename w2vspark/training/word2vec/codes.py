@@ -24,11 +24,11 @@ def codes(session: SparkSession, vocabulary_uri: str, target: str) -> TaskRows:
 def code_batches(batches: Iterator[pa.RecordBatch], vocabulary_uri: str, target: str) -> Iterator[pa.RecordBatch]:
     """mapInArrow: a single row -> all rows of schemas.CODES."""
     cpu_target.pin(target)
-    from w2vspark.kernels.word2vec.huffman import huffman_paths
+    from w2vspark.kernels.word2vec.huffman import paths_of_words
 
     for _ in batches:
         words = read_listed(vocabulary_uri, ["id", "word", "count"]).sort_by("id").combine_chunks()
-        paths = huffman_paths(words["count"].to_numpy())
+        paths = paths_of_words(words["count"].to_numpy())
         for first in range(0, len(words), ROWS_PER_BATCH):
             part = words.slice(first, ROWS_PER_BATCH).combine_chunks()
             starts = paths.starts[first : first + len(part) + 1]

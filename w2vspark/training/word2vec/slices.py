@@ -12,7 +12,7 @@ from w2vspark.base.schemas import WORDS
 from w2vspark.kernels.noise import alias_table, cumulative_noise, keep_thresholds, noise_pool
 from w2vspark.kernels.random import fill_streams, fill_uniform_rows, hash_of
 from w2vspark.kernels.word2vec.arguments import Objective, Tables, pool_table
-from w2vspark.kernels.word2vec.huffman import huffman_paths
+from w2vspark.kernels.word2vec.huffman import paths_of_words
 from w2vspark.kernels.word2vec.pieces import train_pieces
 from w2vspark.stages.encoded import count_tokens, piece_numbers, read_buckets
 from w2vspark.stages.vocabulary import vocabulary_counts
@@ -47,7 +47,7 @@ def make_tables(counts: np.ndarray, training: Word2VecTraining) -> Tables:
     if training.loss == "ns" and training.negative_pool:
         return Tables(keep)
     if training.loss == "hs":
-        return Tables(keep, paths=huffman_paths(counts))
+        return Tables(keep, paths=paths_of_words(counts))
     if training.loss == "softmax":
         return Tables(keep)
     return Tables(keep, alias_table(counts, training.noise_exponent))

@@ -119,8 +119,13 @@ def _wanted_nodes(start: Start, words: pa.Table) -> list[pa.RecordBatch]:
     cpu_target.pin(start.training.cpu_target)
     from w2vspark.kernels.word2vec.huffman import huffman_paths, same_nodes
 
-    before = read_listed(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by("id")
-    known = dict(zip(before["word"].to_pylist(), before["id"].to_pylist(), strict=True))
+    by_count = [
+        ("count", "descending"),
+        ("id", "ascending"),
+    ]  # the order in which a tree is built; ids may have another
+    words = words.sort_by(by_count)
+    before = read_listed(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by(by_count)
+    known = {word: place for place, word in enumerate(before["word"].to_pylist())}
     old = np.array([known.get(word, -1) for word in words["word"].to_pylist()], np.int64)
     nodes, signs = same_nodes(huffman_paths(words["count"].to_numpy()), huffman_paths(before["count"].to_numpy()), old)
     ids = np.flatnonzero(signs)
