@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # The tests of the DAG run a real Airflow. It pins many packages, so it has an environment of its own.
 AIRFLOW := .airflow
 AIRFLOW_PACKAGES := apache-airflow==3.3.2 apache-airflow-providers-apache-spark
+# What the extra `report` needs besides the packages of the tests. It is apart: see tests/report/conftest.py.
+MAP := 'umap-learn>=0.5.7' pynndescent
 # The tests start Spark dozens of times. The cache that makes this fast is in the clone, not in the user's home. Two files
 # run at once, because tests mostly wait.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
@@ -47,6 +49,7 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	@echo "installing w2vspark, its packages and those of the tests into $(VENV), which takes some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/map $(MAP)
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-for-docs: pyproject.toml | $(BIN)/python

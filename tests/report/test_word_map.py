@@ -1,9 +1,9 @@
 """The map of frequent words: its places, clusters and names."""
 
 import hashlib
+import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,6 @@ from w2vspark.report import make_map, make_report, word_map
 from w2vspark.report.frequent import read_frequent
 from w2vspark.report.word_map import cluster_names, clusters_of
 
-needs_umap = pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn, of the extra `report`, is not installed")
 AGAIN = """
 import hashlib, sys
 from w2vspark.output.publish import read_version
@@ -33,11 +32,10 @@ def version(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(version) -> pa.Table:
+def made(version, umap) -> pa.Table:
     return make_map(version)
 
 
-@needs_umap
 def test_words_of_one_direction_stand_together(made):
     assert made.schema.equals(schemas.MAP) and made["id"].to_pylist() == list(range(600))
     assert made["word"].to_pylist() == words_of(600)
@@ -49,17 +47,20 @@ def test_words_of_one_direction_stand_together(made):
     assert (own[nearest] == own).mean() > 0.9  # by chance it would be 0.1
 
 
-@needs_umap
 def test_the_same_vectors_get_the_same_places(version, made):
     again = make_map(version)
     assert again.equals(made)
 
 
-@needs_umap
 @pytest.mark.slow
-def test_another_process_gives_the_same_places(version, made):
+def test_another_process_gives_the_same_places(version, made, umap):
     found = hashlib.sha256(made["x"].to_numpy().tobytes() + made["y"].to_numpy().tobytes()).hexdigest()
-    done = subprocess.run([sys.executable, "-c", AGAIN, version.folder], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN, version.folder],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(umap)},
+    )
     assert done.stdout.strip() == found, done.stderr
 
 
