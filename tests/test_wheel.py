@@ -97,6 +97,10 @@ def test_a_new_environment_with_the_wheel_warms_up_and_trains_from_an_empty_fold
     (empty / "my.toml").write_text(ran([command, "config", "show", "glove"], empty, environment))
     settings = ["--set", f"input.path={tmp_path / 'text'}", "--set", "vocabulary.min_count=2"]
     few = ["--set", "training.epochs=2", "--set", "training.dimensions=10", "--set", "spark.master=local[1]"]
+    for method in ("cbow-hs", "glove", "ppmi-svd", "lsa"):  # with the rates that the warm-up measured
+        chosen = [*settings, "--set", f"training.method={method}", "--set", "output.path=planned", "--dry-run"]
+        planned = ran([command, "run", *chosen, "--cluster", "executors=2,cores=4"], empty, environment)
+        assert planned.startswith("estimate for 2 executors with 4 cores each:\n") and "spark.task.cpus = " in planned
     made = ran([command, "run", "glove", *settings, *few, "--set", "output.path=vectors"], empty, environment)
     assert "try next:\n" in made and "glove, 10 dimensions" in made
     again = ran([command, "run", "my.toml", *settings, *few, "--set", "output.path=vectors"], empty, environment)

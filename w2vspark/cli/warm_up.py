@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from w2vspark.base.errors import EnvironmentFailure
-from w2vspark.cli.measuring import MEASURED
+from w2vspark.cli.measuring import COLD, MEASURED, TEXT
 from w2vspark.flow.costs import START
 from w2vspark.flow.rates import write_rates
 from w2vspark.methods import METHODS
@@ -68,7 +68,7 @@ def warm_up() -> tuple[str, str]:
 
 
 def _train(folder: Path, java_options: str) -> None:
-    text = folder / "text.txt"
+    text = folder / TEXT
     text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
     always = {
         "input.path": text,
@@ -104,4 +104,5 @@ def _train(folder: Path, java_options: str) -> None:
         raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")
     start = SPARK_STARTED.search(done.stderr)
     assert start is not None  # the first run has logged it
-    write_rates(json.loads((folder / MEASURED).read_text()) | {START: float(start[1])})
+    rates = json.loads((folder / MEASURED).read_text())
+    write_rates(rates | {START: float(start[1]) + rates.pop(COLD)})

@@ -27,7 +27,7 @@ from w2vspark.spark.in_process import InProcessSession
 
 THREADS = min(8, os.cpu_count() or 1)  # all cores work while a rate is measured, as in a run
 QUERIES = 3
-TEXTS = (200_000, 2_500_000)  # tokens, some 1 and 15 MB
+Texts = tuple[int, int]  # tokens of a smaller and of a larger text
 TEXT_WORDS, LINE_TOKENS = 70_000, 500  # as many words as a text of this size has
 
 
@@ -73,7 +73,12 @@ def kernel_rates(work: Work, config: Config, folder: Path, known: Mapping[str, f
 
 
 def text_rates(
-    work: Work, config_with: Callable[[list[str]], Config], until: str, folder: Path, known: Mapping[str, float]
+    work: Work,
+    config_with: Callable[[list[str]], Config],
+    until: str,
+    texts: Texts,
+    folder: Path,
+    known: Mapping[str, float],
 ) -> dict[str, float]:
     """The rates of the steps without kernels up to `until`: what the larger of two texts takes longer than the smaller.
 
@@ -83,7 +88,7 @@ def text_rates(
     assert work.costs is not None
     amounts: list[dict[str, float]] = []
     seconds: list[dict[str, float]] = []
-    for tokens in TEXTS:
+    for tokens in texts:
         output = folder / f"{until}-{tokens}"
         text = folder / f"{tokens}.txt"
         if not text.exists():

@@ -9,6 +9,7 @@ import pyarrow as pa
 from w2vspark.base.schemas import BIASES, VECTORS, VECTORS_AND_CONTEXT, WORDS
 from w2vspark.config.config import Config
 from w2vspark.flow.costs import MODEL, Cost
+from w2vspark.flow.measuring import THREADS
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, kept_words
@@ -178,8 +179,8 @@ def costs(run: Run) -> list[Cost]:
 
 
 def small_sample(run: Run) -> None:
-    """A sample corpus, and settings that train its counts a few times."""
-    sample(run)
+    """A sample corpus with many records for each word, and settings that train its counts a few times."""
+    sample(run, words=10_000, tokens=150_000 * THREADS)
     run.config = run.config.replaced(replace(run.config[RoundsTraining], epochs=4))
 
 

@@ -12,7 +12,7 @@ from w2vspark.storage.listed import write_small
 from w2vspark.text.settings import PhrasesConfig
 
 WORDS = 20_000  # with 100 dimensions two matrices have 16 MB, more than most caches
-TOKENS = 200_000  # for each thread: some tenths of a second of training
+TOKENS = 100_000  # for each thread
 PIECE_TOKENS = 1_000
 
 

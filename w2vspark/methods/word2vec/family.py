@@ -217,7 +217,7 @@ def small_sample(run: Run) -> None:
     if run.config[Word2VecTraining].loss == "softmax":
         sample(run, words=500, tokens=10_000 * THREADS)
     else:
-        sample(run)
+        sample(run, tokens=300_000 * THREADS)  # some tenths of a second of training
     settings = replace(run.config[Word2VecTraining], epochs=1, shards=1, lanes=THREADS, rounds_per_epoch=1, rows="all")
     run.config = run.config.replaced(replace(settings, negative_pool=0), WarmStartConfig())
 
