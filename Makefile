@@ -2,6 +2,11 @@
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests of the DAG run a real Airflow. It pins many packages, so it has an environment of its own.
+AIRFLOW := .airflow
+AIRFLOW_PACKAGES := apache-airflow==3.3.2 apache-airflow-providers-apache-spark
+# What the extra `report` needs besides the packages of the tests. It is apart: see tests/report/conftest.py.
+MAP := 'umap-learn>=0.5.7' pynndescent
 # The tests start Spark dozens of times. The cache that makes this fast is in the clone, not in the user's home. Two files
 # run at once, because tests mostly wait.
 WARM := XDG_CACHE_HOME=$(abspath $(VENV))/cache
@@ -28,7 +33,7 @@ docs: $(VENV)/installed-for-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) demo-output build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(AIRFLOW) demo-output build site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -44,12 +49,19 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	@echo "installing w2vspark, its packages and those of the tests into $(VENV), which takes some minutes the first time"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/map $(MAP)
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-for-docs: pyproject.toml | $(BIN)/python
 	@echo "installing w2vspark and the packages of the documentation into $(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@ $(VENV)/installed
+
+$(AIRFLOW)/installed: Makefile
+	@echo "installing Airflow into $(AIRFLOW), for the tests of its DAG"
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check $(AIRFLOW_PACKAGES)
+	@touch $@
 
 $(VENV)/warm: $(VENV)/installed-for-tests
 	@echo "compiling the kernels for the tests, once: about a minute"

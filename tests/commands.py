@@ -146,7 +146,7 @@ def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
                 each.resume()
 
 
-NOT_TRAINED = ("vocabulary", "metrics", "scores", "manifest.json")
+NOT_TRAINED = ("vocabulary", "metrics", "scores", "manifest.json", "artefacts")
 
 
 def current(output: Path) -> dict[str, object]:

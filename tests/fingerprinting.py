@@ -82,8 +82,11 @@ def with_changed(module: str, name: str) -> str:
 
 
 def write_corpus(folder: Path) -> dict[str, str]:
-    """Two corpora of JSON and two earlier models, as files."""
+    """Two corpora of JSON, two earlier models and two test sets, as files."""
     paths = {name: folder / name for name in ("corpus.json", "other.json", "earlier.txt", "other.txt")}
     for number, path in enumerate(paths.values()):
         path.write_text(f"file {number}\n" * (number + 1))
+    for name, row in (("pairs.tsv", "one two 3\n"), ("analogies.tsv", "section one two three four\n")):
+        paths[name] = folder / name
+        paths[name].write_text(row)
     return {name: str(path) for name, path in paths.items()}

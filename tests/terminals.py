@@ -51,11 +51,11 @@ class Terminal:
         self._fed = len(read)
         return [line.rstrip() for line in self.screen.display if line.strip()]
 
-    def shows(self, *parts: str, seconds: float = 10.0) -> list[str]:
+    def shows(self, *parts: str, seconds: float = 60.0) -> list[str]:
         """What the terminal shows, once one of its lines has all parts."""
         return self._until(lambda lines: any(all(part in line for part in parts) for line in lines), seconds)
 
-    def shows_not(self, part: str, seconds: float = 10.0) -> list[str]:
+    def shows_not(self, part: str, seconds: float = 60.0) -> list[str]:
         """What the terminal shows, once no line has the part, and the cursor is visible."""
         return self._until(lambda lines: not any(part in line for line in lines) and not self.hidden, seconds)
 

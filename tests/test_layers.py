@@ -25,14 +25,15 @@ ALLOWED = {
     "output": {"output", "config", "storage", "base"},
     "kernels": {"kernels", "base"},
     "vectors": {"vectors", "kernels", *GROUND},
+    "report": {"report", "vectors", *GROUND},
     "spark": {"spark", *GROUND},
     "stages": {"stages", "spark", "vectors", "kernels", *GROUND},
     "training": {"training", "stages", "spark", "kernels", *GROUND},
-    "flow": {"flow", "spark", *GROUND},
-    "methods": {"methods", "flow", "training", "stages", "spark", "vectors", *GROUND},
+    "flow": {"flow", "report", "spark", *GROUND},
+    "methods": {"methods", "flow", "report", "training", "stages", "spark", "vectors", *GROUND},
     "jobs": {"jobs", "methods", "flow", "stages", "spark", "vectors", *GROUND},
     "face": {"jobs", "methods", "flow", "stages", "spark", "vectors", *GROUND},
-    "cli": {"cli", "face", "jobs", "methods", "flow", "training", "stages", "spark", "vectors", *GROUND},
+    "cli": {"cli", "face", "jobs", "methods", "flow", "report", "training", "stages", "spark", "vectors", *GROUND},
     "scripts": {"cli"},
 }
 KERNELS_NEED = {"numpy", "numba", "llvmlite", "typing", "collections", "math", "dataclasses"}
@@ -122,7 +123,7 @@ def test_no_two_modules_import_each_other_when_they_are_loaded():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
-@pytest.mark.parametrize("name", [*GROUND, "kernels", "vectors"])
+@pytest.mark.parametrize("name", [*GROUND, "kernels", "vectors", "report"])
 def test_pyspark_is_not_imported_under(name):
     wrong = [module for module, target in IMPORTS if room(module) == name and target.split(".")[0] == "pyspark"]
     assert not wrong
@@ -168,9 +169,10 @@ print(sorted(name for name in sys.modules if name.startswith(("w2vspark.stages",
 
 
 def test_base_vectors_kernels_and_the_query_commands_load_without_pyspark():
-    names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors")] + [
+    names = [name for name in SOURCES if room(name) in ("base", "kernels", "vectors", "report")] + [
         "w2vspark.cli.queries",
         "w2vspark.cli.documents",
+        "w2vspark.cli.report",
         "w2vspark.cli.versions",
     ]
     done = subprocess.run([sys.executable, "-c", WITHOUT_PYSPARK, *names], capture_output=True, text=True)

@@ -15,6 +15,7 @@ from w2vspark import __version__
 from w2vspark.config import ready_made
 
 ROOT = Path(__file__).parents[1]
+PAGE = [f"w2vspark/report/page_files/{path.name}" for path in (ROOT / "w2vspark/report/page_files").iterdir()]
 SESSION = """
 from w2vspark.spark.session import SparkConfig, build_session
 build_session(SparkConfig(master="local[1]"), "x").range(3).count()
@@ -54,7 +55,7 @@ def test_the_wheel_holds_the_package_its_configurations_and_the_licence_and_noth
     assert {name.partition("/")[0] for name in names} == {"w2vspark", top}
     for name in ready_made.names():
         assert f"w2vspark/configurations/{name}.toml" in names
-    for name in (f"{top}/licenses/LICENSE", "w2vspark/py.typed", "w2vspark/spark/log4j2.properties"):
+    for name in (f"{top}/licenses/LICENSE", "w2vspark/py.typed", "w2vspark/spark/log4j2.properties", *PAGE):
         assert name in names
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "w2vspark").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules
@@ -96,6 +97,10 @@ def test_a_new_environment_with_the_wheel_warms_up_and_trains_from_an_empty_fold
     (empty / "my.toml").write_text(ran([command, "config", "show", "glove"], empty, environment))
     settings = ["--set", f"input.path={tmp_path / 'text'}", "--set", "vocabulary.min_count=2"]
     few = ["--set", "training.epochs=2", "--set", "training.dimensions=10", "--set", "spark.master=local[1]"]
+    for method in ("cbow-hs", "glove", "ppmi-svd", "lsa"):  # with the rates that the warm-up measured
+        chosen = [*settings, "--set", f"training.method={method}", "--set", "output.path=planned", "--dry-run"]
+        planned = ran([command, "run", *chosen, "--cluster", "executors=2,cores=4"], empty, environment)
+        assert planned.startswith("estimate for 2 executors with 4 cores each:\n") and "spark.task.cpus = " in planned
     made = ran([command, "run", "glove", *settings, *few, "--set", "output.path=vectors"], empty, environment)
     assert "try next:\n" in made and "glove, 10 dimensions" in made
     again = ran([command, "run", "my.toml", *settings, *few, "--set", "output.path=vectors"], empty, environment)

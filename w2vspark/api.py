@@ -14,6 +14,8 @@ from w2vspark.base.errors import ConfigError, InputError, OutputError
 from w2vspark.config.config import Config
 from w2vspark.config.load import put, read_tree
 from w2vspark.config.values import did_you_mean
+from w2vspark.flow.cluster import estimate
+from w2vspark.flow.costs import Cluster, Estimate
 from w2vspark.flow.engine import begin, perform
 from w2vspark.flow.plan import plan
 from w2vspark.flow.progress import Progress
@@ -185,6 +187,11 @@ def carry_out(work: Work, config: Config, **how: Any) -> Result:
 def dry_run(work: Work, config: Config, *, every_setting: bool = False, **how: Any) -> str:
     """The output of --dry-run: what a run would do. Nothing is written. every_setting: as --all. how: as carry_out."""
     return plan(begin(work, config, Progress(), **how), every_setting)
+
+
+def estimate_run(work: Work, config: Config, cluster: Cluster, **how: Any) -> Estimate:
+    """How long a run would take on a cluster (--dry-run --cluster). Nothing is written. how: as carry_out."""
+    return estimate(begin(work, config, Progress(), **how), cluster)
 
 
 def _with_corpus(work: Work, config: Config, frame: Any, **how: Any) -> Result:

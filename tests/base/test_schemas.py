@@ -17,15 +17,22 @@ WORD = "id int32, word string, count int64"
 PUBLISHED = {
     ("adagrad", 1): "matrix string, id int32, squares float",
     ("biases", 1): "id int32, word string, bias float, context_bias float",
+    ("centroids", 1): "cluster int32, size int64, label string, vector list<float>",
+    ("clusters", 1): "id int32, word string, cluster int32, cosine double",
     ("codes", 1): "id int32, word string, nodes list<int32>, code list<int32>",
     ("context", 1): f"{WORD}, vector list<float>",
     ("cooccurrences", 1): "row int32, col int32, weight double",
     ("documents", 1): "doc_id string, vector list<float>",
+    ("drift", 1): f"{WORD}, old_id int32, old_count int64, cosine double, distance double, shared_neighbours double",
+    ("map", 1): "id int32, word string, x float, y float, cluster int32",
     ("metrics", 1): "round int32, shard int32, tokens int64, loss double, seconds double, learning_rate double",
     ("movement", 1): f"{WORD}, cosine double, distance double",
     ("nodes", 1): "id int32, vector list<float>",
     ("not_folded", 1): "doc_id string, reason string",
     ("phrases", 1): "pass int32, left string, between string, right string, count int64, score double",
+    ("scores", 1): (
+        "task string, metric string, value double, covered int64, total int64, threshold double, passed bool"
+    ),
     ("singular_values", 1): "dimension int32, value double",
     ("subwords", 1): "bucket int32, vector list<float>",
     ("term_weights", 1): f"{WORD}, documents int64, weight double",

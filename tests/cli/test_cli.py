@@ -29,6 +29,7 @@ from terminals import Terminal
 from w2vspark import __version__
 from w2vspark.base.redaction import REDACTED
 from w2vspark.config.config import to_dict, to_toml
+from w2vspark.flow.rates import write_rates
 from w2vspark.methods import load_config
 from w2vspark.output.claims import Claim
 from w2vspark.training.word2vec.composed import composing_bytes
@@ -312,3 +313,30 @@ def test_queries_read_the_published_tables_without_spark(output, tmp_path, no_ja
     run_command("export", str(output), str(file), "--format", "word2vec-text", environment=no_java).assert_done()
     tables = current(output)["tables"]
     assert file.read_text().splitlines()[0] == f"{tables['vectors']} 8"
+
+
+RATES = dict.fromkeys(["start", "query", "model", "word_counts", "encoded", "skipgram-ns"], 1.0)
+
+
+def test_a_dry_run_estimates_the_time_on_a_cluster_with_the_rates_of_the_warm_up(
+    corpus, tmp_path, no_java, monkeypatch
+):
+    cache = {**no_java, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = ["run", *settings(corpus, tmp_path / "output"), "--dry-run", "--cluster", "executors=20,cores=8"]
+    run_command(*words, environment=cache).assert_one_error(5, "rates.json", "run w2vspark warm-up first")
+    monkeypatch.setenv("XDG_CACHE_HOME", cache["XDG_CACHE_HOME"])
+    write_rates(RATES)
+    said = run_here(*words).assert_done().out
+    assert said.startswith("estimate for 20 executors with 8 cores each:\n") and "plan:\n  word_counts " in said
+    assert re.search(r"^  rounds +\d+\.\d G values +1 +1/s ", said, re.MULTILINE) and "spark.task.cpus = 2: " in said
+    told = json.loads(run_here(*words, "--json").assert_done().out)
+    assert told["estimate"]["task_cpus"] == 2 and told["estimate"]["tasks_at_once"] == 80
+    assert {cost["table"] for cost in told["estimate"]["costs"]} == set(STAGES)
+    write_rates({"start": 1.0, "query": 1.0})
+    run_here(*words).assert_one_error(2, "lacks the rate of encoded, model, skipgram-ns, word_counts", "warm-up")
+
+
+def test_a_cluster_that_cannot_be_estimated_is_one_error(corpus, tmp_path):
+    words = ["run", *settings(corpus, tmp_path / "output"), "--cluster", "executors=20,cores=8"]
+    run_here(*words).assert_one_error(2, "--cluster: works only with --dry-run")
+    run_here(*words[:-1], "executors=20", "--dry-run").assert_one_error(2, "cores is missing")

@@ -39,7 +39,7 @@ def command(corpus: Path, output: Path, *words: str, **settings: object) -> list
 
 def states(output: Path) -> dict[str, str]:
     found = json.loads(run_here("versions", str(output), "--json").assert_done().out)
-    return {row["version"]: row["state"] for row in found}
+    return {row["version"]: row["state"] for row in found["versions"]}
 
 
 def test_versions_are_listed_the_newest_first(output):

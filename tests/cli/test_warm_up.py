@@ -6,26 +6,31 @@ import pytest
 from commands import run_command
 
 from w2vspark.cli import warm_up
+from w2vspark.flow.rates import rates_path, write_rates
 from w2vspark.spark.class_archive import archive_path
 
 JAVA = 'openjdk version "17.0.1"\nOpenJDK 64-Bit Server VM (build 17)'
 
 
-def test_an_archive_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(_folder: Path, java_options: str) -> None:
-        asked.append(java_options)
+def test_an_archive_and_rates_that_are_there_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(_folder: Path, java_options: str, measures: bool) -> None:
+        asked.append((java_options, measures))
+        if measures:
+            write_rates({"a rate": 1.0})
         if java_options:
             Path(java_options.partition("ArchiveClassesAtExit=")[2].partition('"')[0]).write_text("classes")
 
-    asked: list[str] = []
+    asked: list[tuple[str, bool]] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(warm_up, "require_java", lambda: JAVA)
     monkeypatch.setattr(warm_up, "_train", train)
     archive = archive_path(JAVA)
     for _ in range(2):
-        assert f"Spark's classes are in {archive}" in warm_up.warm_up()
-        assert archive.read_text() == "classes" and list(archive.parent.iterdir()) == [archive]
-    assert asked[0] and not asked[1]
+        where, text = warm_up.warm_up()
+        assert where == str(archive) and f"Spark's classes are in {archive}" in text
+        assert f"the rates of this machine, for --dry-run --cluster, are in {rates_path()}" in text
+        assert archive.read_text() == "classes" and set(archive.parent.iterdir()) == {archive, rates_path()}
+    assert asked[0][0] and asked[0][1] and asked[1] == ("", False)
 
 
 def test_a_warm_up_whose_cache_cannot_be_written_says_so(tmp_path: Path) -> None:

@@ -144,6 +144,22 @@ KEYS: dict[str, tuple[Any, Expected]] = {
     "svd.exponent": (1.0, {"ppmi-svd lsa": "svd version"}),
     "svd.oversampling": (20, {"ppmi-svd lsa": "svd version"}),
     "svd.power_iterations": (5, {"ppmi-svd lsa": "svd version"}),
+    "gate.pairs": (("pairs.tsv",), ""),
+    "gate.analogies": (("analogies.tsv",), ""),
+    "gate.floors": ({"pairs": 0.5}, ""),
+    "gate.max_fall": (0.1, ""),
+    "gate.min_coverage": (0.5, ""),
+    "gate.frequent_words": (1000, ""),
+    "gate.max_drift": (0.5, ""),
+    "gate.min_words": (10, ""),
+    "gate.max_zero_rows": (0.5, ""),
+    "gate.max_norm_ratio": (9.0, ""),
+    "gate.min_documents": (10, ""),
+    "gate.min_tokens": (10, ""),
+    "gate.max_without_words": (0.5, ""),
+    "gate.max_unknown_rise": (0.5, ""),
+    "report.page": (False, ""),
+    "report.map": (False, ""),
     "spark.master": ("local[3]", ""),
     "spark.driver_memory": ("3g", ""),
     "spark.options": ({"spark.ui.enabled": "true"}, ""),
@@ -165,6 +181,8 @@ def config_of(paths: dict[str, str]) -> Callable[..., Asked]:
         if keys.get("input.table"):
             keys |= {"input.path": (), "input.format": "text"}
         keys["input.path"] = tuple(paths[name] for name in keys["input.path"])
+        for key in ("gate.pairs", "gate.analogies"):
+            keys[key] = tuple(paths[name] for name in keys.get(key, ()))
         keys["warm_start.path"] = paths.get(keys.get("warm_start.path", ""), "")
         return asked(keys)
 
@@ -271,7 +289,9 @@ CODE: dict[str, Expected] = {
     "w2vspark.methods.corpus.facts": "version",
     "w2vspark.flow.version.manifest": "version",
     "w2vspark.output.candidates.write_candidate": "version",
-    "w2vspark.flow.version.promote_and_prune": "version",
+    "w2vspark.flow.gate.promote_and_prune": "",
+    "w2vspark.methods.gate.score": "",
+    "w2vspark.report.page.make_report": "",
     "w2vspark.stages.vectors.vectors": "version",
     "w2vspark.stages.phrases.phrases": {"phrases": ALL},
     "w2vspark.text.tokenizer.tokenizer": ALL,

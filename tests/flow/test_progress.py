@@ -63,7 +63,7 @@ def test_a_terminal_shows_rounds_speed_loss_and_the_time_that_is_left(terminal):
         assert terminal.hidden
         progress.round(4, 4, METRICS, 2.0)
     (line,) = terminal.shows_not("round 2/4")
-    assert re.fullmatch(r"rounds +0\.\d s  2\.00 M words/s  loss 0\.400", line)
+    assert re.fullmatch(r"rounds +\d+\.\d s  2\.00 M words/s  loss 0\.400", line)
 
 
 def test_a_short_first_round_which_may_have_compiled_says_nothing_about_the_time_that_is_left(terminal):
@@ -79,15 +79,18 @@ def test_a_long_first_round_does_since_compiling_is_a_small_share_of_it():
     assert Progress(io.StringIO()).round(1, 4, METRICS, 100.0)["seconds_left"] == 300.0
 
 
-def test_a_stage_leaves_one_line_with_its_own_seconds(terminal):
+def test_a_stage_leaves_one_line_with_its_own_seconds(terminal, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     progress = Progress(terminal.stream)
     with progress.stage("word_counts"):
         with progress.stage("starting Spark", "once"):
             assert [line.split()[0] for line in terminal.shows("starting Spark")] == ["word", "starting"]
-            time.sleep(0.3)
+            now[0] += 3.25
+        now[0] += 1.5
     first, second = terminal.shows_not("━")
-    assert re.fullmatch(r"starting Spark +0\.[3-9] s  once", first)
-    assert re.fullmatch(r"word counts +0\.[0-2] s", second), "without the seconds of the stage within it"
+    assert first.split("  ")[0] == "starting Spark" and first.endswith(" 3.2 s  once")
+    assert re.fullmatch(r"word counts +1\.5 s", second), "without the seconds of the stage within it"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -194,10 +197,12 @@ def test_a_log_gets_a_line_of_a_long_stage_now_and_then(caplog, monkeypatch):
         progress.watch(session)
         progress.part("pass", 1, 2)
         session.tell((120, 480))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(caplog.messages) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert caplog.messages[:2] == ["stage=word_counts event=going_on pass=1/2 tasks=120/480 seconds=0"] * 2
+    for message in caplog.messages[:2]:
+        assert re.fullmatch(r"stage=word_counts event=going_on pass=1/2 tasks=120/480 seconds=\d+", message)
+    assert len(caplog.messages) >= 2
     caplog.clear()
     caplog.set_level(logging.WARNING, logger="w2vspark")
     with progress.stage("encoded"):
@@ -228,5 +233,5 @@ def test_a_notebook_shows_the_stages_in_one_output_that_is_replaced(monkeypatch)
     with progress.stage("rounds"):
         progress.round(2, 4, METRICS, 2.0)
         during = shown[-1]
-    assert re.fullmatch(rf"word counts +0\.0 s\nrounds +━{{12}} +{CLOCK} round 2/4  2\.00 M words/s .*\n", during)
-    assert re.fullmatch(r"word counts +0\.0 s\nrounds +0\.\d s  .*\n", shown[-1])
+    assert re.fullmatch(rf"word counts +\d+\.\d s\nrounds +━{{12}} +{CLOCK} round 2/4  2\.00 M words/s .*\n", during)
+    assert re.fullmatch(r"word counts +\d+\.\d s\nrounds +\d+\.\d s  .*\n", shown[-1])

@@ -185,6 +185,8 @@ def test_a_toy_method_goes_from_the_configuration_to_published_tables(spark, cor
         "a worker 1 MB",
     ):
         assert line in planned
+    cluster = "--dry-run", "--cluster", "executors=1,cores=2"
+    run_here(*command(corpus, output, *cluster)).assert_one_error(2, "toy does not say what it costs")
     assert not output.exists()
     said = run_here(*command(corpus, output)).assert_done().out
     assert "lines       3" in said and "artefacts   notes.txt" in said and "lengths}" in said

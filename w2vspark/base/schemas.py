@@ -305,6 +305,36 @@ TERM_WEIGHTS = pa.schema(
     ]
 )
 
+# The place of a frequent word on the map of a report. cluster: null for a word without a vector (all zeros).
+MAP = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("x", pa.float32(), nullable=False),
+        pa.field("y", pa.float32(), nullable=False),
+        pa.field("cluster", pa.int32()),
+    ]
+)
+
+# A word and its cluster. cluster, cosine: null for a word without a vector (all zeros).
+CLUSTERS = pa.schema(
+    [
+        pa.field("id", pa.int32(), nullable=False),
+        pa.field("word", pa.string(), nullable=False),
+        pa.field("cluster", pa.int32()),
+        pa.field("cosine", pa.float64()),
+    ]
+)
+# A cluster of words: how many words it has, the words nearest to its centroid, and the centroid, of length 1.
+CENTROIDS = pa.schema(
+    [
+        pa.field("cluster", pa.int32(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("vector", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
 # A document without a vector after `fold`, and the reason.
 NOT_FOLDED = pa.schema(
     [

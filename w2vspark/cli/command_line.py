@@ -21,6 +21,7 @@ from w2vspark.cli.judging import add_judging_commands
 from w2vspark.cli.phrases import add_phrase_command
 from w2vspark.cli.printing import write_json
 from w2vspark.cli.queries import add_query_commands
+from w2vspark.cli.report import add_report_command
 from w2vspark.cli.versions import add_version_commands
 from w2vspark.cli.works import add_job_commands, add_listing_commands, add_run_command, add_setup_commands
 from w2vspark.config.values import closest
@@ -33,7 +34,7 @@ corpus or the new version did not pass the gate; 130 interrupted; 143 terminated
 # The groups of commands in --help. The jobs follow `run`.
 GROUPS = {
     "make": ("run", "demo"),
-    "look": ("similar", "analogy", "evaluate", "compare", "probe", "search", "phrases"),
+    "look": ("similar", "analogy", "evaluate", "compare", "probe", "search", "phrases", "report"),
     "keep": ("versions", "promote", "rollback", "clean"),
     "tools": ("export", "config", "methods", "jobs", "warm-up"),
 }
@@ -64,6 +65,7 @@ def make_parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_judging_commands(commands, EXIT_CODES)
     add_phrase_command(commands)
     add_document_commands(commands)
+    add_report_command(commands)
     add_version_commands(commands)
     # The jobs' modules need Spark, which takes a while to load.
     if not given or given[0] not in {*commands.choices, "--version"}:
@@ -124,8 +126,8 @@ def grouped(helps: Mapping[str, str]) -> str:
     lines = []
     for group, (first, *others) in GROUPS.items():
         names = [first, *(jobs if group == "make" else []), *others]
-        lines += [f"{group}:", *(f"  {name:<10}{helps[name]}" for name in names if name in helps), ""]
-    return "\n".join(lines[:-1])
+        lines += [f"{group}:", *(f"  {name:<10}{helps[name]}" for name in names if name in helps)]
+    return "\n".join(lines)
 
 
 def _call(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:

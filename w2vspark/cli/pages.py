@@ -54,6 +54,9 @@ COLUMNS = {
     "documents": "how many documents have the word",
     "term_weights.weight": "the weight of the word in a document",
     "reason": "why it has no vector",
+    "x": "the place on the map, without a unit: words with similar vectors are near each other",
+    "y": "as `x`, upwards",
+    "map.cluster": "the word's cluster on the map, from 0 on; 0 is the largest; null for a word without a vector",
     "task": "the test set's name, or what the figure is about: `vectors`, `neighbours`, `vocabulary` or `corpus`",
     "metric": "what was measured, as [the guide](../guides/quality-gate.md) tells",
     "scores.value": "the figure; null if it could not be measured",
@@ -70,6 +73,12 @@ COLUMNS = {
     "words": "it was encoded with the words whose `id` is less than this",
     "units.tokens": "how many of its words these were",
     "shared_neighbours": "the share of its 10 nearest neighbours that are the same; null but for 1,000 frequent words",
+    "cluster": "the cluster's number, from 0 on; null for a word without a vector (all zeros)",
+    "centroids.cluster": "the cluster's number, from 0 on",
+    "clusters.cosine": "between the word's vector and its cluster's centroid; null as `cluster`",
+    "size": "how many words the cluster has",
+    "label": "the words nearest to the centroid, joined by commas",
+    "centroids.vector": "the centroid, the direction of the sum of its words' unit vectors; its length is 1",
 }
 
 # What a retry of the same command can do, by exit codes.

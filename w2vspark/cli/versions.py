@@ -46,7 +46,8 @@ def handle_versions(arguments: argparse.Namespace) -> int:
     facts += [_UNKNOWN | {"version": name, "state": why} for name, why in unlisted_versions(output).items()]
     facts.sort(key=lambda row: int(row["version"]), reverse=True)
     current = next((row["version"] for row in facts if str(row["state"]).startswith("current")), "")
-    rows = [["unknown" if value is None else str(value) for value in row.values()] for row in facts]
+    shown = [row | {"scores": None if row["scores"] is None else _in_words(row["scores"]) or "none"} for row in facts]
+    rows = [["unknown" if value is None else str(value) for value in row.values()] for row in shown]
     value = {"output": output, "current": current, "versions": facts}
     return answer(arguments, value, lambda: table_lines(list(_UNKNOWN), rows))
 
@@ -132,8 +133,16 @@ def _claimed(arguments: argparse.Namespace) -> Any:
     return output, Claim(output, kind=kind, single_writer=arguments.single_writer)
 
 
-def _facts(version: Any) -> dict[str, Any]:
+def _in_words(scores: list[dict[str, Any]]) -> str:
+    """The scores on test sets, as "wordsim353 0.612"."""
     from w2vspark.output.scores import OF_TEST_SETS
+
+    measured = [row for row in scores if row["value"] is not None]
+    found = {row["task"]: row["value"] for row in measured if row.get("metric", OF_TEST_SETS[0]) in OF_TEST_SETS}
+    return ", ".join(f"{task} {value:.3f}" for task, value in found.items())
+
+
+def _facts(version: Any) -> dict[str, Any]:
     from w2vspark.output.versions import WRITING
 
     manifest = version.manifest
@@ -144,14 +153,12 @@ def _facts(version: Any) -> dict[str, Any]:
     is_job = "job" in manifest or "model" in manifest
     made_by = made_by or manifest.get("config", {}).get("training", {}).get("method")
     first_rows = next(iter(manifest["tables"].values()), 0)
-    measured = [row for row in manifest.get("scores", []) if row["value"] is not None]
-    scores = {row["task"]: row["value"] for row in measured if row.get("metric", OF_TEST_SETS[0]) in OF_TEST_SETS}
     return {
         "version": version.name,
         "made": manifest.get("created", "unknown"),
         "method": made_by or ("a job" if is_job else "unknown"),
         "words": "-" if is_job else manifest.get("vocabulary", {}).get("words", first_rows),
-        "scores": ", ".join(f"{task} {value:.3f}" for task, value in scores.items()) or "none",
+        "scores": manifest.get("scores", []),
         "state": f"{state}; damaged: {problem}" if problem else state,
     }
 

@@ -2,23 +2,33 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from w2vspark.base.errors import EnvironmentFailure
+from w2vspark.cli.measuring import COLD, MEASURED, TEXT
+from w2vspark.flow.costs import START
+from w2vspark.flow.rates import rates_path, read_rates, write_rates
 from w2vspark.methods import METHODS
 from w2vspark.spark.class_archive import archive_path, writing_options
 from w2vspark.spark.session import JAVA_OPTIONS, is_hotspot, require_java
 
 LINES, WORDS = 2000, 211
-# All runs are in one process, so that Spark starts once. The first failure ends it.
+# All runs are in one process, so that Spark starts once. The first failure ends it. Then the machine is measured.
 RUNS = """
 import json, sys
 from w2vspark.cli.command_line import main
-sys.exit(next(filter(None, map(main, json.loads(sys.argv[1]))), 0))
+from w2vspark.cli.measuring import measure
+runs, folder = json.loads(sys.argv[1])
+failed = next(filter(None, map(main, runs)), 0)
+if folder and not failed:
+    measure(folder)
+sys.exit(failed)
 """
+SPARK_STARTED = re.compile(r" stage=spark event=end .*seconds=([\d.]+)$", re.MULTILINE)
 TIMEOUT_SECONDS = 600
 
 
@@ -27,7 +37,8 @@ def warm_up() -> tuple[str, str]:
 
     Returns the path of the archive with these classes ("" = this JVM makes none), and a text for the user.
 
-    It keeps an archive of the classes that is already there. Delete the file to have a new one made.
+    It keeps an archive of the classes that is already there, and rates that were measured on this machine. Delete a
+    file to have a new one made.
 
     Raises EnvironmentFailure if the training fails, or if the JVM does not save its classes.
     """
@@ -44,7 +55,7 @@ def warm_up() -> tuple[str, str]:
         ) from error
     try:
         with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as folder:
-            _train(Path(folder), java_options)
+            _train(Path(folder), java_options, measures=not _has_rates())
         if java_options:
             if not new.exists():
                 raise EnvironmentFailure(
@@ -55,11 +66,21 @@ def warm_up() -> tuple[str, str]:
     finally:
         new.unlink(missing_ok=True)
     kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if can_archive else ""
-    return str(archive) if can_archive else "", f"the kernels are compiled\n{kept}"
+    rates = f"the rates of this machine, for --dry-run --cluster, are in {rates_path()}\n"
+    return str(archive) if can_archive else "", f"the kernels are compiled\n{kept}{rates}"
 
 
-def _train(folder: Path, java_options: str) -> None:
-    text = folder / "text.txt"
+def _has_rates() -> bool:
+    """Whether this machine was measured by these versions."""
+    try:
+        read_rates()
+    except EnvironmentFailure:
+        return False
+    return True
+
+
+def _train(folder: Path, java_options: str, measures: bool) -> None:
+    text = folder / TEXT
     text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
     always = {
         "input.path": text,
@@ -80,7 +101,7 @@ def _train(folder: Path, java_options: str) -> None:
         for method in METHODS.values()
         if method.warm_up is not None
     ]
-    command = [sys.executable, "-c", RUNS, json.dumps(runs)]
+    command = [sys.executable, "-c", RUNS, json.dumps([runs, str(folder) if measures else ""])]
     # The JVM outlives the command, and holds its output open until the archive is written.
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_REMOTE", "PYSPARK_"))}
     try:
@@ -93,3 +114,9 @@ def _train(folder: Path, java_options: str) -> None:
         ) from error
     if done.returncode:
         raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")
+    if not measures:
+        return
+    start = SPARK_STARTED.search(done.stderr)
+    assert start is not None  # the first run has logged it
+    rates = json.loads((folder / MEASURED).read_text())
+    write_rates(rates | {START: float(start[1]) + rates.pop(COLD)})

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from w2vspark.base import log
 from w2vspark.base.errors import ConfigError, W2VSparkError
@@ -29,6 +29,11 @@ def add_run_command(commands: "Commands", epilog: str) -> None:
     run = commands.add_parser("run", help=about, description=f"{about}, {example}", epilog=epilog)
     run.add_argument("config", nargs="?", help=CONFIG)
     add_options(run, "training.dimensions=300")
+    run.add_argument(
+        "--cluster", metavar="executors=N,cores=N",
+        help="with --dry-run: estimate how long the run would take on a cluster, and the best spark.task.cpus; "
+        "memory=16g is the Python memory of an executor",
+    )  # fmt: skip
     run.set_defaults(handler=handle_run)
 
 
@@ -53,8 +58,9 @@ def add_setup_commands(commands: "Commands") -> None:
     demo.add_argument("--verbose", action="store_true", help="log everything")
     demo.set_defaults(handler=handle_demo)
     about = (
-        "compile the kernels and save Spark's loaded classes, once, so that local runs start faster; a file with the "
-        "classes that is already there is kept: delete it to have a new one made"
+        "compile the kernels and save Spark's loaded classes, once, so that local runs start faster, and measure this "
+        "machine for --dry-run --cluster; a file with the classes that is already there is kept: delete it to have a "
+        "new one made"
     )
     warm_up = commands.add_parser("warm-up", help="make later local runs start faster", description=about)
     warm_up.set_defaults(handler=handle_warm_up)
@@ -119,12 +125,21 @@ def carry_out_job(name: str, arguments: argparse.Namespace, model: str) -> int:
 
 
 def _carry_out(work: "Work", config: "Config", arguments: argparse.Namespace, model: str = "") -> int:
-    from w2vspark.api import carry_out, dry_run
+    from w2vspark.api import carry_out, dry_run, estimate_run
+    from w2vspark.flow.cluster import as_json, estimate_text, parse_cluster
 
     how = {"model": model, "force_from": arguments.force_from, "until": arguments.until, "hold": arguments.hold}
+    cluster = getattr(arguments, "cluster", None)  # only methods say what they cost
     if arguments.dry_run:
+        estimate = None if cluster is None else estimate_run(work, config, parse_cluster(cluster), **how)
         planned = dry_run(work, config, every_setting=arguments.all, **how)
-        return answer(arguments, {"plan": planned}, lambda: planned)
+        value: dict[str, Any] = {"plan": planned}
+        if estimate is not None:
+            value |= {"estimate": as_json(estimate)}
+            planned = f"{estimate_text(estimate)}\n{planned}"
+        return answer(arguments, value, lambda: planned)
+    if cluster is not None:
+        raise ConfigError("--cluster: works only with --dry-run; add --dry-run, or leave --cluster out")
     if arguments.all:
         raise ConfigError("--all: works only with --dry-run; add --dry-run, or leave --all out")
     result = carry_out(work, config, **how)

@@ -21,7 +21,7 @@ class Row:
     """A stage that is going on."""
 
     name: str
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=lambda: time.perf_counter())
     apart: float = 0.0  # seconds since then that do not count
     done: float = 0.0
     all: float = 0.0  # 0 = unknown

@@ -122,7 +122,7 @@ def make_tiny_tables(work: Work, config: Config, tables: list[str], folder: str)
     tables: of steps that use kernels. The tables that these steps need are made too, and the rows to publish.
     """
     session: Any = InProcessSession()
-    run = Run(work, config, folder, Progress(io.StringIO()), Staging(folder, _Held()), started_session=session)
+    run = Run(work, config, folder, Progress(io.StringIO()), Staging(folder, Held()), started_session=session)
     work.tiny(run)
     wanted = set(tables)
     steps = steps_of(work, run.config)[:-1]
@@ -143,7 +143,7 @@ def make_tiny_tables(work: Work, config: Config, tables: list[str], folder: str)
                 rows.frame.mapInArrow(rows.make, spark_schema(rows.schema)).collect()
 
 
-class _Held:
+class Held:
     """A claim on a folder that nobody else knows."""
 
     term = 1

@@ -1,7 +1,8 @@
 """The gate: a candidate is scored, described and judged, before it becomes the current version."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from w2vspark.base.errors import GateFailed, OutputError
@@ -86,10 +87,7 @@ def _judge(run: Run, name: str) -> list[str]:
             failed = _checked(run, name, lambda: staged_artefact(attempt))
     finally:
         run.staging.delete_files(attempt)
-    seconds = time.perf_counter() - began
-    if run.work.gate is not None:
-        run.gate_seconds = seconds
-    log_end("gate", version=name, passed=not failed, seconds=round(seconds, 3))
+    log_end("gate", version=name, passed=not failed, seconds=round(time.perf_counter() - began, 3))
     return failed
 
 
@@ -101,20 +99,31 @@ def _checked(run: Run, name: str, new_file: Callable[[], str]) -> list[str]:
     work, config = run.work, run.config
     check = Check(run.output, run.held(), name, new_file)
     run.previous, run.candidate = previous_version(run), check.version()
-    run.scores = [] if work.gate is None else work.gate.score(run)
+    if work.gate is not None:
+        with _timed(run, "gate"):
+            run.scores = work.gate.score(run)
     for table in work.tables(config):
         if table.of_candidate:
-            check.add_table(table.name, table.small(run, table.schema_of(config)))
+            with _timed(run, table.name):
+                check.add_table(table.name, table.small(run, table.schema_of(config)))
             run.candidate = check.version()
     for artefact in work.artefacts(config):
         if artefact.of_candidate:
             staged = new_file()
-            artefact.write(run, staged)
+            with _timed(run, artefact.name.partition(".")[0]):
+                artefact.write(run, staged)
             check.add_artefact(artefact.name, staged)
     failed = failures(run.scores)
     names = ", ".join(f"{score.task} {score.metric}" for score in run.scores if score.passed is False)
     check.end(FAILED + names if failed else HELD if run.hold else CHECKED, _facts(run))
     return failed
+
+
+@contextmanager
+def _timed(run: Run, name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    run.after[name] = time.perf_counter() - began
 
 
 def _facts(run: Run) -> dict[str, Any]:

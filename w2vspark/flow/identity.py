@@ -18,7 +18,7 @@ def steps_of(work: Work, config: Config) -> tuple[Step, ...]:
 
     def settings(config: Config) -> Chosen:
         published: list[Table | Artefact] = [*work.tables(config), *work.artefacts(config)]
-        return {one.name: one.settings(config) for one in published}
+        return {one.name: one.settings(config) for one in published if not one.of_candidate}
 
     return (*steps, Step(VERSION, tuple(step.table for step in steps), settings, make_version))
 
@@ -102,12 +102,14 @@ def _schemas(work: Work, config: Config) -> dict[str, str]:
     return {
         table.name: f"{schema_version(table.name)} {table.schema_of(config).to_string()}"
         for table in work.tables(config)
+        if not table.of_candidate
     }
 
 
 def publishing_code(work: Work, config: Config) -> tuple[Any, ...]:
-    """The functions that decide the content of a version."""
-    tables, artefacts = list(work.tables(config)), list(work.artefacts(config))
+    """The functions that decide the content of a version, without what describes it (of_candidate)."""
+    tables = [table for table in work.tables(config) if not table.of_candidate]
+    artefacts = [artefact for artefact in work.artefacts(config) if not artefact.of_candidate]
     counts = [table.count for table in tables if table.count is not None]
     rows = [table.rows for table in tables] + [artefact.write for artefact in artefacts]
     return make_version, work.facts, work.resolved, *dict.fromkeys([*rows, *counts])

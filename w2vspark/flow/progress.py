@@ -58,7 +58,7 @@ class Progress:
                 self._draw()
                 yield
             finally:
-                self._stages.remove(stage)
+                self._stages.pop()
             self._keep(stage)
 
     def watch(self, session: Any) -> None:

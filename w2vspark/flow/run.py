@@ -56,7 +56,7 @@ class Run:
     began: float = field(default_factory=time.perf_counter)
     # Seconds that count for no table: to start Spark and check its executors, and to wait for kernels.
     apart: dict[str, float] = field(default_factory=lambda: {"spark": 0.0})
-    gate_seconds: float | None = None  # None = nothing was judged
+    after: dict[str, float] = field(default_factory=dict)  # seconds to score and to describe the candidate
     compiling: "Compiling | None" = None
     started_session: SparkSession | None = None
     checked_executors: bool = False

@@ -41,6 +41,8 @@ def summary(run: Run) -> str:
     ]
     if artefacts := record.get(publish.ARTEFACTS):
         lines.append(f"artefacts   {', '.join(artefacts)}")
+        pages = [name for name in artefacts if name.endswith(".html")]
+        lines += [f"look at     {version.folder}/{publish.ARTEFACTS}/{name}" for name in pages]
     if run.hold or run.unchecked:
         output = run.config[OutputConfig].path
         what = f"make it current with: w2vspark promote {output} {version.name}"
@@ -53,16 +55,16 @@ def seconds_line(run: Run) -> str:
     """A line with the seconds of a run."""
     shown = seconds_of(run)
     whole = shown.pop("all")
-    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in shown.items())
+    told = {name: seconds for name, seconds in shown.items() if name not in run.after or seconds >= 0.05}
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in told.items())
     return f"seconds     {stages}; {whole:.1f} in all"
 
 
 def seconds_of(run: Run) -> dict[str, float]:
-    """Seconds of the start of Spark, of each table that this run made, of the gate, and of the whole run ("all")."""
+    """Seconds of the start of Spark, of each table that was made, of the gate, of the report, and of all ("all")."""
     found = {name: seconds for name, seconds in run.apart.items() if seconds}
     found |= {table: run.records[table]["seconds"] for table in run.made}
-    if run.gate_seconds is not None:
-        found["gate"] = run.gate_seconds
+    found |= run.after
     found["all"] = time.perf_counter() - run.began
     return {name: round(seconds, 3) for name, seconds in found.items()}
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Settings
+from w2vspark.flow.costs import Cost
 from w2vspark.output.scores import Score
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.storage.listed import ROWS
@@ -124,6 +125,7 @@ class Needed:
 
     config: Config  # without `auto`
     memory: str  # as "for N words:\n  a worker 1 MB"; --dry-run adds "memory, " before it, and the driver after it
+    worker: int = 0  # bytes of the largest task; 0 = it does not say
 
 
 def _no_commands(_version: "Version", _output: str) -> list[Command]:
@@ -171,6 +173,10 @@ class Work:
     begun: Callable[[Config, str], Config] = _on_any_output
     # Sources that identify the request; None = all. A rollback stays in force until they or the settings change.
     asked: tuple[str, ...] | None = None
+    # What the steps cost, in the order of the steps, before a run or during it; None = it does not say.
+    costs: Callable[["Run"], list[Cost]] | None = None
+    # As `tiny`, but from a text that is large enough to measure the rates of its steps; None = no rate is measured.
+    sample: Callable[["Run"], None] | None = None
     # Makes the input tables of the steps with kernels from a tiny corpus, and sets fitting settings, without Spark.
     tiny: Callable[["Run"], None] = _no_tables
     packages: tuple[str, ...] = ()  # packages whose code counts too, besides ours and the functions' own packages

@@ -6,12 +6,13 @@ from typing import Any
 from w2vspark.config.config import Config
 from w2vspark.config.load import Choice, build, listing, put_overrides, read_tree
 from w2vspark.flow.work import Job
+from w2vspark.jobs.clusters import CLUSTERS_JOB
 from w2vspark.jobs.compare import COMPARE
 from w2vspark.jobs.evaluate import EVALUATE
 from w2vspark.jobs.fold import FOLD
 from w2vspark.methods import METHODS
 
-JOBS: dict[str, Job] = {job.name: job for job in (FOLD, EVALUATE, COMPARE)}
+JOBS: dict[str, Job] = {job.name: job for job in (FOLD, EVALUATE, COMPARE, CLUSTERS_JOB)}
 
 
 def load_config(job: Job, path: str | None, overrides: Sequence[str]) -> Config:

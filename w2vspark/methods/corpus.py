@@ -18,6 +18,7 @@ from w2vspark.flow.work import NO_SETTINGS, Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import few_words
 from w2vspark.methods.gate import GateConfig, check_corpus, read_tests
 from w2vspark.methods.partial_counts import Counted, write_counts
+from w2vspark.methods.report import ReportConfig
 from w2vspark.output import publish
 from w2vspark.output.publish import Version
 from w2vspark.output.settings import OutputConfig
@@ -47,7 +48,7 @@ from w2vspark.text.settings import PhrasesConfig, TokensConfig
 from w2vspark.training.settings import TrainingConfig
 
 SETTINGS = (InputConfig, OutputConfig, TokensConfig, PhrasesConfig, VocabularyConfig, EncodedConfig)
-LAST_SETTINGS = (GateConfig, SparkConfig)  # the last tables of a configuration file
+LAST_SETTINGS = (GateConfig, ReportConfig, SparkConfig)  # the last tables of a configuration file
 ASKED = ("corpus",)  # without the earlier model, which may be this output's own last version
 TINY_WORDS = 31  # a prime, so that documents differ
 SHOWN_PHRASES = 20  # examples of each pass: the best, the last above the threshold, and the best below it
@@ -395,11 +396,18 @@ def _oddities(corpus: dict[str, int]) -> str:
     return f" ({', '.join(odd)})" if odd else ""
 
 
+def counted_record(run: Run, table: str) -> dict[str, Any] | None:
+    """The record of a table that was made, in this run or an earlier one; None if it was not."""
+    if table in run.records:
+        return run.records[table]
+    found = run.staging.find(table, run.fingerprints[table])
+    return None if found is None else found.record
+
+
 def guessed_size(run: Run) -> tuple[int, int, str]:
     """The numbers of tokens and words before anything is made, and whether they were counted or guessed."""
-    found = run.staging.find("vocabulary", run.fingerprints["vocabulary"])
-    if found is not None:
-        return found.record["tokens"], found.record["words"], "counted"
+    if (record := counted_record(run, "vocabulary")) is not None:
+        return record["tokens"], record["words"], "counted"
     tokens, most = _guessed_tokens(run.config[InputConfig]), run.config[VocabularyConfig].max_size
     words = max(1, round(GUESSED_WORDS * tokens**0.5))
     source = "guessed from the size of the files, as are the values of auto below; exact once the words are counted"

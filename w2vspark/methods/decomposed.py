@@ -12,6 +12,7 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Needed, Table
 from w2vspark.methods import corpus
 from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.methods.sample import sample
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.vectors import matrix_rows, summed_rows, vectors
@@ -111,4 +112,11 @@ def needed_with(run: Run, exponent: float) -> Needed:
     width = dimensions + int(svd.oversampling)
     worker = f"a worker of the SVD {svd_worker_bytes(words, width) / 1e6:,.0f} MB of Python memory"
     memory = f"model {4 * words * width / 1e6:,.0f} MB; {worker}"
-    return Needed(run.config.replaced(svd), corpus.memory_of(tokens, words, source, memory))
+    bytes_of_worker = svd_worker_bytes(words, width)
+    return Needed(run.config.replaced(svd), corpus.memory_of(tokens, words, source, memory), bytes_of_worker)
+
+
+def small_sample(run: Run) -> None:
+    """A sample corpus, and a decomposition in two passes."""
+    sample(run)
+    run.config = run.config.replaced(replace(run.config[SvdConfig], power_iterations=0))

@@ -8,14 +8,19 @@ import pyarrow as pa
 
 from w2vspark.base.schemas import BIASES, VECTORS, VECTORS_AND_CONTEXT, WORDS
 from w2vspark.config.config import Config
+from w2vspark.flow.costs import MODEL, Cost
+from w2vspark.flow.measuring import THREADS
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.methods.costs import cooccurrences_cost, corpus_costs, count_files, guessed_entries, version_cost
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
+from w2vspark.methods.report import LOOK
 from w2vspark.methods.rounds import METRICS_TABLE, round_done, rounds_summary, training_memory
+from w2vspark.methods.sample import sample
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
 from w2vspark.stages.cooccurrences import CooccurrencesConfig
@@ -25,9 +30,6 @@ from w2vspark.training.glove.plan import GloveConfig, GloveJob, GloveRound, glov
 from w2vspark.training.glove.rounds import run_glove
 from w2vspark.training.glove.strata import StrataJob, context_rows, grid_of, row_ranges, strata
 from w2vspark.training.settings import RoundsTraining
-
-GUESSED_ENTRIES = 0.14  # entries of the counts, for each pair of neighbours in the text
-
 
 # The steps: the settings of each, and the function that makes its table.
 
@@ -152,14 +154,34 @@ def summary(version: Version) -> list[str]:
 def needed(run: Run) -> Needed:
     """The settings and the memory for the size of the corpus."""
     tokens, words, source = corpus.guessed_size(run)
-    counted = run.staging.find("cooccurrences", run.fingerprints["cooccurrences"])
-    counts = run.config[CooccurrencesConfig]
-    reach = counts.window * (2 if counts.direction == "symmetric" else 1)
-    records = counted.record["entries"] if counted is not None else round(GUESSED_ENTRIES * (reach * tokens))
+    records = guessed_entries(run, tokens)
     training, glove = resolve_glove(run.config[RoundsTraining], run.config[GloveConfig], tokens, records)
     model, worker = 2 * words * 4 * 2 * (training.dimensions + 1), glove_worker_bytes(training, words, records)
     memory = training_memory(model, worker, int(training.shards))
-    return Needed(run.config.replaced(training, glove), corpus.memory_of(tokens, words, source, memory))
+    return Needed(run.config.replaced(training, glove), corpus.memory_of(tokens, words, source, memory), worker)
+
+
+def costs(run: Run) -> list[Cost]:
+    """What the steps cost: the text's, the counts', and the training's records and copies of the model."""
+    tokens, words, _ = corpus.guessed_size(run)
+    records, training = guessed_entries(run, tokens), needed(run).config[RoundsTraining]
+    shards, rounds = int(training.shards), int(training.epochs) * int(training.shards)
+    values = records * int(training.epochs) * training.dimensions / 1e9
+    model = 2 * words * 4 * 2 * (training.dimensions + 1) / 1e6
+    return [
+        *corpus_costs(run, tokens),
+        cooccurrences_cost(run, tokens),
+        Cost("strata", "strata", records / 1e6, "M records", count_files(run, tokens), queries=1),
+        Cost("rounds", training.method, values, "G values", shards, int(training.lanes), queries=rounds),
+        Cost("rounds", MODEL, rounds * model, "MB of rows", shards),
+        version_cost(model, len(list(run.work.tables(run.config)))),
+    ]
+
+
+def small_sample(run: Run) -> None:
+    """A sample corpus with many records for each word, and settings that train its counts a few times."""
+    sample(run, words=10_000, tokens=150_000 * THREADS)
+    run.config = run.config.replaced(replace(run.config[RoundsTraining], epochs=4))
 
 
 def tiny(run: Run) -> None:
@@ -189,6 +211,7 @@ GLOVE = Method(
         corpus.VOCABULARY_TABLE,
         kept_words.UNITS_TABLE,
         SCORES_TABLE,
+        *LOOK,
         METRICS_TABLE,
     ),
     resolved=resolved,
@@ -197,6 +220,8 @@ GLOVE = Method(
     next_commands=of_words,
     gate=VECTORS_GATE,
     needed=needed,
+    costs=costs,
+    sample=small_sample,
     tiny=tiny,
     auto={
         "training.epochs": "25",

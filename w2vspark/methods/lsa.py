@@ -7,17 +7,21 @@ from w2vspark import storage
 from w2vspark.base.schemas import DOCUMENTS, LEFT, RIGHT, TERM_WEIGHTS, VECTORS
 from w2vspark.config.config import Config
 from w2vspark.config.keys import Settings, key
+from w2vspark.flow.costs import Cost
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, decomposed, kept_words
 from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
+from w2vspark.methods.costs import corpus_costs, svd_cost, version_cost
 from w2vspark.methods.decomposed import SINGULAR_VALUES_TABLE, needed_with, resolved, rows_of_words, svd_settings, tiny
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_documents
+from w2vspark.methods.report import LOOK
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows
 from w2vspark.stages.documents import documents, term_weights
-from w2vspark.stages.term_document import term_document_job, write_term_document
+from w2vspark.stages.encoded import EncodedConfig
+from w2vspark.stages.term_document import REDUCER_TOKENS, term_document_job, write_term_document
 from w2vspark.stages.vectors import matrix_rows
 from w2vspark.training.settings import TrainingConfig
 from w2vspark.training.svd.plan import SvdConfig
@@ -103,6 +107,25 @@ def needed(run: Run) -> Needed:
     return needed_with(run, EXPONENT)
 
 
+def costs(run: Run) -> list[Cost]:
+    """What the steps cost: the text's, the counts', and the decomposition's.
+
+    Until they are counted, each word of the text counts as an entry, and each piece as a document.
+    """
+    tokens, words, _ = corpus.guessed_size(run)
+    counted = corpus.counted_record(run, "term_document")
+    entries = counted["entries"] if counted else tokens
+    rows = counted["documents"] if counted else max(1, tokens // run.config[EncodedConfig].piece_tokens)
+    svd, dimensions = needed(run).config[SvdConfig], run.config[TrainingConfig].dimensions
+    slices = max(1, -(-tokens // REDUCER_TOKENS))
+    return [
+        *corpus_costs(run, tokens),
+        Cost("term_document", "term_document", tokens / 1e6, "M words", slices, queries=3),
+        svd_cost(rows, words, entries, dimensions + int(svd.oversampling), svd),
+        version_cost((words + rows) * dimensions * 4 / 1e6, len(list(run.work.tables(run.config)))),
+    ]
+
+
 LSA = Method(
     name="lsa",
     help="latent semantic analysis (LSA, LSI): vectors of words and documents, for search by meaning",
@@ -129,6 +152,7 @@ LSA = Method(
         corpus.VOCABULARY_TABLE,
         kept_words.UNITS_TABLE,
         SCORES_TABLE,
+        *LOOK,
     ),
     resolved=resolved,
     facts=facts,
@@ -136,6 +160,8 @@ LSA = Method(
     next_commands=of_documents,
     gate=VECTORS_GATE,
     needed=needed,
+    costs=costs,
+    sample=decomposed.small_sample,
     tiny=tiny,
     auto=decomposed.AUTO | {"svd.exponent": str(EXPONENT)},
     warm_up={},

@@ -6,10 +6,19 @@ from w2vspark import storage
 from w2vspark.base.errors import InputError
 from w2vspark.base.schemas import LEFT, RIGHT, VECTORS
 from w2vspark.config.config import Config
+from w2vspark.flow.costs import Cost
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step, Table
 from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.corpus import chosen, target_settings, words_count
+from w2vspark.methods.costs import (
+    cooccurrences_cost,
+    corpus_costs,
+    count_files,
+    guessed_entries,
+    svd_cost,
+    version_cost,
+)
 from w2vspark.methods.counts import COOCCURRENCES_STEP, COOCCURRENCES_TABLE
 from w2vspark.methods.decomposed import (
     AUTO,
@@ -19,12 +28,14 @@ from w2vspark.methods.decomposed import (
     needed_with,
     resolved,
     rows_of_words,
+    small_sample,
     svd_settings,
     svd_summary,
     tiny,
 )
 from w2vspark.methods.gate import SCORES_TABLE, VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
+from w2vspark.methods.report import LOOK
 from w2vspark.output.publish import Version
 from w2vspark.spark.listed_files import TaskRows, write_listed
 from w2vspark.stages.cooccurrences import CooccurrencesConfig
@@ -97,6 +108,21 @@ def needed(run: Run) -> Needed:
     return needed_with(run, EXPONENT)
 
 
+def costs(run: Run) -> list[Cost]:
+    """What the steps cost: the text's, the counts', and the decomposition's. Every entry may have a positive PMI."""
+    tokens, words, _ = corpus.guessed_size(run)
+    counted, entries = corpus.counted_record(run, "ppmi"), guessed_entries(run, tokens)
+    positive, dimensions = counted["entries"] if counted else entries, run.config[TrainingConfig].dimensions
+    svd = needed(run).config[SvdConfig]
+    return [
+        *corpus_costs(run, tokens),
+        cooccurrences_cost(run, tokens),
+        Cost("ppmi", "ppmi", entries / 1e6, "M entries", count_files(run, tokens), queries=1),
+        svd_cost(words, words, positive, dimensions + int(svd.oversampling), svd),
+        version_cost(2 * words * dimensions * 4 / 1e6, len(list(run.work.tables(run.config)))),
+    ]
+
+
 PPMI_SVD = Method(
     name="ppmi-svd",
     help="SVD of positive pointwise mutual information: for ten million words or more, trained in a minute",
@@ -118,6 +144,7 @@ PPMI_SVD = Method(
         corpus.VOCABULARY_TABLE,
         kept_words.UNITS_TABLE,
         SCORES_TABLE,
+        *LOOK,
     ),
     resolved=resolved,
     facts=facts,
@@ -125,6 +152,8 @@ PPMI_SVD = Method(
     next_commands=of_words,
     gate=VECTORS_GATE,
     needed=needed,
+    costs=costs,
+    sample=small_sample,
     tiny=tiny,
     auto=AUTO | {"svd.exponent": str(EXPONENT)},
     warm_up={},

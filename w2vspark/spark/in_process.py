@@ -1,7 +1,7 @@
 """A substitute for a Spark session, for tasks that exchange files. They run one after another in this process."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -49,10 +49,11 @@ class Frame:
 
 
 class InProcessSession:
-    """A session with one slot, and without settings."""
+    """A session with one slot. settings: values that nothing can change."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.conf = self
+        self._settings = dict(settings or {})
 
     def range(self, _first: int, last: int, _step: int, _tasks: int) -> Frame:
         """A frame of numbers from 0, one for each task."""
@@ -62,9 +63,9 @@ class InProcessSession:
         """The order in which tasks run, and in which rows reach a task. No result depends on it."""
         return items
 
-    def get(self, _key: str, default: str | None = None) -> str | None:
-        """The default, because no setting has a value."""
-        return default
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The value of a setting, or the default."""
+        return self._settings.get(key, default)
 
     def set(self, key: str, value: str) -> None:
         """Settings change nothing."""

@@ -7,14 +7,18 @@ from typing import Any
 from w2vspark import storage
 from w2vspark.base.schemas import SUBWORD_BUCKETS
 from w2vspark.config.config import Config
+from w2vspark.flow.costs import MODEL, QUERY, Cost
+from w2vspark.flow.measuring import THREADS
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Method, Needed, Step
 from w2vspark.methods import corpus, kept_words
 from w2vspark.methods.advice import idle_cores, little_text, short_documents
 from w2vspark.methods.corpus import chosen, target_settings
+from w2vspark.methods.costs import corpus_costs, version_cost
 from w2vspark.methods.gate import VECTORS_GATE
 from w2vspark.methods.next_commands import of_words
 from w2vspark.methods.rounds import round_done, rounds_summary, training_memory
+from w2vspark.methods.sample import sample
 from w2vspark.methods.word2vec.asked import (
     has_subwords,
     is_cold,
@@ -34,6 +38,7 @@ from w2vspark.stages.movement import summary as movement_summary
 from w2vspark.training.rounds import run_rounds
 from w2vspark.training.trainer import RoundJob
 from w2vspark.training.word2vec.composed import composing_bytes
+from w2vspark.training.word2vec.costs import rows_per_token
 from w2vspark.training.word2vec.plan import (
     check_vocabulary,
     matrix_shapes,
@@ -183,7 +188,38 @@ def needed(run: Run) -> Needed:
     if has_subwords(config):
         publishing = composing_bytes(words, ngrams, training.dimensions)
         memory += f"; a task that publishes vectors {publishing / 1e6:,.0f} MB of Python memory"
-    return Needed(config.replaced(training), corpus.memory_of(tokens, words, source, memory))
+    return Needed(config.replaced(training), corpus.memory_of(tokens, words, source, memory), worker)
+
+
+def costs(run: Run) -> list[Cost]:
+    """What the steps cost: the text's, and the training's rows and copies of the model."""
+    tokens, words, _ = corpus.guessed_size(run)
+    training = needed(run).config[Word2VecTraining]
+    shards, lanes, epochs = int(training.shards), int(training.lanes), int(training.epochs)
+    rounds = max(1, round(epochs * float(training.rounds_per_epoch)))
+    subwords = has_subwords(run.config)
+    rows = tokens * epochs * rows_per_token(training, words, subwords) * training.dimensions / 1e9
+    model = sum(shape.bytes for shape in matrix_shapes(training, words, _guessed_ngrams(run, words))) / 1e6
+    # A round of several shards also writes and reads the changes of each shard.
+    copies = rounds * model * (1 if shards == 1 else 2 * shards)
+    return [
+        *corpus_costs(run, tokens),
+        *([Cost("subword_buckets", QUERY, 0, "", queries=1)] if subwords else []),
+        *([Cost("initial", MODEL, model, "MB of rows", queries=2)] if is_warm(run.config) else []),
+        Cost("rounds", training.method, rows, "G values", shards, lanes, queries=rounds),
+        Cost("rounds", MODEL, copies, "MB of rows", shards),
+        version_cost(model, len(list(run.work.tables(run.config)))),
+    ]
+
+
+def small_sample(run: Run) -> None:
+    """A sample corpus, and settings that train it in one round; for the full softmax, which uses all words, tiny."""
+    if run.config[Word2VecTraining].loss == "softmax":
+        sample(run, words=500, tokens=10_000 * THREADS)
+    else:
+        sample(run, tokens=300_000 * THREADS)  # some tenths of a second of training
+    settings = replace(run.config[Word2VecTraining], epochs=1, shards=1, lanes=THREADS, rounds_per_epoch=1, rows="all")
+    run.config = run.config.replaced(replace(settings, negative_pool=0), WarmStartConfig())
 
 
 def _guessed_ngrams(run: Run, words: int) -> int:
@@ -191,8 +227,8 @@ def _guessed_ngrams(run: Run, words: int) -> int:
     config = run.config[SubwordsConfig]
     if not config.enabled:
         return 0
-    counted = run.staging.find("subword_buckets", run.fingerprints["subword_buckets"])
-    return int(counted.record["subwords"]) if counted is not None else min(config.buckets, GUESSED_NGRAMS * words)
+    record = corpus.counted_record(run, "subword_buckets")
+    return int(record["subwords"]) if record is not None else min(config.buckets, GUESSED_NGRAMS * words)
 
 
 # How the rules were found: docs/explanation/replicas.md.
@@ -221,6 +257,8 @@ def _method(name: str, help: str, warm_up: dict[str, Any] | None = None) -> Meth
         next_commands=of_words,
         gate=VECTORS_GATE,
         needed=needed,
+        costs=costs,
+        sample=small_sample,
         tiny=tiny,
         auto=AUTO,
         family="word2vec's methods",

@@ -21,6 +21,7 @@ from w2vspark.methods import corpus
 from w2vspark.methods.corpus import words_count
 from w2vspark.methods.gate import SCORES_TABLE
 from w2vspark.methods.kept_words import UNITS_TABLE
+from w2vspark.methods.report import LOOK
 from w2vspark.methods.rounds import METRICS_TABLE
 from w2vspark.methods.word2vec.asked import (
     has_subwords,
@@ -157,4 +158,4 @@ def published(loss: str) -> tuple[Table, ...]:
     """The tables that the methods with this loss publish. loss: ns, hs or softmax."""
     outputs = NODE_TABLES if loss == "hs" else (CONTEXT_TABLE,)
     own = VECTORS_TABLE, *outputs, *SUBWORD_TABLES, ADAGRAD_TABLE, MOVEMENT_TABLE
-    return *own, corpus.PHRASES_TABLE, corpus.VOCABULARY_TABLE, UNITS_TABLE, METRICS_TABLE, SCORES_TABLE
+    return *own, corpus.PHRASES_TABLE, corpus.VOCABULARY_TABLE, UNITS_TABLE, METRICS_TABLE, SCORES_TABLE, *LOOK
