@@ -18,7 +18,7 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Work
 from w2vspark.output.staging import Staging
 
-NO_TABLES = {"corpus", "earlier model", "model", "request"}
+NO_TABLES = {"corpus", "earlier model", "current version", "model", "request"}
 Asked = tuple[Work, Config] | None  # None: a configuration that is refused
 
 

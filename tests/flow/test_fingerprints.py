@@ -52,6 +52,7 @@ TABLES = {
 }
 WORD2VEC = "skipgram-ns cbow-hs cbow-softmax subwords phrases warm"
 NOT_WARM = "skipgram-ns cbow-hs cbow-softmax subwords phrases glove ppmi-svd lsa"
+NOT_PHRASES = "skipgram-ns cbow-hs cbow-softmax subwords glove ppmi-svd lsa"  # nor warm: its path is another one
 NEGATIVES = "skipgram-ns subwords phrases warm"
 
 ALL = (
@@ -91,6 +92,7 @@ KEYS: dict[str, tuple[Any, Expected]] = {
     "vocabulary.min_count": (3, FROM_VOCABULARY),
     "vocabulary.max_size": (100, FROM_VOCABULARY),
     "vocabulary.stop_words": (("the",), FROM_VOCABULARY),
+    "vocabulary.keep": ("current", {"phrases": ALL, NOT_PHRASES: FROM_VOCABULARY}),
     "encoded.piece_tokens": (500, FROM_ENCODED),
     "encoded.buckets": (128, FROM_ENCODED),
     "subwords.enabled": (

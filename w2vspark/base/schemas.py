@@ -114,7 +114,7 @@ PHRASES = pa.schema(
     ]
 )
 
-# A word, its id (the most frequent word has 0), and how often it occurs.
+# A word, its id, and how often it occurs. The most frequent word has 0, unless ids of an earlier version were kept.
 VOCABULARY = pa.schema(
     [
         pa.field("id", pa.int32(), nullable=False),

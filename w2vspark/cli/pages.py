@@ -18,7 +18,7 @@ NAME, HELP = "w2vspark", ("-h", "--help")
 
 # What a column holds, by its name; under "table.column" where a table's column holds something else.
 COLUMNS = {
-    "id": "the word's number in this version, from 0 on; 0 is the most frequent word",
+    "id": "the word's number in this version, from 0 on; 0 is the most frequent word, but for kept ids",
     "word": "the word",
     "count": "how often the corpus has it; after a warm start, how often both corpora have it",
     "vector": "as many numbers as `training.dimensions`",
@@ -68,6 +68,10 @@ COLUMNS = {
     "drift.count": "its count in the newer version",
     "old_id": "its number in the older version",
     "old_count": "its count in the older version",
+    "name": "the URI of a file; or of a folder, with `/*` and the day of its small files",
+    "identity": "a hash of the names, sizes and times of its files",
+    "words": "it was encoded with the words whose `id` is less than this",
+    "units.tokens": "how many of its words these were",
     "shared_neighbours": "the share of its 10 nearest neighbours that are the same; null but for 1,000 frequent words",
     "cluster": "the cluster's number, from 0 on; null for a word without a vector (all zeros)",
     "centroids.cluster": "the cluster's number, from 0 on",

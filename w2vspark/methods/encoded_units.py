@@ -53,8 +53,13 @@ def encode_new_units(run: Run, rows: list[dict[str, Any]], buckets: int) -> dict
         used += _encode(run, new, [wanted[unit.key] for unit in new], len(new) == len(rows), buckets, own)
     uri = run.uri("encoded")
     groups = [[run.staging.relative(group.uri), group.number] for group in used]
-    write_list(uri, list(_files(run, uri, groups, "")))
+    write_list(uri, list_groups(run, uri, groups))
     return {"buckets": buckets, "groups": groups}
+
+
+def list_groups(run: Run, uri: str, groups: list[Any]) -> list[ListedFile]:
+    """The files of some groups, for the list of a table at `uri`. groups: as in the record of encoded."""
+    return list(_files(run, uri, groups, ""))
 
 
 def list_bucket_counts(run: Run) -> list[ListedFile]:
@@ -62,7 +67,7 @@ def list_bucket_counts(run: Run) -> list[ListedFile]:
     return list(_files(run, run.uri("bucket_counts"), run.records["encoded"]["groups"], "buckets-"))
 
 
-def _files(run: Run, uri: str, groups: list[list[Any]], prefix: str) -> Iterator[ListedFile]:
+def _files(run: Run, uri: str, groups: list[Any], prefix: str) -> Iterator[ListedFile]:
     number = 0
     for attempt, group in groups:
         other = run.staging.absolute(attempt)

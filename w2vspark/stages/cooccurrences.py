@@ -7,6 +7,7 @@ configuration alone. The sums are whole numbers, so their order does not matter.
 their counts are added up in the order of the slices.
 """
 
+import math
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -30,7 +31,7 @@ from w2vspark.spark.placement import equal_ranges, placement_keys
 from w2vspark.stages.encoded import EncodedConfig, piece_numbers, read_buckets
 from w2vspark.stages.vocabulary import vocabulary_counts
 from w2vspark.storage import sealed
-from w2vspark.storage.listed import NewFile, file_names, listed_files, read_listed
+from w2vspark.storage.listed import NewFile, file_names, listed_files, read_listed, scan_listed
 
 if TYPE_CHECKING:
     from w2vspark.kernels.counts.cooccurrences import Rows
@@ -73,6 +74,7 @@ MOST_REDUCERS = 1024
 LEAST_TASKS = 16  # that count, if there are as many reducers
 BLOCK_ENTRIES = 4_000_000  # at most in a block of rows, in all slices; a single row may have more
 ROW_GROUP_ENTRIES = 1 << 18  # half a megabyte, the least that a reader of one row reads
+MOST_EXACT = 20  # the widest harmonic window with whole counts: kernels.counts.cooccurrences.EXACT_WINDOW
 MOST_STREAMS = 256  # files that are open at once while slices are added up
 ENTRY_WORK = 4  # the time to list and write one entry, in events
 COUNTS, SUMS = "cooccurrences", "row_sums"  # matrices in the list of files
@@ -100,6 +102,7 @@ class CountJob:
     partial_uri: str  # a folder for files that tasks exchange
     slices: tuple[tuple[int, int], ...]  # the first bucket, and one past the last
     reducers: int
+    earlier_uri: str = ""  # a table of counts of other text to add; its sums must be exact (see exact_sums)
 
     @property
     def reach(self) -> int:
@@ -135,13 +138,37 @@ class Plan:
             at = end
 
 
+def exact_sums(config: CooccurrencesConfig, most: int) -> bool:
+    """Whether written counts can be added up exactly. most: tokens of the most frequent word.
+
+    Counts are whole multiples of a unit, but for wide harmonic windows, and are written as float64. So a sum must have
+    at most 52 bits.
+    """
+    distances = range(1, config.window + 1)
+    if config.weighting == "uniform":
+        total = config.window
+    elif config.weighting == "linear":
+        total = sum(distances)
+    else:
+        total = sum(math.lcm(*distances) // d for d in distances) if config.window <= MOST_EXACT else 1 << 52
+    return 2 * most * total < 1 << 52
+
+
 def count_job(
-    config: CooccurrencesConfig, seed: int, cpu_target: str, bucket_tokens: np.ndarray, uris: dict[str, str]
+    config: CooccurrencesConfig,
+    seed: int,
+    cpu_target: str,
+    bucket_tokens: np.ndarray,
+    uris: dict[str, str],
+    earlier_entries: int = 0,
 ) -> CountJob:
-    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri."""
+    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri.
+
+    earlier_entries: of the table at earlier_uri.
+    """
     tokens = int(bucket_tokens.sum())
     slices = max(1, -(-tokens // SLICE_TOKENS))
-    events = tokens * config.window * (2 if config.direction == "symmetric" else 1)
+    events = tokens * config.window * (2 if config.direction == "symmetric" else 1) + ENTRY_WORK * earlier_entries
     reducers = min(MOST_REDUCERS, max(1, round(events / REDUCER_EVENTS)))
     ranges = tuple(equal_ranges(bucket_tokens, slices))
     return CountJob(config=config, seed=seed, cpu_target=cpu_target, slices=ranges, reducers=reducers, **uris)
@@ -151,7 +178,7 @@ def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
     """The counts as a lazy frame of PARAMETER_FILES: the tasks write the files of the table (see write_listed)."""
     tasks = len(job.slices) * len(job.reducer_ranges)
     numbers = session.range(0, tasks, 1, tasks)
-    if len(job.slices) == 1:
+    if len(job.slices) == 1 and not job.earlier_uri:
         return numbers.mapInArrow(partial(count_whole, job=job), spark_schema(PARAMETER_FILES))
     counted = numbers.mapInArrow(partial(count_slices, job=job), spark_schema(PARTIAL_FILES))
     placed = counted.repartition(job.reducers, "key")
@@ -192,7 +219,8 @@ def merge_slices(batches: Iterator[pa.RecordBatch], job: CountJob) -> Iterator[p
             with storage.open_for_writing(uri) as sink:
                 _write_blocks(sink, _merged(plan, reducer, some))
             streams = [(uri, 0), *streams[MOST_STREAMS:]]
-        yield from write_rows_of(job, plan, reducer, _merged(plan, reducer, streams))
+        earlier = _earlier_rows(job, plan, reducer) if job.earlier_uri else None
+        yield from write_rows_of(job, plan, reducer, _merged(plan, reducer, streams, earlier))
 
 
 def write_rows_of(job: CountJob, plan: Plan, reducer: int, blocks: Blocks) -> Iterator[pa.RecordBatch]:
@@ -245,8 +273,11 @@ def _counted(job: CountJob, plan: Plan, number: int, reducers: tuple[int, int]) 
         yield reducer, blocks(reducer)
 
 
-def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]]) -> Blocks:
-    """A reducer's rows, added up over some slices. starts: each slice's file, and the offset of the rows in it."""
+def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]], earlier: Iterator["Rows"] | None = None) -> Blocks:
+    """A reducer's rows, added up over some slices. starts: each slice's file, and the offset of the rows in it.
+
+    earlier: counts to add, for each of the plan's blocks.
+    """
     from w2vspark.kernels.counts.cooccurrences import Rows, merge_rows
     from w2vspark.kernels.counts.sparse_sums import new_sums
 
@@ -255,7 +286,7 @@ def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]]) -> Blocks:
     with ExitStack() as files:
         streams = [files.enter_context(open_stream(uri, offset)) for uri, offset in starts]
         for first, _ in plan.blocks(reducer):
-            waiting: list[Rows] = []
+            waiting = [] if earlier is None else [next(earlier)]
             for (uri, _), stream in zip(starts, streams, strict=True):
                 batch = sealed.next_batch(stream, uri)
                 ends, columns, values = (batch[i][0].as_buffer() for i in range(3))
@@ -265,6 +296,38 @@ def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]]) -> Blocks:
                 if sum(rows.columns.size for rows in waiting) > BLOCK_ENTRIES:  # a very frequent word in many slices
                     waiting = [merge_rows(waiting, sums)]
             yield first, merge_rows(waiting, sums)
+
+
+def _earlier_rows(job: CountJob, plan: Plan, reducer: int) -> Iterator["Rows"]:
+    """A reducer's rows of the earlier table, for each of the plan's blocks."""
+    from w2vspark.kernels.counts.cooccurrences import Rows
+
+    first, last = plan.reducers[reducer]
+    batches = _scan_earlier(job.earlier_uri, first, last)
+    waiting = next(batches, None)
+    for begin, end in plan.blocks(reducer):
+        found = []
+        while waiting is not None:
+            inside = int(np.searchsorted(waiting["row"].to_numpy(), end))
+            found.append(waiting.slice(0, inside))
+            if inside < waiting.num_rows:
+                waiting = waiting.slice(inside)
+                break
+            waiting = next(batches, None)
+        rows = pa.Table.from_batches(found, COOCCURRENCES)
+        ends = np.searchsorted(rows["row"].to_numpy(), np.arange(begin, end), side="right").astype(np.int64)
+        values = np.rint(rows["weight"].to_numpy() * plan.unit).astype(np.int64)
+        yield Rows(ends, np.ascontiguousarray(rows["col"].to_numpy()), values)
+
+
+def _scan_earlier(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch]:
+    for file in listed_files(uri, COUNTS):
+        begin, end = max(first, file["first_id"]), min(last, file["first_id"] + file["rows"])
+        if begin < end:
+            wanted = [("row", ">=", begin), ("row", "<", end)]
+            for batch in scan_listed(uri, COOCCURRENCES.names, wanted, files=[file]):
+                if batch.num_rows:
+                    yield batch
 
 
 def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:

@@ -29,7 +29,7 @@ class Sample:
 
 
 def read_sample(version: Version, frequent: int, asked: Collection[str] = ()) -> Sample:
-    """The first `frequent` words of a version, and those of the words `asked` (as they are, or in lower case).
+    """The `frequent` most frequent words of a version, and those of the words `asked` (as they are, or in lower case).
 
     The words of the whole table are read once, in batches. Of the vectors, only those of the sample are in memory:
     4 x D bytes for each word. Raises OutputError when the version has no table of vectors, or a damaged one.
@@ -37,23 +37,35 @@ def read_sample(version: Version, frequent: int, asked: Collection[str] = ()) ->
     folder = version.table("vectors")
     words = capitals = 0
     others: list[NDArray[Any]] = []
+    first = _frequent(folder, frequent)
     forms = pa.array(sorted({form for word in asked for form in (word, word.lower())}), pa.string())
     for batch in storage.scan_table(folder, ["id", "word"]):
         words += batch.num_rows
         capitals += sum(word != word.lower() for word in batch["word"].to_pylist())
-        wanted = pc.and_(pc.is_in(batch["word"], value_set=forms), pc.greater_equal(batch["id"], frequent))
+        wanted = pc.and_(pc.is_in(batch["word"], value_set=forms), pc.invert(pc.is_in(batch["id"], value_set=first)))
         others.append(batch["id"].filter(wanted).to_numpy())
     ids = np.sort(np.concatenate([np.empty(0, np.int32), *others]))
-    batches = list(_rows(folder, [("id", "<", frequent)]))
-    for first in range(0, len(ids), IDS_AT_ONCE):
-        batches += _rows(folder, [("id", "in", ids[first : first + IDS_AT_ONCE].tolist())])
-    found = pa.Table.from_batches(batches).combine_chunks().sort_by("id")
+    highest = pc.max(first).as_py()
+    batches = [rows.filter(pc.is_in(rows["id"], value_set=first)) for rows in _rows(folder, [("id", "<=", highest)])]
+    for begin in range(0, len(ids), IDS_AT_ONCE):
+        batches += _rows(folder, [("id", "in", ids[begin : begin + IDS_AT_ONCE].tolist())])
+    found = pa.Table.from_batches(batches).combine_chunks()
+    is_asked = pc.invert(pc.is_in(found["id"], value_set=first))
+    by_count = [("asked", "ascending"), ("count", "descending"), ("id", "ascending")]
+    found = found.append_column("asked", is_asked).sort_by(by_count)
     if len(found) != min(frequent, words) + len(ids):
         raise damaged(folder, f"{len(found)} rows have the ids of {min(frequent, words) + len(ids)} words")
     matrix = list_rows(found["vector"].combine_chunks(), folder)
     vectors = WordVectors(found["word"].to_pylist(), found["count"].to_numpy(), np.ascontiguousarray(matrix))
     # As in score_pairs: some exceptions are allowed.
     return Sample(vectors, min(frequent, words), words, "lower" if capitals * 1000 <= words else "keep")
+
+
+def _frequent(folder: str, most: int) -> pa.Array:
+    """The ids of the `most` most frequent words, int32. They are the first ones, unless ids were kept."""
+    head = storage.read_table(folder, ["id", "count"])
+    order = np.lexsort((head["id"].to_numpy(), -head["count"].to_numpy()))[:most]
+    return pa.array(head["id"].to_numpy()[order])
 
 
 def _rows(folder: str, filters: list[tuple[str, str, Any]]) -> Iterator[pa.RecordBatch]:

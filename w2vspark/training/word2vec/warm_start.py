@@ -119,10 +119,8 @@ def _wanted_nodes(start: Start, words: pa.Table) -> list[pa.RecordBatch]:
     cpu_target.pin(start.training.cpu_target)
     from w2vspark.kernels.word2vec.huffman import huffman_paths, same_nodes
 
-    by_count = [
-        ("count", "descending"),
-        ("id", "ascending"),
-    ]  # the order in which a tree is built; ids may have another
+    # A tree is built in this order. Ids may have another one, where those of an earlier version were kept.
+    by_count = [("count", "descending"), ("id", "ascending")]
     words = words.sort_by(by_count)
     before = read_listed(start.earlier_vocabulary_uri, ["id", "word", "count"]).sort_by(by_count)
     known = {word: place for place, word in enumerate(before["word"].to_pylist())}
