@@ -104,9 +104,9 @@ def test_a_forced_count_counts_every_file(corpus, tmp_path, monkeypatch):
     output = tmp_path / "output"
     run_here(*night(corpus, output, "--until", "word_counts")).assert_done()
     done = run_here(*night(corpus, output, "--until", "word_counts", "--from", "word_counts")).assert_done()
-    assert "stage=partial_word_counts event=end made=True units=1 new=1" in done.err
+    assert "stage=partial_word_counts event=units units=1 new=1" in done.err
     with monkeypatch.context() as patch:
         patch.setattr(steps, "read_report", fails)
         run_here(*night(corpus, output, "--until", "word_counts", "--from", "word_counts")).assert_one_error(3)
     done = run_here(*night(corpus, output, "--until", "word_counts", "--from", "word_counts")).assert_done()
-    assert "stage=partial_word_counts event=end made=False" in done.err, "the dead run has counted them"
+    assert "stage=partial_word_counts event=units units=1 new=0" in done.err, "the dead run has counted them"

@@ -138,7 +138,7 @@ def test_a_paused_run_that_wakes_stops_and_its_successor_publishes(
     assert current(output)["version"] == version and digests(output) == alone
     assert run_here(*words).assert_done().out.startswith("nothing to do")
     run_here("clean", str(output)).assert_done()
-    found = json.loads(run_here("versions", str(output), "--json").assert_done().out)
+    found = json.loads(run_here("versions", str(output), "--json").assert_done().out)["versions"]
     assert [row["version"] for row in found if row["state"] == "current"] == [version]
     assert not any("damaged" in row["state"] or "being written" in row["state"] for row in found)
 

@@ -72,7 +72,7 @@ def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(corpus, 
 
     run_here("rollback", output).assert_done()
     states = json.loads(run_here("versions", output, "--json").assert_done().out)
-    assert [row["state"] for row in states] == ["was current", "current"]
+    assert [row["state"] for row in states["versions"]] == ["was current", "current"]
     version = resolve(output)
     for table in digests(local):
         fs, path = storage.filesystem(version.table(table))

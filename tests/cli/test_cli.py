@@ -308,7 +308,7 @@ def test_a_package_of_the_same_name_in_the_current_folder_is_not_what_the_worker
 def test_queries_read_the_published_tables_without_spark(output, tmp_path, no_java):
     word = planted.country(0)
     answer = run_command("similar", str(output), word, "--top", "3", "--json", environment=no_java).assert_done().out
-    assert len(json.loads(answer)[0]["neighbours"]) == 3
+    assert len(json.loads(answer)["answers"][0]["neighbours"]) == 3
     file = tmp_path / "vectors.txt"
     run_command("export", str(output), str(file), "--format", "word2vec-text", environment=no_java).assert_done()
     tables = current(output)["tables"]

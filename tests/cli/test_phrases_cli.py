@@ -48,7 +48,8 @@ def all_pairs(corpus: Path, tmp_path: Path) -> list[tuple[float, str]]:
 
 def test_it_shows_the_best_pairs_and_those_around_the_threshold(corpus, output, tmp_path):
     every = all_pairs(corpus, tmp_path)
-    first, second = json.loads(run_here("phrases", str(output), "--top", "3", "--json").assert_done().out)
+    told = json.loads(run_here("phrases", str(output), "--top", "3", "--json").assert_done().out)
+    first, second = told["passes"]
     above, below = [one for one in every if one[0] > 15], [one for one in every if one[0] <= 15]
     assert first["threshold"] == 15 and first["found"] == len(above) > 3
     for kind, expected in (("best", above[:3]), ("last", above[-3:]), ("below", below[:3])):

@@ -69,7 +69,7 @@ def test_similar_prints_an_aligned_table_for_every_word(output, capsys):
 
 def test_similar_prints_json(output, capsys):
     assert run("similar", output, "king", "pear", "--top", "1", "--json") == 0
-    king, pear = json.loads(capsys.readouterr().out)
+    king, pear = json.loads(capsys.readouterr().out)["answers"]
     assert king["word"] == "king" and pear["neighbours"][0]["word"] == "苹果"
     assert king["neighbours"] == [{"word": "queen", "similarity": pytest.approx(0.8165, abs=1e-4)}]
 

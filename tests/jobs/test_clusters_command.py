@@ -16,6 +16,7 @@ from w2vspark.stages import centroids as stage
 from w2vspark.vectors.k_means import k_means, seeded_centroids, whole_units
 
 WORDS, DIMENSIONS, PLANTED = 3_000, 12, 8
+SLOTS = {"one": "local[1]", "three": "local[3]"}
 
 
 def planted() -> tuple[np.ndarray, np.ndarray]:
@@ -120,10 +121,10 @@ def test_files_and_tasks_change_no_byte(spark, model, output, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_any_number_of_slots_gives_the_same_bytes(model, output, tmp_path):
-    runs = [command(model, tmp_path / master, spark__master=master) for master in ("local[1]", "local[3]")]
+    runs = [command(model, tmp_path / name, spark__master=master) for name, master in SLOTS.items()]
     for run in runs:
         run_several([run], {**os.environ}).assert_done()
-    assert digests(tmp_path / "local[1]") == digests(tmp_path / "local[3]") == digests(output)
+    assert digests(tmp_path / "one") == digests(tmp_path / "three") == digests(output)
 
 
 def test_another_seed_gives_other_clusters_and_the_same_again_nothing_to_do(spark, model, output, tmp_path):

@@ -237,8 +237,23 @@ def test_a_version_without_word_vectors_has_no_report(tmp_path):
 def test_a_missing_id_is_damage(tmp_path):
     words = words_of(20)
     table = vectors_of(words, matrix_of(20, seed=1)).filter(pa.array([number != 7 for number in range(20)]))
-    with pytest.raises(OutputError, match="lowest ids of its words are not 0 to 18"):
+    with pytest.raises(OutputError, match="19 rows have the ids of the 20 most frequent words"):
         make_report(publish(tmp_path / "o", words=words, more={"vectors": table}))
+
+
+def test_kept_ids_that_do_not_follow_counts_change_nothing_but_the_ids(tmp_path):
+    words, matrix = words_of(600), matrix_of(600, seed=1)
+    ids = np.random.default_rng(8).permutation(600).astype(np.int32)
+    plain, rows = map_of(words, matrix), vectors_of(words, matrix)
+    rows = rows.set_column(2, schemas.VECTORS.field("count"), pa.array(range(2000, 1400, -1), pa.int64()))
+    kept = rows.set_column(0, schemas.VECTORS.field("id"), pa.array(ids)).sort_by("id").cast(schemas.VECTORS)
+    of = {name: {"vectors": table, "vocabulary": table.select(["id", "word", "count"])}
+          for name, table in (("plain", rows), ("kept", kept))}  # fmt: skip
+    of_kept = plain.set_column(0, schemas.MAP.field("id"), pa.array(ids)).sort_by("id").cast(schemas.MAP)
+    found = Page(make_report(publish(tmp_path / "kept", more=of["kept"]), None, of_kept)).data
+    expected = Page(make_report(publish(tmp_path / "plain", more=of["plain"]), None, plain)).data
+    for key in ("words", "counts", "neighbours", "map", "frequency", "among", "examples"):
+        assert found[key] == expected[key], key
 
 
 @pytest.mark.parametrize("count", [1, 2, 12])

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from w2vspark import storage
 from w2vspark.base.errors import InputError
-from w2vspark.base.log import log_end
+from w2vspark.base.log import get_logger, key_values
 from w2vspark.base.schemas import COOCCURRENCES
 from w2vspark.config.config import Config
 from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
@@ -102,7 +102,7 @@ def _count_new_groups(run: Run) -> dict[str, Any]:
     earlier = next((one for one in attempts if {tuple(group) for group in one.record["groups"]} <= wanted), None)
     there = {tuple(group) for group in earlier.record["groups"]} if earlier is not None else set()
     new = [group for group in groups if group not in there]
-    log_end(NAME, made=True, groups=len(groups), new=len(new), fingerprint=own)
+    get_logger().info(key_values(stage=NAME, event="units", groups=len(groups), new=len(new), fingerprint=own))
     uri = run.staging.begin(NAME, own)
     text = storage.join(uri, "text")
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from w2vspark.base.log import log_end
+from w2vspark.base.log import get_logger, key_values
 from w2vspark.config.config import deciding
 from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
@@ -48,7 +48,9 @@ def encode_new_units(run: Run, rows: list[dict[str, Any]], buckets: int) -> dict
         used = [group for group in used if group.tokens >= GROUP_TOKENS]
     there = {key for group in used for key in group.units}
     new = [unit for unit in units_in(run) or [] if unit.key not in there]
-    log_end(NAME, made=bool(new), units=len(rows), new=len(new), groups=len(used), fingerprint=own)
+    get_logger().info(
+        key_values(stage=NAME, event="units", units=len(rows), new=len(new), groups=len(used), fingerprint=own)
+    )
     if new:
         used += _encode(run, new, [wanted[unit.key] for unit in new], len(new) == len(rows), buckets, own)
     uri = run.uri("encoded")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from w2vspark.base.errors import InputError
-from w2vspark.base.log import log_end
+from w2vspark.base.log import get_logger, key_values
 from w2vspark.config.config import deciding
 from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
@@ -94,7 +94,9 @@ def partial_tables(
     found = run.staging.find_all(name, own)
     there = {tuple(key) for staged in found for key in staged.record["units"]}
     missing = [unit for unit in units if unit.key not in there]
-    log_end(name, made=bool(missing), units=len(units), new=len(missing), tables=len(found), fingerprint=own)
+    get_logger().info(
+        key_values(stage=name, event="units", units=len(units), new=len(missing), tables=len(found), fingerprint=own)
+    )
     if missing:
         run.staging.discard_others(name, own)
         found.insert(0, _count(run, counted, words, missing, len(missing) == len(units), name, own))

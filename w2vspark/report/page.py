@@ -119,6 +119,9 @@ def _about_words(frequent: Frequent, shown: int, map_rows: pa.Table | None) -> d
 def _map(frequent: Frequent, shown: int, map_rows: pa.Table | None) -> dict[str, Any]:
     if map_rows is None or not len(map_rows):
         return {"missing": why_no_map(frequent) or "This report was made without a map."}
+    places_of_ids = {number: row for row, number in enumerate(frequent.ids.tolist())}
+    order = [places_of_ids.get(number, len(places_of_ids)) for number in map_rows["id"].to_pylist()]
+    map_rows = map_rows.take(np.argsort(order, kind="stable"))  # as the words of the page
     clusters = map_rows["cluster"].fill_null(-1).to_numpy().astype(np.int32)
     of_map = frequent.rows(slice(0, len(clusters)))
     names = cluster_names(of_map, clusters)

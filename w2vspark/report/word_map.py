@@ -39,7 +39,7 @@ def make_map(version: Version) -> pa.Table:
         return MAP.empty_table()
     places, clusters = places_of(frequent.unit), clusters_of(frequent.unit)
     columns = [
-        pa.array(np.arange(len(places), dtype=np.int32)),
+        pa.array(frequent.ids.astype(np.int32)),
         pa.array(frequent.words, pa.string()),
         pa.array(places[:, 0]),
         pa.array(places[:, 1]),
