@@ -146,6 +146,7 @@ VIOLATIONS = {
     "vocabulary.min_count": [0, "5"],
     "vocabulary.max_size": [-1],
     "vocabulary.stop_words": [["The"], [1]],
+    "vocabulary.keep": ["old", True],
     "encoded.piece_tokens": [9, 10_001],
     "encoded.buckets": [0, "many"],
     "warm_start.path": [1],

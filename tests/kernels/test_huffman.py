@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from w2vspark.kernels.word2vec.huffman import Paths, huffman_paths, same_nodes
+from w2vspark.kernels.word2vec.huffman import Paths, huffman_paths, paths_of_words, same_nodes
 
 from .reference import sigmoid
 
@@ -147,3 +147,16 @@ def test_a_single_word_has_no_path():
 def test_other_counts_are_refused(counts):
     with pytest.raises(ValueError, match="counts must"):
         huffman_paths(counts)
+
+
+def test_words_in_any_order_have_the_codes_of_their_counts():
+    draw = np.random.default_rng(4)
+    counts = draw.integers(1, 50, 200)
+    order = np.argsort(-counts, kind="stable")
+    found, expected = paths_of_words(counts), huffman_paths(counts[order])
+    for place, word in enumerate(order):
+        for of_word, wanted in ((found.nodes, expected.nodes), (found.codes, expected.codes)):
+            a = of_word[found.starts[word] : found.starts[word + 1]]
+            b = wanted[expected.starts[place] : expected.starts[place + 1]]
+            np.testing.assert_array_equal(a, b)
+    assert paths_of_words(np.array([7])).starts.tolist() == [0, 0]

@@ -326,3 +326,17 @@ def test_other_readers_read_the_files(spark, corpus, tmp_path):
     rows = duckdb.read_parquet(files).fetchall()
     assert {(row, col): weight for row, col, weight in rows} == expected
     assert {(row.row, row.col): row.weight for row in spark.read.parquet(*files).collect()} == expected
+
+
+def test_written_counts_are_added_up_only_where_the_sums_are_exact():
+    from w2vspark.kernels.counts.cooccurrences import EXACT_WINDOW, distance_weights
+    from w2vspark.stages.cooccurrences import MOST_EXACT, exact_sums
+
+    assert MOST_EXACT == EXACT_WINDOW
+    for weighting in ("uniform", "linear", "harmonic"):
+        for window in (1, 2, 10, 20, 21):
+            config = CooccurrencesConfig(window=window, weighting=weighting)
+            weights, _ = distance_weights(weighting, window, 1)
+            exact = weights.dtype == np.int64
+            most = ((1 << 52) - 1) // (2 * int(weights.sum())) if exact else 1
+            assert exact_sums(config, most) == exact and not exact_sums(config, most + 1)

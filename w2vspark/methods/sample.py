@@ -1,5 +1,7 @@
 """Tables of a sample corpus, as if steps had made them, to measure the rates of later steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -8,6 +10,7 @@ from w2vspark.base.schemas import BUCKET_COUNTS, ENCODED, VOCABULARY
 from w2vspark.flow.measuring import THREADS, zipf_ids
 from w2vspark.flow.run import Run
 from w2vspark.stages.input import InputConfig
+from w2vspark.stages.vocabulary import VocabularyConfig
 from w2vspark.storage.listed import write_small
 from w2vspark.text.settings import PhrasesConfig
 
@@ -45,7 +48,8 @@ def sample(run: Run, words: int = WORDS, tokens: int = TOKENS * THREADS) -> None
     }
     odd = dict.fromkeys(("malformed_rows", "null_documents", "empty_documents"), 0)
     run.records["word_counts"] = odd | {"documents": pieces, "tokens": tokens}
-    run.config = run.config.replaced(PhrasesConfig(), InputConfig(table="sample"))
+    fresh = replace(run.config[VocabularyConfig], keep="none")
+    run.config = run.config.replaced(PhrasesConfig(), InputConfig(table="sample"), fresh)
     for name, table in tables.items():
         run.uris[name] = storage.join(run.output, f"sample-{name}")
         write_small(table, run.uris[name])

@@ -31,8 +31,9 @@ class Sample:
 def read_sample(version: Version, frequent: int, asked: Collection[str] = ()) -> Sample:
     """The `frequent` most frequent words of a version, and those of the words `asked` (as they are, or in lower case).
 
-    The words of the whole table are read once, in batches. Of the vectors, only those of the sample are in memory:
-    4 x D bytes for each word. Raises OutputError when the version has no table of vectors, or a damaged one.
+    The words of the whole table are read once, in batches, and all ids and counts at once. Of the vectors, only those
+    of the sample are in memory: 4 x D bytes for each word. Raises OutputError when the version has no table of vectors,
+    or a damaged one.
     """
     folder = version.table("vectors")
     words = capitals = 0
@@ -64,8 +65,11 @@ def read_sample(version: Version, frequent: int, asked: Collection[str] = ()) ->
 def _frequent(folder: str, most: int) -> pa.Array:
     """The ids of the `most` most frequent words, int32. They are the first ones, unless ids were kept."""
     head = storage.read_table(folder, ["id", "count"])
-    order = np.lexsort((head["id"].to_numpy(), -head["count"].to_numpy()))[:most]
-    return pa.array(head["id"].to_numpy()[order])
+    ids, counts = head["id"].to_numpy(), head["count"].to_numpy()
+    first = int(np.count_nonzero(ids < most))
+    if first != min(most, len(ids)):
+        raise damaged(folder, f"{first} rows have the ids of {min(most, len(ids))} words")
+    return pa.array(ids[np.lexsort((ids, -counts))[:most]])
 
 
 def _rows(folder: str, filters: list[tuple[str, str, Any]]) -> Iterator[pa.RecordBatch]:
