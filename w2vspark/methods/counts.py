@@ -1,6 +1,5 @@
 """The step and the published table cooccurrences, for methods that train on counts of neighbours."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from w2vspark.fingerprints.fingerprint import code_of, fingerprint, versions_of
 from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, StagedRows, Step, Table
 from w2vspark.methods.advice import short_documents
-from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings
+from w2vspark.methods.corpus import bucket_tokens, chosen, target_settings, words_count
 from w2vspark.methods.encoded_units import list_groups
 from w2vspark.methods.partial_counts import paths_of
 from w2vspark.output.staging import PARTIAL, Staged
@@ -28,6 +27,7 @@ from w2vspark.stages.cooccurrences import (
     cooccurrences,
     count_job,
     exact_sums,
+    with_earlier,
 )
 from w2vspark.storage.listed import listed_files, read_listed, scan_listed, write_list
 from w2vspark.training.settings import TrainingConfig
@@ -58,12 +58,9 @@ def _job(run: Run, encoded_uri: str, table_uri: str, tokens: np.ndarray, earlier
         "table_uri": table_uri,
         "partial_uri": storage.join(table_uri, "partial"),
     }
-    entries = 0
-    if earlier is not None:
-        uris["earlier_uri"], entries = earlier.uri, earlier.record["entries"]
     config, training = run.config[CooccurrencesConfig], run.config[TrainingConfig]
-    job = count_job(config, training.seed, training.cpu_target, tokens, uris, entries)
-    return replace(job, earlier_uri=uris.get("earlier_uri", ""))
+    job = count_job(config, training.seed, training.cpu_target, tokens, uris)
+    return job if earlier is None else with_earlier(job, earlier.uri, words_count(run))
 
 
 def _counted(run: Run, job: CountJob) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import math
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -103,6 +103,7 @@ class CountJob:
     slices: tuple[tuple[int, int], ...]  # the first bucket, and one past the last
     reducers: int
     earlier_uri: str = ""  # a table of counts of other text to add; its sums must be exact (see exact_sums)
+    ranges: tuple[tuple[int, int], ...] = ()  # of each reducer's rows; () = they follow the counts of the words
 
     @property
     def reach(self) -> int:
@@ -159,19 +160,27 @@ def count_job(
     seed: int,
     cpu_target: str,
     bucket_tokens: np.ndarray,
-    uris: dict[str, str],
-    earlier_entries: int = 0,
+    uris: dict[str, Any],
 ) -> CountJob:
-    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri.
-
-    earlier_entries: of the table at earlier_uri.
-    """
+    """The job for a corpus. bucket_tokens: int64 (buckets,); uris: the fields of CountJob that end in _uri."""
     tokens = int(bucket_tokens.sum())
     slices = max(1, -(-tokens // SLICE_TOKENS))
-    events = tokens * config.window * (2 if config.direction == "symmetric" else 1) + ENTRY_WORK * earlier_entries
+    events = tokens * config.window * (2 if config.direction == "symmetric" else 1)
     reducers = min(MOST_REDUCERS, max(1, round(events / REDUCER_EVENTS)))
     ranges = tuple(equal_ranges(bucket_tokens, slices))
     return CountJob(config=config, seed=seed, cpu_target=cpu_target, slices=ranges, reducers=reducers, **uris)
+
+
+def with_earlier(job: CountJob, earlier_uri: str, words: int) -> CountJob:
+    """The job, with counts of other text to add. words: in the vocabulary, which may have grown since.
+
+    Each reducer has the rows of one file of the earlier table, so that it reads this file as it is.
+    """
+    files = listed_files(earlier_uri, COUNTS)
+    ranges = [(int(file["first_id"]), int(file["first_id"]) + int(file["rows"])) for file in files]
+    if ranges[-1][1] < words:
+        ranges.append((ranges[-1][1], words))
+    return replace(job, earlier_uri=earlier_uri, ranges=tuple(ranges), reducers=len(ranges))
 
 
 def cooccurrences(session: SparkSession, job: CountJob) -> DataFrame:
@@ -299,11 +308,12 @@ def _merged(plan: Plan, reducer: int, starts: list[tuple[str, int]], earlier: It
 
 
 def _earlier_rows(job: CountJob, plan: Plan, reducer: int) -> Iterator["Rows"]:
-    """A reducer's rows of the earlier table, for each of the plan's blocks."""
-    from w2vspark.kernels.counts.cooccurrences import Rows
+    """A reducer's rows of the earlier table, for each of the plan's blocks. They are those of one file."""
+    from w2vspark.kernels.counts.cooccurrences import Rows, in_units
 
     first, last = plan.reducers[reducer]
-    batches = _scan_earlier(job.earlier_uri, first, last)
+    files = [file for file in listed_files(job.earlier_uri, COUNTS) if file["first_id"] == first < last]
+    batches = scan_listed(job.earlier_uri, COOCCURRENCES.names, files=files)
     waiting = next(batches, None)
     for begin, end in plan.blocks(reducer):
         found = []
@@ -316,18 +326,7 @@ def _earlier_rows(job: CountJob, plan: Plan, reducer: int) -> Iterator["Rows"]:
             waiting = next(batches, None)
         rows = pa.Table.from_batches(found, COOCCURRENCES)
         ends = np.searchsorted(rows["row"].to_numpy(), np.arange(begin, end), side="right").astype(np.int64)
-        values = np.rint(rows["weight"].to_numpy() * plan.unit).astype(np.int64)
-        yield Rows(ends, np.ascontiguousarray(rows["col"].to_numpy()), values)
-
-
-def _scan_earlier(uri: str, first: int, last: int) -> Iterator[pa.RecordBatch]:
-    for file in listed_files(uri, COUNTS):
-        begin, end = max(first, file["first_id"]), min(last, file["first_id"] + file["rows"])
-        if begin < end:
-            wanted = [("row", ">=", begin), ("row", "<", end)]
-            for batch in scan_listed(uri, COOCCURRENCES.names, wanted, files=[file]):
-                if batch.num_rows:
-                    yield batch
+        yield Rows(ends, rows["col"].to_numpy(), in_units(rows["weight"].to_numpy(), plan.unit))
 
 
 def _write_blocks(sink: pa.NativeFile, blocks: Blocks) -> None:
@@ -374,7 +373,9 @@ def _make_plan(job: CountJob, _files: tuple[str, ...]) -> Plan:
 
     counts = vocabulary_counts(job.vocabulary_uri)
     events = counts * job.reach
-    reducers = equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.reducers)
+    reducers = list(job.ranges)
+    if not reducers:
+        reducers = equal_ranges(events + ENTRY_WORK * np.minimum(events, counts.size), job.reducers)
     weights, unit = distance_weights(job.config.weighting, job.config.window, int(counts.max()))
     return Plan(counts, reducers, weights, unit, np.minimum(events, counts.size * len(job.slices)))
 

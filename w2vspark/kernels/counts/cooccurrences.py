@@ -141,6 +141,19 @@ def row_sums(rows: Rows) -> np.ndarray:
     return sums
 
 
+def in_units(weights: np.ndarray, unit: int) -> np.ndarray:
+    """Written weights as whole numbers of 1 / unit, int64. weights: float64, each below 2**52 / unit."""
+    values = np.empty(weights.size, np.int64)
+    _fill_units(weights, np.float64(unit), values)
+    return values
+
+
+@compiled
+def _fill_units(weights, unit, values):
+    for i in range(weights.size):
+        values[i] = np.int64(weights[i] * unit + 0.5)
+
+
 @compiled
 def _separate(ids, starts, text):
     for piece in range(starts.size - 1):
