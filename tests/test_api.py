@@ -39,7 +39,8 @@ def made(spark: object, corpus: Path) -> w2vspark.Result:
 def test_a_result_has_the_version_its_tables_and_its_folder(made, corpus):
     assert (made.version, made.output) == ("000001", str(corpus.parent / "out"))
     assert Path(made.folder) == corpus.parent / "out" / "versions" / "000001"
-    assert set(made.tables) == {"vectors", "context", "vocabulary", "metrics"} and made.artefacts == {}
+    assert set(made.tables) == {"vectors", "context", "vocabulary", "metrics", "scores"}
+    assert set(made.artefacts) == {"report.html"} and made.state == "current" and made.scores
     assert made.made[-2:] == ("rounds", "version") and made.manifest["config"]["training"]["dimensions"] == 8
     assert made.read("vocabulary").num_rows == made.manifest["vocabulary"]["words"]
     assert len(similar(made.vectors(), planted.country(0), 3)) == 3

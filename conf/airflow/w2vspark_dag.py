@@ -142,10 +142,12 @@ def announce(context, result=None) -> None:
     said = subprocess.run([COMMAND, "versions", OUTPUT, "--json"], capture_output=True, text=True, check=True).stdout
     found = json.loads(said)
     current = next(version for version in found["versions"] if version["version"] == found["current"])
+    now = {"output": OUTPUT, **current}
     for update in context["inlet_events"][VECTORS].ascending(False).limit(1):
-        if update.extra.get("version") == current["version"]:
+        # A folder that was deleted and made again has the same numbers.
+        if all(update.extra.get(key) == now[key] for key in ("output", "version", "made")):
             raise AirflowSkipException(f"version {current['version']} was current before: there was nothing to do")
-    context["outlet_events"][VECTORS].extra = {"output": OUTPUT, **current}
+    context["outlet_events"][VECTORS].extra = now
     context["ti"].xcom_push("version", current["version"])
     context["ti"].xcom_push("scores", current["scores"])
 

@@ -1,6 +1,7 @@
 """What Airflow reads in the DAG's file, and what a task does with an exit code or a signal."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,45 @@ print(json.dumps([outcome(code) for code in ("0", "7", "143")]))
     assert gate[0] and gate[1].startswith("exit code 7: the gate failed") and "the log: --master spark://" in gate[1]
     assert "--conf spark.one=two" in gate[1]
     assert not killed[0] and killed[1].startswith("exit code 143: a retry may help")
+
+
+def test_an_update_tells_of_each_version_once(home, tmp_path):
+    versions = [{"version": "000003", "made": "noon", "scores": [], "state": "candidate: is held back by --hold"}]
+    versions.append({"version": "000002", "made": "dawn", "scores": [{"task": "pairs"}], "state": "current"})
+    answer = json.dumps({"output": "/lake/vectors", "current": "000002", "versions": versions})
+    command = script(tmp_path, f"test \"$*\" = 'versions /lake/vectors --json' && echo '{answer}'")
+    code = f"""
+import json
+from types import SimpleNamespace as Namespace
+import w2vspark_dag as dag
+from airflow.sdk.exceptions import AirflowSkipException
+dag.COMMAND = {str(command)!r}
+
+class Updates(list):
+    def ascending(self, first):
+        assert not first
+        return self
+
+    def limit(self, count):
+        return self[-count:]
+
+def said(*before):
+    outlet, pushed = Namespace(extra=None), {{}}
+    context = {{"inlet_events": {{dag.VECTORS: Updates(Namespace(extra=extra) for extra in before)}},
+               "outlet_events": {{dag.VECTORS: outlet}}, "ti": Namespace(xcom_push=pushed.__setitem__)}}
+    try:
+        dag.announce(context)
+    except AirflowSkipException:
+        assert outlet.extra is None and pushed == {{}}
+        return "skipped"
+    return outlet.extra, pushed
+
+same = {{"output": "/lake/vectors", "version": "000002", "made": "dawn"}}
+print(json.dumps([said(), said(same), said(same, same | {{"version": "000001"}}), said(same | {{"output": "/other"}}),
+    said(same | {{"made": "last year"}})]))
+"""
+    told = [{"output": "/lake/vectors", **versions[1]}, {"version": "000002", "scores": [{"task": "pairs"}]}]
+    assert home.python(code) == [told, "skipped", told, told, told]
 
 
 def test_a_task_that_is_killed_or_takes_too_long_ends_the_command_with_all_that_it_started(home, tmp_path):

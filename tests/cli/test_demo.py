@@ -165,15 +165,15 @@ def test_the_demo_prints_neighbours_and_where_the_tables_are_and_has_nothing_to_
     spark: SparkSession, tmp_path: Path
 ) -> None:
     folder = str(tmp_path / "with space")
-    printed = demo(folder)
-    assert f"{folder}/vectors/versions/000001/{{vectors,context,vocabulary,metrics}}" in printed
+    printed = demo(folder)[1]
+    assert f"{folder}/vectors/versions/000001/{{vectors,context,vocabulary,metrics,scores}}" in printed
     lines = printed.splitlines()
     start = lines.index("nearest neighbours (cosine):")
     thread = next(line.split() for line in lines[start:] if line.startswith("  thread "))
     assert len(thread) == 1 + 2 * NEIGHBOURS
     assert {"threads", "threading", "lock", "process"} & set(thread[1::2])
     assert f"w2vspark similar '{folder}/vectors' string integer\n" in printed
-    again = demo(folder)
+    again = demo(folder)[1]
     assert again.startswith("nothing to do") and lines[start:] == again.splitlines()[-len(lines[start:]) :]
 
 

@@ -1,4 +1,3 @@
-import argparse
 import json
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from outputs import declare
 from w2vspark.base import schemas
 from w2vspark.base.errors import ConfigError, InputError, OutputError
 from w2vspark.cli import queries as query_cli
+from w2vspark.cli.command_line import make_parser
 
 WORDS = ["man", "woman", "king", "queen", "苹果", "pear"]
 ROWS = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1], [0, 0, -0.5, 1]]
@@ -47,9 +47,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser(prog="w2vspark")
-    query_cli.add_query_commands(parser.add_subparsers(required=True))
-    arguments = parser.parse_args(words)
+    arguments = make_parser(words).parse_args(words)
     code: int = arguments.handler(arguments)
     return code
 
@@ -197,9 +195,9 @@ sys.modules["numba"] = None
 from w2vspark.cli import queries as query_cli
 heavy = {"numpy", "pyarrow", "pandas"} & set(sys.modules)
 assert not heavy, heavy
-parser = argparse.ArgumentParser()
-query_cli.add_query_commands(parser.add_subparsers())
-arguments = parser.parse_args(sys.argv[1:])
+query_cli.add_query_commands(argparse.ArgumentParser().add_subparsers())
+from w2vspark.cli.command_line import make_parser
+arguments = make_parser(sys.argv[1:]).parse_args(sys.argv[1:])
 sys.exit(arguments.handler(arguments))
 """
 

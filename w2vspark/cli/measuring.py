@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pyspark.sql import SparkSession
 
 from w2vspark.base import cpu_target
+from w2vspark.base.errors import EnvironmentFailure
 from w2vspark.base.schemas import WORDS
 from w2vspark.config.config import Config
 from w2vspark.flow.costs import MODEL, QUERY
@@ -24,16 +26,27 @@ from w2vspark.storage.listed import write_list
 from w2vspark.training.settings import TrainingConfig
 
 TEXT, MEASURED = "text.txt", "rates.json"  # files in the warm-up's folder
-COLD = "cold"
+COLD, PROBLEM = "cold", "problem"
 TEXTS, PHRASE_TEXTS = (200_000, 2_000_000), (100_000, 500_000)  # tokens; some seconds of work
 BLOCKS, BLOCK_ROWS, COLUMNS = 6, 10_000, 100  # 24 MB
 
 
 def measure(folder: str) -> None:
-    """Measure this machine's rates in the Spark session that is there, and write them to FOLDER/MEASURED."""
+    """Measure this machine's rates in the Spark session that is there, and write them to FOLDER/MEASURED.
+
+    If other programs disturb the measurement, the file has only PROBLEM.
+    """
+    try:
+        found: dict[str, Any] = _rates(Path(folder))
+    except EnvironmentFailure as problem:
+        found = {PROBLEM: str(problem)}
+    Path(folder, MEASURED).write_text(json.dumps(found))
+
+
+def _rates(folder: Path) -> dict[str, float]:
     session = SparkSession.getActiveSession()
     assert session is not None  # the runs of the warm-up have started it
-    path = Path(folder, "rates")
+    path = folder / "rates"
     path.mkdir()
     rates = {QUERY: query_seconds(session), MODEL: model_rate(path)}
     first = next(iter(METHODS.values()))
@@ -47,7 +60,7 @@ def measure(folder: str) -> None:
     for method in METHODS.values():
         _, config = load_config(None, [f"training.method={method.name}", f"output.path={path}", "input.path=sample"])
         rates |= kernel_rates(method, config, path / method.name, rates)
-    Path(folder, MEASURED).write_text(json.dumps(rates | {COLD: cold_seconds(Path(folder), rates)}))
+    return rates | {COLD: cold_seconds(folder, rates)}
 
 
 def cold_seconds(folder: Path, rates: dict[str, float]) -> float:

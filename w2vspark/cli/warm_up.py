@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from w2vspark.base.errors import EnvironmentFailure
-from w2vspark.cli.measuring import COLD, MEASURED, TEXT
+from w2vspark.cli.measuring import COLD, MEASURED, PROBLEM, TEXT
 from w2vspark.flow.costs import START
 from w2vspark.flow.rates import rates_path, read_rates, write_rates
 from w2vspark.methods import METHODS
@@ -55,7 +55,7 @@ def warm_up() -> tuple[str, str]:
         ) from error
     try:
         with tempfile.TemporaryDirectory(prefix="w2vspark-warm-up-") as folder:
-            _train(Path(folder), java_options, measures=not _has_rates())
+            why_not = _train(Path(folder), java_options, measures=not _has_rates())
         if java_options:
             if not new.exists():
                 raise EnvironmentFailure(
@@ -67,7 +67,8 @@ def warm_up() -> tuple[str, str]:
         new.unlink(missing_ok=True)
     kept = f"Spark's classes are in {archive}, {archive.stat().st_size / 1e6:.0f} MB\n" if can_archive else ""
     rates = f"the rates of this machine, for --dry-run --cluster, are in {rates_path()}\n"
-    return str(archive) if can_archive else "", f"the kernels are compiled\n{kept}{rates}"
+    measured = f"this machine was not measured, so --dry-run --cluster cannot plan: {why_not}\n" if why_not else rates
+    return str(archive) if can_archive else "", f"the kernels are compiled\n{kept}{measured}"
 
 
 def _has_rates() -> bool:
@@ -79,7 +80,11 @@ def _has_rates() -> bool:
     return True
 
 
-def _train(folder: Path, java_options: str, measures: bool) -> None:
+def _train(folder: Path, java_options: str, measures: bool) -> str:
+    """Train, and measure this machine; returns why that could not be done, or "".
+
+    A warm-up on a busy machine has still compiled the kernels.
+    """
     text = folder / TEXT
     text.write_text("".join(f"{' '.join(f'w{line * at % WORDS}' for at in range(1, 50))}\n" for line in range(LINES)))
     always = {
@@ -115,8 +120,11 @@ def _train(folder: Path, java_options: str, measures: bool) -> None:
     if done.returncode:
         raise EnvironmentFailure(f"the training of the warm-up failed:\n{done.stderr}")
     if not measures:
-        return
+        return ""
     start = SPARK_STARTED.search(done.stderr)
     assert start is not None  # the first run has logged it
     rates = json.loads((folder / MEASURED).read_text())
+    if PROBLEM in rates:
+        return str(rates[PROBLEM])
     write_rates(rates | {START: float(start[1]) + rates.pop(COLD)})
+    return ""

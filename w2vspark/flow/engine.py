@@ -106,6 +106,9 @@ def _undo_output(run: Run, claim: Claim) -> None:
     if run.made or (run.started_session is not None and not is_local(run.started_session)):
         return
     try:
+        if claim.made_output:  # counts of single files are of no use without the output
+            for _, _, staged in list(run.staging.partial()):
+                run.staging.discard_attempt(staged.uri)
         claim.undo_output()
     except W2VSparkError as problem:
         get_logger().warning(key_values(event="output_not_undone", output=run.output, problem=problem))

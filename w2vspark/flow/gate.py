@@ -83,24 +83,43 @@ def _judge(run: Run, name: str) -> list[str]:
     log_start("gate", version=name)
     began, attempt = time.perf_counter(), run.staging.begin(VERSION, run.fingerprints[VERSION])
     try:
-        with run.progress.stage("gate"), worker_errors():
+        with run.progress.stage("gate"):
             failed = _checked(run, name, lambda: staged_artefact(attempt))
-    finally:
-        run.staging.delete_files(attempt)
+    except BaseException:
+        run.staging.give_up(attempt)
+        raise
+    run.staging.delete_files(attempt)
     log_end("gate", version=name, passed=not failed, seconds=round(time.perf_counter() - began, 3))
     return failed
 
 
 def _checked(run: Run, name: str, new_file: Callable[[], str]) -> list[str]:
-    """The check of a candidate; returns what did not pass. new_file: makes the URI of a new file in staging.
-
-    The candidate may be another run's, so only the configuration and the candidate itself tell about it.
-    """
-    work, config = run.work, run.config
+    """The check of a candidate; returns what did not pass. new_file: makes the URI of a new file in staging."""
     check = Check(run.output, run.held(), name, new_file)
-    run.previous, run.candidate = previous_version(run), check.version()
+    run.previous = previous_version(run)
+    try:
+        _add_all(run, check, new_file)
+    except OutputError as damage:
+        if run.previous is None or not str(damage).startswith(run.previous.folder):
+            raise
+        # The current version is damaged: this one replaces it, and there is nothing to compare it with.
+        get_logger().warning(key_values(event="not_compared", problem=damage))
+        run.previous = None
+        _add_all(run, check, new_file)
+    failed = failures(run.scores)
+    names = ", ".join(f"{score.task} {score.metric}" for score in run.scores if score.passed is False)
+    check.end(FAILED + names if failed else HELD if run.hold else CHECKED, _facts(run))
+    return failed
+
+
+def _add_all(run: Run, check: Check, new_file: Callable[[], str]) -> None:
+    """Score the candidate, and add the tables and files that are made from it.
+
+    It may be another run's, so only the configuration and the candidate itself tell about it.
+    """
+    work, config, run.candidate = run.work, run.config, check.version()
     if work.gate is not None:
-        with _timed(run, "gate"):
+        with _timed(run, "gate"), worker_errors():
             run.scores = work.gate.score(run)
     for table in work.tables(config):
         if table.of_candidate:
@@ -113,10 +132,6 @@ def _checked(run: Run, name: str, new_file: Callable[[], str]) -> list[str]:
             with _timed(run, artefact.name.partition(".")[0]):
                 artefact.write(run, staged)
             check.add_artefact(artefact.name, staged)
-    failed = failures(run.scores)
-    names = ", ".join(f"{score.task} {score.metric}" for score in run.scores if score.passed is False)
-    check.end(FAILED + names if failed else HELD if run.hold else CHECKED, _facts(run))
-    return failed
 
 
 @contextmanager

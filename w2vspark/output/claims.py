@@ -139,6 +139,11 @@ class Claim:
         else:
             replace_on_disk(self._output, self.term, text, self.check)
 
+    @property
+    def made_output(self) -> bool:
+        """Whether the output is this run's: nobody had used it before."""
+        return self._made_output and self.term == 1
+
     def undo_output(self) -> None:
         """Delete the marker and this claim, if this run made the output and nothing else is in it.
 
@@ -146,7 +151,7 @@ class Claim:
         that no other run begins meanwhile.
         """
         claims = storage.join(self._output, CLAIMS)
-        if not (self._made_output and self.term == 1 and isinstance(self._folder, DiskFolder)):
+        if not (self.made_output and isinstance(self._folder, DiskFolder)):
             return
         deletion.delete_empty_folders(storage.join(self._output, STAGING))
         if set(storage.list_names(self._output)) != {MARKER, CLAIMS}:
