@@ -159,6 +159,7 @@ def test_many_tables_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_run_that_dies_after_it_counted_does_not_count_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, output = tmp_path / "corpus", tmp_path / "output"
+    counted(write(tmp_path / "other" / "1.txt", lines(1)), output)  # a run that makes the output leaves nothing behind
     file = write(corpus / "0.txt", lines(0))
     whole = expected(corpus)
     with monkeypatch.context() as patch:
