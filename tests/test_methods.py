@@ -30,6 +30,7 @@ COLUMNS = {
     "adagrad": schemas.ADAGRAD,
     "biases": schemas.BIASES,
     "cooccurrences": schemas.COOCCURRENCES,
+    "scores": schemas.SCORES,
     "phrases": schemas.PHRASES,
     "vocabulary": schemas.VOCABULARY,
     "metrics": schemas.METRICS,
@@ -67,8 +68,8 @@ def tables_of(method: str) -> set[str]:
     """What a method publishes, by the README."""
     settings = METHODS[method]
     if method in COUNTED_TABLES:
-        return COUNTED_TABLES[method]
-    found = {"vectors", "vocabulary", "metrics"}
+        return COUNTED_TABLES[method] | {"scores"}
+    found = {"vectors", "vocabulary", "metrics", "scores"}
     found |= {"nodes", "codes"} if str(settings.get("training__method")).endswith("-hs") else {"context"}
     # Several shards train with AdaGrad, but for subwords.
     found |= {"word_rows", "subwords"} if settings.get("subwords__enabled") else {"adagrad"}
@@ -84,7 +85,7 @@ def test_every_method_of_the_list_is_tried():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_publishes_its_tables_with_the_columns_of_the_contract(method, outputs):
     folder = version_folder(outputs[method])
-    assert {entry.name for entry in folder.iterdir()} == tables_of(method) | {"manifest.json"}
+    assert {entry.name for entry in folder.iterdir()} == tables_of(method) | {"artefacts", "manifest.json"}
     rows = {}
     for table in tables_of(method):
         found = pq.read_table(folder / table)
