@@ -56,7 +56,7 @@ def test_scores_are_a_table_of_the_version_and_a_version_that_fails_stays_a_cand
     said = told(run_here(*command()))
     assert (said["version"], said["state"], said["nothing_to_do"]) == ("000001", "current", "")
     assert said["made"] == ["word_counts", "vocabulary", "encoded", "bucket_counts", "rounds", "version"]
-    assert set(said["seconds"]) == {"spark", *said["made"], "gate", "all"}
+    assert set(said["seconds"]) == {"spark", *said["made"], "gate", "scores", "report", "all"}
     table = pq.read_table(version_folder(output) / "scores")
     assert table.schema.equals(schemas.SCORES) and table.to_pylist() == said["scores"] == manifest(output)["scores"]
     spearman = value_of(said, "kinds", "spearman")

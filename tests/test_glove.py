@@ -44,7 +44,8 @@ def test_a_run_publishes_vectors_context_biases_and_counts(output):
     folder = version_folder(output)
     tables = {"vectors": schemas.VECTORS, "context": schemas.VECTORS, "biases": schemas.BIASES}
     tables |= {"cooccurrences": schemas.COOCCURRENCES, "metrics": schemas.METRICS, "vocabulary": schemas.VOCABULARY}
-    assert {entry.name for entry in folder.iterdir()} == tables.keys() | {"manifest.json"}
+    tables |= {"scores": schemas.SCORES}
+    assert {entry.name for entry in folder.iterdir()} == tables.keys() | {"artefacts", "manifest.json"}
     for name, schema in tables.items():
         found = pq.read_table(folder / name)
         assert found.schema.names == schema.names and len(found) == current(output)["tables"][name] > 0

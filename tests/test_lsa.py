@@ -49,7 +49,7 @@ def output(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_tables_are_those_of_numpys_svd(output):
     folder = version_folder(output)
     found = {name: pq.read_table(folder / name) for name in manifest(output)["tables"]}
-    assert set(found) == {"vectors", "documents", "term_weights", "singular_values", "vocabulary"}
+    assert set(found) == {"vectors", "documents", "term_weights", "singular_values", "vocabulary", "scores"}
     words = found["term_weights"]
     assert words.select(["id", "word", "count"]).equals(found["vocabulary"].select(["id", "word", "count"]))
     names = found["documents"]["doc_id"].to_pylist()

@@ -325,9 +325,14 @@ def test_the_published_tables_have_the_columns_and_types_of_the_contract(output)
             ("round", pa.int32()), ("shard", pa.int32()), ("tokens", pa.int64()), ("loss", pa.float64()),
             ("seconds", pa.float64()), ("learning_rate", pa.float64()),
         ],
+        "scores": [
+            ("task", pa.string()), ("metric", pa.string()), ("value", pa.float64()), ("covered", pa.int64()),
+            ("total", pa.int64()), ("threshold", pa.float64()), ("passed", pa.bool_()),
+        ],
     }  # fmt: skip
     folder = version_folder(output)
-    assert sorted(entry.name for entry in folder.iterdir()) == sorted([*contract, "manifest.json"])
+    assert sorted(entry.name for entry in folder.iterdir()) == sorted([*contract, "artefacts", "manifest.json"])
+    assert [file.name for file in (folder / "artefacts").iterdir()] == ["report.html"]
     for table, columns in contract.items():
         schema = pq.read_table(folder / table).schema
         for (name, kind), field in zip(columns, schema, strict=True):
@@ -341,7 +346,10 @@ def test_current_json_names_the_version_its_tables_and_its_time(output):
     found = current(output)
     assert found["version"] == "000001" and found["path"] == "versions/000001"
     words = pq.read_table(version_folder(output) / "vocabulary").num_rows
-    assert found["tables"] == {"vectors": words, "context": words, "vocabulary": words, "metrics": 1}
+    scores = pq.read_table(version_folder(output) / "scores").num_rows
+    assert found["tables"] == {
+        "vectors": words, "context": words, "vocabulary": words, "metrics": 1, "scores": scores,
+    }  # fmt: skip
     assert pd.Timestamp(found["published"]).tzinfo is not None
     assert sorted(entry.name for entry in output.iterdir()) == [
         "claims", "current.json", "staging", "versions", "w2vspark.json"
@@ -356,7 +364,8 @@ def test_duckdb_pandas_polars_spark_and_pyarrow_read_the_same_vectors_by_the_fol
     assert pl.read_parquet(folder).sort("id").to_dicts() == expected
     rows = spark.read.parquet(str(folder)).orderBy("id").collect()
     assert [row.asDict() for row in rows] == expected
-    assert {path.suffix for path in version_folder(output).rglob("*") if path.is_file()} == {".parquet", ".json"}
+    files = [path for path in version_folder(output).rglob("*") if path.is_file() and path.parent.name != "artefacts"]
+    assert {path.suffix for path in files} == {".parquet", ".json"}
     frame = pd.read_parquet(folder).sort_values("id")
     assert frame["word"].tolist() == [row["word"] for row in expected]
     assert np.array_equal(np.stack(frame["vector"].tolist()), np.array([row["vector"] for row in expected], np.float32))

@@ -42,7 +42,8 @@ def test_a_run_publishes_vectors_context_and_singular_values(output):
     folder = version_folder(output)
     tables = {"vectors": schemas.VECTORS, "context": schemas.VECTORS, "vocabulary": schemas.VOCABULARY}
     tables |= {"singular_values": schemas.SINGULAR_VALUES, "cooccurrences": schemas.COOCCURRENCES}
-    assert {entry.name for entry in folder.iterdir()} == tables.keys() | {"manifest.json"}
+    tables |= {"scores": schemas.SCORES}
+    assert {entry.name for entry in folder.iterdir()} == tables.keys() | {"artefacts", "manifest.json"}
     for name, schema in tables.items():
         found = pq.read_table(folder / name)
         assert found.schema.names == schema.names and len(found) == current(output)["tables"][name]

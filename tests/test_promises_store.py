@@ -80,7 +80,7 @@ def test_a_run_killed_in_a_round_goes_on_in_a_store_with_the_same_bytes(corpus, 
         keys = [(name, "ascending") for name in ("bucket", "id") if name in found.column_names]
         assert found.sort_by(keys).equals(expected.sort_by(keys)), table
     names = [name.rpartition("/")[2] for name in files_below(version.folder)]
-    assert all(re.fullmatch(r"part-\d{5}\.parquet|manifest\.json", name) for name in names), names
+    assert all(re.fullmatch(r"part-\d{5}\.parquet|manifest\.json|report\.html", name) for name in names), names
     assert load_vectors(output).vector("countrymen").shape == (8,)
 
 

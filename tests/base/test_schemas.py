@@ -36,6 +36,7 @@ PUBLISHED = {
     ("singular_values", 1): "dimension int32, value double",
     ("subwords", 1): "bucket int32, vector list<float>",
     ("term_weights", 1): f"{WORD}, documents int64, weight double",
+    ("units", 1): "name string, identity string, words int32, tokens int64",
     ("vectors", 1): f"{WORD}, vector list<float>",
     ("vocabulary", 1): WORD,
     ("word_rows", 1): f"{WORD}, vector list<float>",
