@@ -88,8 +88,8 @@ def text_rates(
     assert work.costs is not None
     amounts: list[dict[str, float]] = []
     seconds: list[dict[str, float]] = []
-    for tokens in texts:
-        output = folder / f"{until}-{tokens}"
+    for number, tokens in enumerate((texts[0], *texts)):  # the first run is not measured: the JVM is slow at first
+        output = folder / f"{until}-{number}"
         text = folder / f"{tokens}.txt"
         if not text.exists():
             _write_text(text, tokens)
@@ -97,6 +97,8 @@ def text_rates(
         run = begin(work, config, Progress(io.StringIO()), until=until)
         of_steps = _time_steps(run)
         perform(run)
+        if not number:
+            continue
         amounts.append({cost.rate: cost.amount for cost in work.costs(run) if cost.table in run.made and cost.amount})
         seconds.append({cost.rate: of_steps[cost.table] for cost in work.costs(run) if cost.table in run.made})
     found = {}

@@ -33,7 +33,7 @@ def read_frequency(version: Version) -> Frequency:
     head = np.empty(0, np.int64)
     uri = version.table(name)
     with version.reading("run the command again"):
-        for batch in scan_listed(uri, ["count"], files=version.listed(name)):
+        for batch in scan_listed(uri, ["count"], files=version.listed(name), batches_ahead=0):
             counts = batch["count"].to_numpy().astype(np.int64)
             at = np.searchsorted(THRESHOLDS, counts, side="right") - 1
             np.add.at(words, at[at >= 0], 1)

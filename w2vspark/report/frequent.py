@@ -57,7 +57,7 @@ def read_frequent(version: Version, count: int = NEAR) -> Frequent:
     wanted: tuple[str, str, Any] = ("id", "<", len(ids)) if kept_in_order else ("id", "in", ids.tolist())
     with version.reading("run the command again"):
         columns = ["id", "word", "count", "vector"]
-        batches = list(scan_listed(uri, columns, [wanted], files=version.listed("vectors")))
+        batches = list(scan_listed(uri, columns, [wanted], files=version.listed("vectors"), batches_ahead=0))
     table = pa.Table.from_batches(batches) if batches else VECTORS.empty_table()
     if not np.array_equal(np.sort(table["id"].to_numpy()), np.sort(ids)):
         raise damaged(uri, f"{len(table)} rows have the ids of the {len(ids)} most frequent words")
@@ -74,7 +74,7 @@ def _frequent_ids(version: Version, count: int) -> NDArray[np.int64]:
     name = "vocabulary" if version.has("vocabulary") else "vectors"
     uri, best = version.table(name), np.empty((2, 0), np.int64)  # negative counts, and ids
     with version.reading("run the command again"):
-        for batch in scan_listed(uri, ["id", "count"], files=version.listed(name)):
+        for batch in scan_listed(uri, ["id", "count"], files=version.listed(name), batches_ahead=0):
             found = np.stack([-batch["count"].to_numpy().astype(np.int64), batch["id"].to_numpy().astype(np.int64)])
             best = np.concatenate([best, found], axis=1)
             best = best[:, np.lexsort((best[1], best[0]))[:count]]
