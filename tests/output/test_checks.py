@@ -110,3 +110,21 @@ def test_damage_of_a_table_that_no_check_added_is_still_seen(tmp_path: Path) -> 
     Check(str(tmp_path), claim, NAME, staging(tmp_path))
     (tmp_path / "versions" / NAME / "vectors" / "part-00000.parquet").unlink()
     assert list_versions(str(tmp_path))[0].problem == "vectors/part-00000.parquet is missing or cut"
+
+
+def test_a_check_does_not_see_what_a_cut_check_has_left_and_deletes_what_it_does_not_add(tmp_path: Path) -> None:
+    claim = candidate(tmp_path, 3, UNCHECKED)
+    checked(tmp_path, claim, [1, 2], FAILED + "set spearman")
+    (tmp_path / "versions" / NAME / "scores" / "part-00000.parquet").unlink()  # as if it had been cut
+    check = Check(str(tmp_path), claim, NAME, staging(tmp_path))
+    assert not check.version().has("scores") and check.version().has("vectors")
+    check.add_table("map", pa.table({"x": [0.5]}))
+    assert check.version().has("map")
+    check.end(CHECKED, {})
+    found = manifest(tmp_path)
+    assert set(found["tables"]) == set(found["files"]) == {"vectors", "vocabulary", "map"}
+    assert found["artefacts"] == {} and found["added"] == ["map"]
+    assert {path.name for path in (tmp_path / "versions" / NAME).iterdir()} == {
+        "vectors", "vocabulary", "map", "manifest.json",
+    }  # fmt: skip
+    versions.promote(str(tmp_path), claim, NAME)

@@ -5,6 +5,7 @@ the manifest says CHECKING, its key "added" names the tables and files that may 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ from w2vspark import storage
 from w2vspark.base.errors import OutputError
 from w2vspark.base.schemas import schema_version
 from w2vspark.output.publish import ARTEFACTS, SCHEMA_VERSIONS, Version, digest_of, read_version
-from w2vspark.output.versions import ADDED, CHECKING, Claim, version_folder, write_manifest
+from w2vspark.output.versions import ADDED, CHECKING, Claim, version_folder, without_added, write_manifest
+from w2vspark.storage import deletion
 from w2vspark.storage.listed import footer_of
 
 FILE = "part-00000.parquet"  # the only file of a table that a check adds
@@ -26,13 +28,20 @@ class Check:
     def __init__(self, output: str, claim: Claim, name: str, staged: Callable[[], str]) -> None:
         """Begin. name: of the version. staged: makes the URI of a new file in staging. Raises OutputError if lost."""
         self._claim, self._staged, self._folder = claim, staged, version_folder(output, name)
-        manifest = self.version().manifest
-        before = manifest.get(ADDED, [])
-        self._manifest = manifest | {"candidate": CHECKING, ADDED: before}
+        self._output, self._done = output, set[str]()  # what this check has added
+        manifest = self._read().manifest
+        self._manifest = manifest | {"candidate": CHECKING, ADDED: manifest.get(ADDED, [])}
         self._write()
 
     def version(self) -> Version:
-        """The candidate with all that was added so far. Raises OutputError if it is gone."""
+        """The candidate with what this check has added so far. Raises OutputError if it is gone.
+
+        What an earlier check has added is left out: that check may have been cut.
+        """
+        version = self._read()
+        return replace(version, manifest=without_added(version.manifest, self._done))
+
+    def _read(self) -> Version:
         version = read_version(self._folder)
         if version is None:
             raise OutputError(f"{self._folder}: was deleted while it was checked; run the command again")
@@ -54,7 +63,16 @@ class Check:
         self._add(name, staged, storage.join(self._folder, ARTEFACTS, name))
 
     def end(self, verdict: str, facts: dict[str, Any]) -> None:
-        """Write the verdict. verdict: the value of "candidate". facts: further entries of the manifest."""
+        """Write the verdict, and delete what an earlier check has added and this one has not.
+
+        verdict: the value of "candidate". facts: further entries of the manifest.
+        """
+        for name in sorted(set(self._manifest[ADDED]) - self._done):
+            self._claim.check()
+            files = [file["file"] for file in self._manifest["files"].get(name, [])]
+            folder, names = (name, files) if files else (ARTEFACTS, [name])
+            deletion.delete_named(storage.join(self._folder, folder), names, self._output)
+        self._manifest = without_added(self._manifest, self._done) | {ADDED: sorted(self._done)}
         self._manifest |= facts | {"candidate": verdict}
         self._write()
 
@@ -64,6 +82,7 @@ class Check:
         self._write()
         self._claim.check()
         storage.move_file(staged, target)
+        self._done.add(name)
 
     def _write(self) -> None:
         self._claim.check()

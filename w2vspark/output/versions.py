@@ -74,11 +74,14 @@ class ListedVersion:
         return problem_of(self.folder, manifest) or changed_file(self.folder, manifest)
 
 
-def without_added(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest without the tables and files that a check adds: an interrupted check leaves them half written."""
-    added = manifest.get(ADDED, [])
-    kept = {key: {name: of for name, of in manifest.get(key, {}).items() if name not in added} for key in _LISTS}
-    return manifest | kept
+def without_added(manifest: dict[str, Any], but: Collection[str] = ()) -> dict[str, Any]:
+    """A manifest without the tables and files that a check adds: an interrupted check leaves them half written.
+
+    but: names that stay.
+    """
+    added = set(manifest.get(ADDED, [])) - set(but)
+    lists = [key for key in _LISTS if key in manifest]
+    return manifest | {key: {name: of for name, of in manifest[key].items() if name not in added} for key in lists}
 
 
 def version_folder(output: str, name: str) -> str:
