@@ -23,7 +23,7 @@ CORPUS = "/lake/text/*"  # what a run reads; {date} stands for its day
 OUTPUT = "/lake/vectors"
 TEXT = Asset("lake_text")  # whoever writes a new day of text updates it; each update starts a run
 VECTORS = Asset("lake_vectors")  # updated when a new version is current; start the DAGs of your readers by it
-# True: each run reads only its day, and goes on from the current version. Once a week all text is trained anew.
+# True: each run reads only its day, and goes on from the current version. Once a week a run trains on all text.
 INCREMENTAL = False
 DAY = "/lake/text/date={date}"  # what an incremental run reads
 # The id of a Spark connection runs the work on that cluster, with spark-submit. "" runs it on the workers of Airflow.

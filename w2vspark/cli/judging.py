@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 PAIRS_HELP = "files with rows of two words and a number: how similar people find the two words"
 ANALOGIES_HELP = "files with rows of a section and four words, or word2vec's questions-words.txt"
 AS_JOB = "With --set output.path=TABLES (or a file that sets it) the answer is published as a table, by Spark."
-ASKED, NEIGHBOURS, FREQUENT = 1000, 10, 30_000  # as in the gate
 
 
 def add_judging_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", epilog: str) -> None:
@@ -93,14 +92,14 @@ def handle_compare(arguments: argparse.Namespace) -> int:
     if is_job(arguments):
         return _as_job("compare", arguments, {"versions": arguments.versions})
     from w2vspark.output.versions import two_versions
-    from w2vspark.vectors.drift import moved
+    from w2vspark.vectors.drift import DRIFT_WORDS, FREQUENT_WORDS, NEIGHBOURS, moved
     from w2vspark.vectors.sample import read_sample
 
     old, new = two_versions(arguments.output, arguments.versions)
     with old.reading("compare again"), new.reading("compare again"):
-        samples = [read_sample(version, FREQUENT).vectors for version in (old, new)]
+        samples = [read_sample(version, FREQUENT_WORDS).vectors for version in (old, new)]
     (before, after), count = samples, dict(zip(samples[1].words, samples[1].counts.tolist(), strict=True))
-    found = moved(before.words, before.unit, after.words, after.unit, asked=ASKED, top=NEIGHBOURS)
+    found = moved(before.words, before.unit, after.words, after.unit, asked=DRIFT_WORDS, top=NEIGHBOURS)
     if not found:
         raise InputError(f"{arguments.output}: versions {old.name} and {new.name} have no two frequent words in common")
     figures = {

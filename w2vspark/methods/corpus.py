@@ -92,7 +92,7 @@ def keeps(config: Config) -> bool:
 
 
 def is_fresh(config: Config) -> bool:
-    """Whether all words are numbered anew."""
+    """Whether all words get new numbers."""
     return not keeps(config)
 
 

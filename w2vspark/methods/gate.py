@@ -18,7 +18,8 @@ from w2vspark.flow.run import Run
 from w2vspark.flow.work import Chosen, Gate, Table
 from w2vspark.output.publish import Version
 from w2vspark.output.scores import OF_TEST_SETS, Figure, Score, as_table, at_least, at_most, failures, plain
-from w2vspark.stages.version_scores import FREQUENT_WORDS, Found, ScoreJob, figures_by_spark, figures_here, is_large
+from w2vspark.stages.version_scores import Found, ScoreJob, figures_by_spark, figures_here, is_large
+from w2vspark.vectors.drift import FREQUENT_WORDS
 from w2vspark.vectors.test_sets import TestSet, name_of, read_test_sets, same_names
 
 TESTS = "test sets"  # in Run.found

@@ -16,14 +16,12 @@ from w2vspark.base.schemas import FIGURES
 from w2vspark.output.publish import Version
 from w2vspark.output.scores import Figure
 from w2vspark.spark.arrow import spark_schema
-from w2vspark.vectors.drift import neighbour_overlap
+from w2vspark.vectors.drift import DRIFT_WORDS, FREQUENT_WORDS, NEIGHBOURS, neighbour_overlap
 from w2vspark.vectors.lists import list_rows
 from w2vspark.vectors.query import Method
 from w2vspark.vectors.sample import Sample, read_sample
 from w2vspark.vectors.test_sets import TestSet, figures_of
 
-DRIFT_WORDS, NEIGHBOURS = 1000, 10  # frequent words whose neighbours are compared, and how many of each
-FREQUENT_WORDS = 30_000  # of each version, among which the neighbours are
 # The driver scores a smaller table itself, which takes seconds and needs no Spark. A worker scores a larger one.
 MOST_BYTES_HERE = 128 << 20
 _SHARES = pa.schema([("word", pa.string()), ("share", pa.float64())])

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from w2vspark.vectors.nearest import nearest_rows
 
+DRIFT_WORDS, NEIGHBOURS = 1000, 10  # frequent words whose neighbours are compared, and how many of each
+FREQUENT_WORDS = 30_000  # of each version, among which the neighbours are
+
 
 def neighbour_overlap(
     words_a: Sequence[str],
